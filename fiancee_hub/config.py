@@ -1,0 +1,195 @@
+"""config.json of a checkpoint: typed, checked, and with errors that name the field."""
+
+import dataclasses
+import json
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from fiancee_hub.cost import Costs
+from fiancee_hub.errors import CheckpointError
+from fiancee_hub.label_maps import ClassEntry
+from fiancee_hub.models.exits import ExitConfig, GuideConfig
+from fiancee_hub.models.oasis import OasisConfig
+from fiancee_hub.router import Calibration
+
+FORMAT = 1
+MAX_CONFIG_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """Everything about a checkpoint that is no tensor.
+
+    Args:
+        family: generator family; ``"oasis"`` turns label maps into street photographs.
+        generator: shape of the trunk.
+        classes: id, name and colour of every class of a label map.
+        exits: the branches, cheapest first; full depth is not listed.
+        guides: size of the guide bank.
+        costs: MACs of every exit.
+        calibration: margins of the router; None: no guarantee, the router uses the mean alone.
+        format: version of this layout.
+    """
+
+    family: Literal["oasis"]
+    generator: OasisConfig
+    classes: tuple[ClassEntry, ...]
+    exits: tuple[ExitConfig, ...]
+    guides: GuideConfig
+    costs: Costs
+    calibration: Calibration | None = None
+    format: int = FORMAT
+
+
+def to_json(config: CheckpointConfig) -> str:
+    return json.dumps(dataclasses.asdict(config), indent=1) + "\n"
+
+
+def read_config(path: Path) -> CheckpointConfig:
+    """Reads and checks config.json.
+
+    Raises:
+        CheckpointError: it is missing, no JSON, of another format version, or a field is
+            missing, unknown, of the wrong type or out of bounds.
+    """
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise CheckpointError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: no valid JSON ({error})") from error
+    if not isinstance(raw, dict):
+        raise CheckpointError(f"{path}: not a JSON object")
+    version = raw.get("format")
+    if type(version) is not int or version != FORMAT:
+        raise CheckpointError(
+            f"{path}: field 'format' is {version!r}, this version reads {FORMAT}: "
+            "upgrade the package or choose another revision"
+        )
+    try:
+        config: CheckpointConfig = _parse(CheckpointConfig, raw, "")
+        _check_bounds(config)
+    except _FieldError as error:
+        raise CheckpointError(f"{path}: field '{error.field}' {error}") from None
+    return config
+
+
+class _FieldError(Exception):
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(problem)
+        self.field = field or "(top)"
+
+
+def _parse(kind: Any, value: Any, field: str) -> Any:
+    """``value`` as ``kind``: a dataclass, tuple, dict, Literal, optional or plain type."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _parse_dataclass(kind, value, field)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in inner:
+            return None
+        return _parse(next(k for k in inner if k is not type(None)), value, field)
+    if origin is Literal:
+        if value not in inner:
+            raise _FieldError(field, f"is {value!r}, not one of {list(inner)}")
+        return value
+    if origin is tuple:
+        return _parse_tuple(inner, value, field)
+    if origin is dict:
+        _expect(value, dict, field)
+        return {key: _parse(inner[1], item, f"{field}.{key}") for key, item in value.items()}
+    return _parse_plain(kind, value, field)
+
+
+def _parse_plain(kind: type, value: Any, field: str) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    _expect(value, kind, field)
+    if kind is float and not abs(value) < float("inf"):
+        raise _FieldError(field, "is no finite number")
+    return value
+
+
+def _parse_tuple(inner: tuple[Any, ...], value: Any, field: str) -> tuple[Any, ...]:
+    _expect(value, list, field)
+    kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+    if len(kinds) != len(value):
+        raise _FieldError(field, f"has {len(value)} values, not {len(kinds)}")
+    return tuple(
+        _parse(kind, item, f"{field}[{index}]")
+        for index, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    )
+
+
+def _parse_dataclass(kind: Any, value: Any, field: str) -> Any:
+    _expect(value, dict, field)
+    hints = get_type_hints(kind)
+    prefix = f"{field}." if field else ""
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    for name in value:
+        if name not in known:
+            raise _FieldError(prefix + name, "is unknown")
+    arguments = {}
+    for name, entry in known.items():
+        if name in value:
+            arguments[name] = _parse(hints[name], value[name], prefix + name)
+        elif entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING:
+            raise _FieldError(prefix + name, "is missing")
+    return kind(**arguments)
+
+
+def _expect(value: Any, kind: type, field: str) -> None:
+    if type(value) is not kind:
+        raise _FieldError(field, f"is a {type(value).__name__}, not a {kind.__name__}")
+
+
+def _check_bounds(config: CheckpointConfig) -> None:
+    """Refuses shapes that no real model has, before anything is built from them."""
+    generator = config.generator
+    stages = generator.stages
+    _bound("generator.channels", stages, 3, 8)
+    shrink = 2 ** (stages - 1)
+    for name in ("height", "width"):
+        size = getattr(generator, name)
+        _bound(f"generator.{name}", size, shrink, 2048)
+        if size % shrink:
+            raise _FieldError(f"generator.{name}", f"is {size}, no multiple of {shrink}")
+    for field, values, low, high in (
+        ("generator.channels", generator.channels, 1, 4096),
+        ("generator.hidden", generator.hidden, 1, 1024),
+        ("generator.noise_channels", (generator.noise_channels,), 1, 1024),
+        ("generator.classes", (generator.classes,), 2, 256),
+        ("exits", (len(config.exits),), 0, 16),
+        ("guides.entries", (config.guides.entries,), 0, 65536),
+        ("guides.value_shape", config.guides.value_shape, 1, 1024),
+    ):
+        for value in values:
+            _bound(field, value, low, high)
+    if generator.modulation == "shared" and len(generator.hidden) != stages:
+        raise _FieldError("generator.hidden", f"has {len(generator.hidden)} values, not {stages}")
+    _check_exits(config)
+    if [entry.id for entry in config.classes] != list(range(generator.classes)):
+        raise _FieldError("classes", f"does not list the ids 0 to {generator.classes - 1} in order")
+
+
+def _check_exits(config: CheckpointConfig) -> None:
+    for index, entry in enumerate(config.exits):
+        _bound(f"exits[{index}].stage", entry.stage, 1, config.generator.stages - 2)
+        _bound(f"exits[{index}].scale_factor", entry.scale_factor, 1, 64)
+    channels, _, _ = config.guides.value_shape
+    if round((channels // 3) ** 0.5) ** 2 * 3 != channels:
+        raise _FieldError("guides.value_shape", f"has {channels} channels, not 3, 12, 27 or alike")
+    if len(config.costs.exits) != len(config.exits) + 1:
+        raise _FieldError("costs.exits", "does not list one cost for each exit and full depth")
+    calibration = config.calibration
+    if calibration and len(calibration.budgets) != len(calibration.margins):
+        raise _FieldError("calibration.margins", "is not as long as calibration.budgets")
+
+
+def _bound(field: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise _FieldError(field, f"is {value}, out of bounds ({low} to {high})")

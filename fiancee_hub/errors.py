@@ -1,0 +1,17 @@
+"""Errors that a user can act on. Their message is one sentence naming the fix."""
+
+
+class FianceeError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class InputError(FianceeError, ValueError):
+    """A label map, picture, budget or seed that cannot be used."""
+
+
+class CheckpointError(FianceeError, ValueError):
+    """A checkpoint that is missing, damaged or contradicts its own config."""
+
+
+class DataError(FianceeError, ValueError):
+    """A training or evaluation folder that does not have the expected layout."""

@@ -1,0 +1,1 @@
+"""Networks: weights only, no state that belongs to one call."""

@@ -1,0 +1,176 @@
+"""Early exits on any generator: trunk, branches, guide bank and predictor (FIANCEE, Section 3).
+
+A generator family gives a ``Trunk``; everything here is shared. Modules hold weights only: what
+belongs to one call travels in a ``Progress``, so one model serves many callers at once, and
+going deeper after exit k reuses the stages that exit k already ran.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from fiancee_hub.models.guides import Guide, GuideBank
+from fiancee_hub.models.predictor import Prediction, Predictor
+
+
+@dataclass(frozen=True)
+class ExitConfig:
+    """One branch.
+
+    Args:
+        stage: trunk stages that run before the branch leaves (1-based: 2 means after l2).
+        scale_factor: the branch's channels are the trunk's divided by this.
+    """
+
+    stage: int
+    scale_factor: float
+
+
+class Trunk(Protocol):
+    """What a generator family provides. Stages are counted from 0."""
+
+    stages: int
+    stage_channels: tuple[int, ...]
+
+    def condition(self, *inputs: Tensor) -> Any:
+        """Prepares what all stages share."""
+
+    def stage(self, index: int, features: Tensor | None, condition: Any) -> Tensor:
+        """One stage of the trunk."""
+
+    def to_image(self, features: Tensor) -> Tensor:
+        """Features of the last stage to an image in [-1, 1]."""
+
+    def branch(self, exit_config: ExitConfig, guide_channels: int) -> nn.Module:
+        """A module (features, condition, guide values or None) -> image."""
+
+    def predictor_inputs(self, condition: Any) -> tuple[Tensor, Tensor]:
+        """Coarse maps (batch, channels, h, w) and a vector (batch, length) for the predictor."""
+
+    def predictor_shape(self) -> tuple[int, int]:
+        """Channels and vector length of ``predictor_inputs``."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one call has come: the outputs of the stages that ran, and the guide if looked up."""
+
+    condition: Any
+    features: tuple[Tensor, ...] = ()
+    guide: Guide | None = None
+
+
+@dataclass(frozen=True)
+class GuideConfig:
+    """Size of the guide bank; ``entries`` 0 means none."""
+
+    entries: int = 0
+    value_shape: tuple[int, int, int] = (12, 24, 32)
+
+
+class EarlyExitModel(nn.Module):
+    """A trunk with branches. Exits are 1 … ``exits``; the last is full depth."""
+
+    def __init__(
+        self, trunk: nn.Module, exits: tuple[ExitConfig, ...], guides: GuideConfig = GuideConfig()
+    ) -> None:
+        super().__init__()
+        self.trunk: Any = trunk
+        self.exit_configs = exits
+        guide_channels = guides.value_shape[0] if guides.entries else 0
+        self.branches = nn.ModuleList(self.trunk.branch(config, guide_channels) for config in exits)
+        first = self.trunk.stage_channels[0]
+        self.guides = (
+            GuideBank(guides.entries, first, guides.value_shape) if guides.entries else None
+        )
+        self.predictor = Predictor(*self.trunk.predictor_shape(), len(exits)) if exits else None
+
+    @property
+    def exits(self) -> int:
+        """Number of exits, full depth included."""
+        return len(self.exit_configs) + 1
+
+    def stages_of(self, exit_index: int) -> int:
+        """Trunk stages that an exit (1 … ``exits``) needs."""
+        if exit_index == self.exits:
+            return int(self.trunk.stages)
+        return self.exit_configs[exit_index - 1].stage
+
+    def start(self, *inputs: Tensor) -> Progress:
+        """Prepares a call; ``inputs`` are the family's (see its ``condition``)."""
+        return Progress(self.trunk.condition(*inputs))
+
+    def predict(self, progress: Progress) -> Prediction:
+        """Every branch's LPIPS to full depth, from the input alone."""
+        assert self.predictor is not None
+        prediction: Prediction = self.predictor(*self.trunk.predictor_inputs(progress.condition))
+        return prediction
+
+    def advance(self, progress: Progress, stages: int) -> Progress:
+        """Runs the trunk until ``stages`` stages are done; those already done are kept."""
+        features = list(progress.features)
+        for index in range(len(features), stages):
+            before = features[-1] if features else None
+            features.append(self.trunk.stage(index, before, progress.condition))
+        return replace(progress, features=tuple(features))
+
+    def render(
+        self, progress: Progress, exit_index: int, *, guided: bool = True
+    ) -> tuple[Tensor, Progress]:
+        """The image of one exit, and the progress to go on from.
+
+        Args:
+            progress: of ``start`` or of an earlier ``render`` of the same call.
+            exit_index: 1 … ``exits``.
+            guided: look up a guide for the branch; off only to measure what guides are worth.
+
+        Returns:
+            image (batch, 3, height, width) in [-1, 1], and the new progress.
+        """
+        stage = self.stages_of(exit_index)
+        progress = self.advance(progress, stage)
+        if exit_index == self.exits:
+            return self.trunk.to_image(progress.features[stage - 1]), progress
+        values = None
+        if self.guides is not None and guided:
+            progress = self._look_up(progress, self.guides)
+            assert progress.guide is not None
+            values = progress.guide.values
+        branch = self.branches[exit_index - 1]
+        return branch(progress.features[stage - 1], progress.condition, values), progress
+
+    @staticmethod
+    def _look_up(progress: Progress, guides: GuideBank) -> Progress:
+        if progress.guide is not None:
+            return progress
+        return replace(progress, guide=guides(progress.features[0]))
+
+    def forward(self, *inputs: Tensor, exit_index: int) -> Tensor:
+        image, _ = self.render(self.start(*inputs), exit_index)
+        return image
+
+
+def select(progress: Progress, rows: Tensor) -> Progress:
+    """The progress of some items of a batch."""
+
+    def pick(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return value[rows]
+        if isinstance(value, tuple):
+            picked = [pick(item) for item in value]
+            return type(value)(*picked) if hasattr(value, "_fields") else tuple(picked)
+        return value
+
+    return Progress(pick(progress.condition), pick(progress.features), pick(progress.guide))
+
+
+@torch.no_grad()
+def all_exits(model: EarlyExitModel, progress: Progress, *, guided: bool = True) -> list[Tensor]:
+    """The image of every exit, cheapest first, each stage run once."""
+    images = []
+    for exit_index in range(1, model.exits + 1):
+        image, progress = model.render(progress, exit_index, guided=guided)
+        images.append(image)
+    return images

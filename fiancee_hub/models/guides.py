@@ -1,0 +1,57 @@
+"""The guide bank: what full depth made of a similar training example (FIANCEE, Section 3.2)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+KEY_CELLS = (3, 4)
+"""Rows and columns that the first stage's features are averaged to for a key."""
+
+
+class Guide(NamedTuple):
+    """What a look-up returns: values (batch, channels, h, w) and the entries' indices (batch,)."""
+
+    values: Tensor
+    entries: Tensor
+
+
+class GuideBank(nn.Module):
+    """Nearest key by cosine; its value goes to every branch.
+
+    Args:
+        entries: number of training examples.
+        channels: channels of the features that leave the first stage.
+        value_shape: (channels, height, width) of a guiding feature.
+    """
+
+    keys: Tensor
+    centre: Tensor
+    values: Tensor
+
+    def __init__(self, entries: int, channels: int, value_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        width = channels * KEY_CELLS[0] * KEY_CELLS[1]
+        self.register_buffer("keys", torch.zeros(entries, width))
+        self.register_buffer("centre", torch.zeros(width))
+        self.register_buffer("values", torch.zeros(entries, *value_shape))
+
+    def describe(self, features: Tensor) -> Tensor:
+        """First-stage features (batch, channels, h, w) to unit keys (batch, width)."""
+        pooled = F.adaptive_avg_pool2d(features.float(), KEY_CELLS).flatten(1)
+        return F.normalize(pooled - self.centre, dim=1)
+
+    def forward(self, features: Tensor) -> Guide:
+        similarity = F.linear(self.describe(features), self.keys)
+        entries = similarity.argmax(1)
+        return Guide(self.values[entries].to(features.dtype), entries)
+
+
+def value_of(image: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Guiding feature of full-depth images (batch, 3, height, width): a small copy of each,
+    its pixels folded into the channels of ``shape`` (channels, h, w)."""
+    channels, height, width = shape
+    fold = round((channels // 3) ** 0.5)
+    small = F.interpolate(image, size=(height * fold, width * fold), mode="area")
+    return F.pixel_unshuffle(small, fold)

