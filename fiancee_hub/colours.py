@@ -5,15 +5,15 @@ pixels close to a class colour are certain, unless they look like the blend of t
 meet there; every other pixel takes the class of certain pixels beside it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-CERTAIN = 16
-"""RGB distance up to which a pixel has its class's colour; JPEG quality 75 moves flat parts less."""
+CERTAIN = 12
+"""RGB distance up to which a pixel has its class's colour: JPEG moves few flat parts further."""
 
 FITTING = 32
 """RGB distance up to which a pixel counts as drawn in a class colour. Of label maps in JPEG quality
@@ -51,25 +51,6 @@ class Snapped:
     ids: Bytes
     exact: float
     fitting: float
-
-
-CAMVID_ALIASES: Mapping[Colour, str] = {
-    (0, 0, 192): "pavement",
-    (64, 192, 128): "pavement",
-    (192, 0, 64): "lane marking",
-    (128, 128, 192): "road",
-    (64, 192, 0): "building",
-    (64, 0, 64): "building",
-    (64, 128, 192): "car",
-    (192, 128, 192): "car",
-    (192, 64, 128): "car",
-    (192, 192, 0): "tree",
-    (0, 64, 64): "sign",
-    (128, 128, 64): "sign",
-    (192, 128, 64): "pedestrian",
-    (192, 0, 192): "bicyclist",
-}
-"""Colours of the 32-class form of CamVid that the 11-class form lacks, by class name."""
 
 
 def snap_colours(rgb: Bytes, palette: Palette) -> Snapped:
@@ -148,7 +129,7 @@ def _between(colours: NDArray[np.int32]) -> Mask:
     own = colours[None, None].astype(np.float32) - start
     share = (along * own).sum(-1) / np.maximum(length, 1)
     distance = ((own - share[..., None] * along) ** 2).sum(-1)
-    between: Mask = (share > 0) & (share < 1) & (distance <= CERTAIN**2)
+    between: Mask = (share > 0) & (share < 1) & (distance <= FITTING**2)
     return between
 
 

@@ -106,7 +106,7 @@ def _parse(kind: Any, value: Any, field: str) -> Any:
 
 
 def _parse_plain(kind: type, value: Any, field: str) -> Any:
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 2**63:
         return float(value)
     _expect(value, kind, field)
     if kind is float and not abs(value) < float("inf"):
@@ -163,15 +163,20 @@ def _check_bounds(config: CheckpointConfig) -> None:
         ("generator.hidden", generator.hidden, 1, 1024),
         ("generator.noise_channels", (generator.noise_channels,), 1, 1024),
         ("generator.classes", (generator.classes,), 2, 256),
-        ("exits", (len(config.exits),), 0, 16),
+        ("exits", (len(config.exits),), 1, 16),
         ("guides.entries", (config.guides.entries,), 0, 65536),
         ("guides.value_shape", config.guides.value_shape, 1, 1024),
     ):
         for value in values:
             _bound(field, value, low, high)
-    if generator.modulation == "shared" and len(generator.hidden) != stages:
+    needed = generator.modulation == "shared" or generator.hidden
+    if needed and len(generator.hidden) != stages:
         raise _FieldError("generator.hidden", f"has {len(generator.hidden)} values, not {stages}")
     _check_exits(config)
+    _check_calibration(config)
+    for index, entry in enumerate(config.classes):
+        for part in entry.colour:
+            _bound(f"classes[{index}].colour", part, 0, 255)
     if [entry.id for entry in config.classes] != list(range(generator.classes)):
         raise _FieldError("classes", f"does not list the ids 0 to {generator.classes - 1} in order")
 
@@ -185,9 +190,18 @@ def _check_exits(config: CheckpointConfig) -> None:
         raise _FieldError("guides.value_shape", f"has {channels} channels, not 3, 12, 27 or alike")
     if len(config.costs.exits) != len(config.exits) + 1:
         raise _FieldError("costs.exits", "does not list one cost for each exit and full depth")
+    for cost in config.costs.exits:
+        _bound("costs.exits", cost, 1, 2**63)
+
+
+def _check_calibration(config: CheckpointConfig) -> None:
     calibration = config.calibration
-    if calibration and len(calibration.budgets) != len(calibration.margins):
+    if calibration is None:
+        return
+    if len(calibration.budgets) != len(calibration.margins):
         raise _FieldError("calibration.margins", "is not as long as calibration.budgets")
+    if list(calibration.budgets) != sorted(set(calibration.budgets)):
+        raise _FieldError("calibration.budgets", "is not ascending")
 
 
 def _bound(field: str, value: float, low: float, high: float) -> None:

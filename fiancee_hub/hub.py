@@ -128,8 +128,13 @@ def _read(path: Path, file: Any, name: str, like: Tensor) -> Tensor:
     return tensor
 
 
-def resolve(model_id: str, **download: Any) -> Path:
+def resolve(model_id: str, *, files: tuple[str, ...] = (CONFIG, WEIGHTS), **download: Any) -> Path:
     """Folder of a checkpoint: itself, or downloaded from the Hub into the cache.
+
+    Args:
+        model_id: a folder, ``"user/repo"`` or ``"user/repo@revision"``.
+        files: what to download.
+        download: options of ``hf_hub_download``.
 
     Raises:
         CheckpointError: there is no such folder, repository, revision or file, or no network
@@ -141,7 +146,7 @@ def resolve(model_id: str, **download: Any) -> Path:
     if pinned:
         download["revision"] = pinned
     try:
-        paths = [Path(hf_hub_download(repo, name, **download)) for name in (CONFIG, WEIGHTS)]
+        paths = [Path(hf_hub_download(repo, name, **download)) for name in files]
     except Exception as error:
         raise CheckpointError(_explain(str(model_id), error)) from error
     return paths[0].parent
@@ -160,4 +165,3 @@ def _explain(model_id: str, error: Exception) -> str:
         if isinstance(error, kind):
             return f"checkpoint '{model_id}' {reason}"
     return f"checkpoint '{model_id}' could not be loaded: {error}"
-

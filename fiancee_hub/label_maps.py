@@ -24,6 +24,24 @@ LEAST_FITTING = 0.8
 SAME_ASPECT = 0.02
 """Relative difference of aspects up to which a map is stretched instead of cut."""
 
+CAMVID_ALIASES: Mapping[Colour, str] = {
+    (0, 0, 192): "pavement",
+    (64, 192, 128): "pavement",
+    (192, 0, 64): "lane marking",
+    (128, 128, 192): "road",
+    (64, 192, 0): "building",
+    (64, 0, 64): "building",
+    (64, 128, 192): "car",
+    (192, 128, 192): "car",
+    (192, 64, 128): "car",
+    (192, 192, 0): "tree",
+    (0, 64, 64): "sign",
+    (128, 128, 64): "sign",
+    (192, 128, 64): "pedestrian",
+    (192, 0, 192): "bicyclist",
+}
+"""Colours of the 32-class form of CamVid that the 11-class form lacks, by class name."""
+
 NO_ALIASES: Mapping[Colour, str] = MappingProxyType({})
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _ONE_BAND = ("1", "L", "I", "F")

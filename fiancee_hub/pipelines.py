@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from huggingface_hub import ModelHubMixin
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -121,9 +122,7 @@ class Rendering:
         Raises:
             InputError: there is no such exit.
         """
-        exits = self.pipeline.model.exits
-        if exit_index not in range(1, exits + 1):
-            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}")
+        exit_index = self.pipeline.check_exit(exit_index)
         if exit_index not in self._rendered:
             self._rendered[exit_index] = self._render(exit_index)
         return self._rendered[exit_index][1]
@@ -203,6 +202,18 @@ class FianceePipeline(ModelHubMixin):
         calibration = self.config.calibration
         return calibration.margin(budget) if calibration else 0.0
 
+    def check_exit(self, exit_index: int) -> int:
+        """Returns ``exit_index``.
+
+        Raises:
+            InputError: the model has no such exit.
+        """
+        exits = self.model.exits
+        whole = isinstance(exit_index, int | np.integer) and not isinstance(exit_index, bool)
+        if not whole or not 1 <= exit_index <= exits:
+            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}")
+        return int(exit_index)
+
     def read(self, label_map: Any) -> LabelMap:
         """A label map of the model's size from an array, a picture or a path."""
         return read_label_map(label_map, self.config.classes, self.size, aliases=CAMVID_ALIASES)
@@ -218,7 +229,7 @@ class FianceePipeline(ModelHubMixin):
         Raises:
             InputError: the map or the seed cannot be used.
         """
-        read = label_map if isinstance(label_map, LabelMap) else self.read(label_map)
+        read = self._as_read(label_map)
         ids = torch.from_numpy(np.array(read.ids))[None]
         progress = self.model.start(ids, self.noise([seed]))
         return Rendering(self, progress, seed, read.notes)
@@ -266,6 +277,7 @@ class FianceePipeline(ModelHubMixin):
         *,
         budget: float = 0.1,
         seeds: Sequence[int] | None = None,
+        exit: int | None = None,
         batch_size: int = 8,
     ) -> list[Result]:
         """Routes every map on its own, then runs the maps of one exit together.
@@ -274,44 +286,69 @@ class FianceePipeline(ModelHubMixin):
             label_maps: any that ``__call__`` takes.
             budget: LPIPS.
             seeds: one for each map; 0, 1, 2 … if left out.
+            exit: render this exit whatever the budget.
             batch_size: maps that go through the model at once.
+
+        Raises:
+            InputError: an argument cannot be used; the message says what to do.
         """
         check_budget(budget)
+        if exit is not None:
+            self.check_exit(exit)
+        if batch_size < 1:
+            raise InputError(f"batch_size {batch_size} is out of range: give 1 or more")
         seeds = list(range(len(label_maps))) if seeds is None else list(seeds)
         if len(seeds) != len(label_maps):
             raise InputError(f"{len(label_maps)} maps but {len(seeds)} seeds: give one for each")
         results: list[Result] = []
         for begin in range(0, len(label_maps), batch_size):
-            maps = [self.read(item) for item in label_maps[begin : begin + batch_size]]
-            results += self._batch(maps, budget, seeds[begin : begin + batch_size])
+            chunk = slice(begin, begin + batch_size)
+            maps = [self._as_read(item) for item in label_maps[chunk]]
+            results += self._batch(maps, seeds[chunk], budget, exit)
         return results
 
-    def _batch(self, maps: list[LabelMap], budget: float, seeds: list[int]) -> list[Result]:
+    def _as_read(self, label_map: Any) -> LabelMap:
+        return label_map if isinstance(label_map, LabelMap) else self.read(label_map)
+
+    def _batch(
+        self, maps: list[LabelMap], seeds: list[int], budget: float, exit: int | None
+    ) -> list[Result]:
+        """Results of one batch; a chosen ``exit`` leaves the predictor unpaid."""
         ids = torch.from_numpy(np.stack([read.ids for read in maps]))
         progress = self.model.start(ids, self.noise(seeds))
+        started = time.perf_counter()
         prediction = self.model.predict(progress)
-        mean = prediction.mean.numpy()
-        exits = choose(mean, prediction.spread.numpy(), budget, self.margin(budget))
-        results: dict[int, Result] = {}
-        for exit_index in sorted({int(e) for e in exits}):
+        routing_seconds = (time.perf_counter() - started) / len(maps) if exit is None else 0.0
+        mean, spread = prediction.mean.numpy(), prediction.spread.numpy()
+        exits = choose(mean, spread, budget, self.margin(budget))
+        if exit is not None:
+            exits = np.full_like(exits, exit)
+        predicted = np.concatenate([mean, np.zeros((len(mean), 1))], 1)
+        costs, results = self.config.costs, {}
+        for exit_index in sorted(set(exits.tolist())):
             rows = np.flatnonzero(exits == exit_index)
-            started = time.perf_counter()
-            picked = select(progress, torch.from_numpy(rows))
-            images, _ = self.model.render(picked, exit_index)
-            milliseconds = 1000 * (time.perf_counter() - started) / len(rows)
-            predicted = np.concatenate([mean, np.zeros((len(mean), 1))], 1)[:, exit_index - 1]
-            for row, image in zip(rows, images, strict=True):
-                results[int(row)] = Result(
-                    to_picture(image),
-                    exit_index,
-                    float(predicted[row]),
-                    self.config.costs.routed(exit_index),
-                    1 - self.config.costs.ratio(exit_index),
-                    milliseconds,
-                    seeds[row],
-                    maps[row].notes,
+            images, seconds = self._render_rows(progress, rows, exit_index)
+            macs = costs.routed(exit_index) if exit is None else costs.exits[exit_index - 1]
+            for row, image in zip(rows.tolist(), images, strict=True):
+                results[row] = Result(
+                    image=to_picture(image),
+                    exit=exit_index,
+                    predicted_lpips=float(predicted[row, exit_index - 1]),
+                    macs=macs,
+                    saving=1 - macs / costs.full_depth,
+                    milliseconds=1000 * (routing_seconds + seconds),
+                    seed=seeds[row],
+                    notes=maps[row].notes,
                 )
         return [results[row] for row in range(len(maps))]
+
+    def _render_rows(
+        self, progress: Progress, rows: NDArray[np.integer[Any]], exit_index: int
+    ) -> tuple[Tensor, float]:
+        """Images of some items of a batch, and the seconds that each took."""
+        started = time.perf_counter()
+        images, _ = self.model.render(select(progress, torch.from_numpy(rows)), exit_index)
+        return images, (time.perf_counter() - started) / len(rows)
 
 
 def compare(rendering: Rendering, budget: float) -> Comparison:
@@ -337,4 +374,3 @@ def to_picture(image: Tensor) -> Image.Image:
     """An image in [-1, 1], (3, height, width), as an RGB picture."""
     pixels = ((image.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0)
     return Image.fromarray(pixels.contiguous().numpy())
-

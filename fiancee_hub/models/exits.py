@@ -8,7 +8,6 @@ going deeper after exit k reuses the stages that exit k already ran.
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from fiancee_hub.models.guides import Guide, GuideBank
@@ -73,11 +72,13 @@ class GuideConfig:
 class EarlyExitModel(nn.Module):
     """A trunk with branches. Exits are 1 … ``exits``; the last is full depth."""
 
+    trunk: Any
+
     def __init__(
         self, trunk: nn.Module, exits: tuple[ExitConfig, ...], guides: GuideConfig = GuideConfig()
     ) -> None:
         super().__init__()
-        self.trunk: Any = trunk
+        self.trunk = trunk
         self.exit_configs = exits
         guide_channels = guides.value_shape[0] if guides.entries else 0
         self.branches = nn.ModuleList(self.trunk.branch(config, guide_channels) for config in exits)
@@ -85,7 +86,8 @@ class EarlyExitModel(nn.Module):
         self.guides = (
             GuideBank(guides.entries, first, guides.value_shape) if guides.entries else None
         )
-        self.predictor = Predictor(*self.trunk.predictor_shape(), len(exits)) if exits else None
+        channels, vector = self.trunk.predictor_shape()
+        self.predictor = Predictor(channels, vector, len(exits)) if exits else None
 
     @property
     def exits(self) -> int:
@@ -164,13 +166,3 @@ def select(progress: Progress, rows: Tensor) -> Progress:
         return value
 
     return Progress(pick(progress.condition), pick(progress.features), pick(progress.guide))
-
-
-@torch.no_grad()
-def all_exits(model: EarlyExitModel, progress: Progress, *, guided: bool = True) -> list[Tensor]:
-    """The image of every exit, cheapest first, each stage run once."""
-    images = []
-    for exit_index in range(1, model.exits + 1):
-        image, progress = model.render(progress, exit_index, guided=guided)
-        images.append(image)
-    return images

@@ -42,9 +42,10 @@ class GuideBank(nn.Module):
         pooled = F.adaptive_avg_pool2d(features.float(), KEY_CELLS).flatten(1)
         return F.normalize(pooled - self.centre, dim=1)
 
-    def forward(self, features: Tensor) -> Guide:
+    def forward(self, features: Tensor, *, rank: int = 0) -> Guide:
+        """Looks up the guide of first-stage features; ``rank`` 1 is the second nearest, …"""
         similarity = F.linear(self.describe(features), self.keys)
-        entries = similarity.argmax(1)
+        entries = similarity.topk(rank + 1).indices[:, rank] if rank else similarity.argmax(1)
         return Guide(self.values[entries].to(features.dtype), entries)
 
 

@@ -45,6 +45,11 @@ class OasisConfig:
     def stages(self) -> int:
         return len(self.channels) - 1
 
+    @property
+    def label_channels(self) -> int:
+        """Channels of the maps that modulate: the classes; coordinates too unless as published."""
+        return self.classes + (2 if self.modulation == "shared" else 0)
+
     def stage_size(self, stage: int) -> tuple[int, int]:
         """Height and width of the features that leave stage ``stage`` (0-based)."""
         shrink = 2 ** (self.stages - 1 - stage)
@@ -70,6 +75,12 @@ class Condition(NamedTuple):
 
     labels: tuple[Tensor, ...]
     noise: Tensor
+
+    def noise_at(self, stage: int) -> Tensor:
+        """The noise at the size of a stage; constant noise stays one pixel."""
+        if self.noise.shape[2:] == (1, 1):
+            return self.noise
+        return F.interpolate(self.noise, size=self.labels[stage].shape[2:], mode="nearest")
 
 
 class SharedModulation(nn.Module):
@@ -113,7 +124,6 @@ class SharedBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, labels: int, noise: int, hidden: int) -> None:
         super().__init__()
         middle = min(inputs, outputs)
-        self.label_channels = labels
         self.embed = nn.Conv2d(labels, hidden, 3, padding=1)
         self.embed_noise = nn.Conv2d(noise, hidden, 1, bias=False)
         self.norm_0 = SharedModulation(inputs, hidden)
@@ -175,7 +185,7 @@ class OasisGenerator(nn.Module):
         super().__init__()
         self.config = config
         shared = config.modulation == "shared"
-        labels = config.classes + 2 * shared
+        labels = config.label_channels
         condition = labels + config.noise_channels
         self.head = nn.Conv2d(condition, config.channels[0], 3, padding=1)
         if shared:
@@ -209,8 +219,7 @@ class OasisGenerator(nn.Module):
         return condition.labels[-3], condition.noise.mean((2, 3))
 
     def predictor_shape(self) -> tuple[int, int]:
-        labels = self.blocks[0].label_channels
-        return labels, self.config.noise_channels
+        return self.config.label_channels, self.config.noise_channels
 
     def condition(self, label_map: Tensor, noise: Tensor) -> Condition:
         """Prepares what the stages share.
@@ -229,25 +238,19 @@ class OasisGenerator(nn.Module):
         return Condition(labels, noise if noise.dim() == 4 else noise[:, :, None, None])
 
     def stage(self, index: int, features: Tensor | None, condition: Condition) -> Tensor:
-        """Runs stage ``index`` (0-based) on what the stage before it returned (None for the first)."""
-        labels, noise = condition.labels[index], condition.noise
+        """Runs stage ``index`` (0-based) on what the stage before returned (None for the first)."""
+        labels, noise = condition.labels[index], condition.noise_at(index)
         if features is None:
             features = self._enter(labels, noise)
         else:
             features = F.interpolate(features, scale_factor=2, mode="nearest")
-        if noise.shape[2:] != (1, 1):
-            noise = F.interpolate(noise, size=labels.shape[2:], mode="nearest")
         return self.blocks[index](features, labels, noise)
 
     def _enter(self, labels: Tensor, noise: Tensor) -> Tensor:
-        order = [labels, noise] if self.config.modulation == "shared" else [noise, labels]
-        size = labels.shape[2:]
-        joined = [
-            part if part.shape[2:] == size else F.interpolate(part, size=size, mode="nearest")
-            for part in order
-        ]
-        features = self.head(torch.cat(joined, 1))
-        return features + self.place if self.config.modulation == "shared" else features
+        noise = noise.expand(-1, -1, *labels.shape[2:])
+        if self.config.modulation == "spade":
+            return self.head(torch.cat([noise, labels], 1))
+        return self.head(torch.cat([labels, noise], 1)) + self.place
 
     def to_image(self, features: Tensor) -> Tensor:
         """Features of the last stage to an image in [-1, 1], (batch, 3, height, width)."""
@@ -269,17 +272,16 @@ class OasisBranch(nn.Module):
     since thin layers at full resolution cost more time than their MACs say.
     """
 
-    def __init__(
-        self, config: OasisConfig, exit_config: ExitConfig, guide_channels: int
-    ) -> None:
+    def __init__(self, config: OasisConfig, exit_config: ExitConfig, guide_channels: int) -> None:
         super().__init__()
         self.first = exit_config.stage
         scale = exit_config.scale_factor
         channels = [_thinner(c, scale) for c in config.channels[self.first : -1]]
         self.guide_channels = guide_channels
         self.join = nn.Conv2d(config.channels[self.first] + guide_channels, channels[0], 1)
-        labels = config.classes + 2
-        hidden = [_thinner(h, scale**0.5) for h in config.hidden[self.first : -1]]
+        labels = config.label_channels
+        embedding = config.hidden or (SPADE_HIDDEN,) * config.stages
+        hidden = [_thinner(h, scale**0.5) for h in embedding[self.first : -1]]
         self.blocks = nn.ModuleList(
             SharedBlock(inputs, outputs, labels, config.noise_channels, width)
             for inputs, outputs, width in zip(channels[:-1], channels[1:], hidden, strict=True)
@@ -292,9 +294,9 @@ class OasisBranch(nn.Module):
         features = self.join(features)
         for stage, block in enumerate(self.blocks, self.first):
             features = F.interpolate(features, scale_factor=2, mode="nearest")
-            features = block(features, condition.labels[stage], condition.noise)
+            features = block(features, condition.labels[stage], condition.noise_at(stage))
         # The map's own pixels, folded to half size, keep edges where they were drawn.
-        edges = F.pixel_unshuffle(condition.labels[-1], 2)
+        edges = _folded(condition.labels[-1])
         pixels = self.to_rgb(torch.cat([F.leaky_relu(features, LEAK), edges], 1))
         return torch.tanh(F.pixel_shuffle(pixels, 2))
 
@@ -315,8 +317,20 @@ def _shares(one_hot: Tensor, levels: int) -> list[Tensor]:
     """Class shares per cell, coarse to fine: a pole thinner than a cell still shows in it."""
     pyramid = [one_hot]
     for _ in range(levels - 1):
-        pyramid.append(F.avg_pool2d(pyramid[-1], 2))
+        cells = _folded(pyramid[-1]).unflatten(1, (4, -1))
+        pyramid.append(cells.mean(1).contiguous(memory_format=torch.channels_last))
     return pyramid[::-1]
+
+
+def _folded(maps: Tensor) -> Tensor:
+    """Each 2x2 cell's pixels one after another in the channels, at half the size.
+
+    ``F.pixel_unshuffle`` and ``F.avg_pool2d`` are many times slower on channels-last tensors.
+    """
+    batch, channels, height, width = maps.shape
+    rows = maps.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2 * channels)
+    cells = rows.transpose(2, 3).reshape(batch, height // 2, width // 2, 4 * channels)
+    return cells.permute(0, 3, 1, 2)
 
 
 def _with_coordinates(labels: Tensor) -> Tensor:

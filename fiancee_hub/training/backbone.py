@@ -76,6 +76,7 @@ class BackbonePhase:
         self.lpips = PerceptualDistance().to(device)
         self.random = torch.Generator().manual_seed(accelerator.process_index)
         self.steps, self.grown = 0, False
+        self.batch_size = settings.batch_size
 
     def step(self, progress: float) -> dict[str, float]:
         self._set_rates(progress)
@@ -106,9 +107,7 @@ class BackbonePhase:
                 group["lr"] = rate * factor * warm
 
     def _batch(self) -> tuple[Tensor, Tensor]:
-        picks = torch.randint(
-            len(self.photos), (self.settings.batch_size,), generator=self.random
-        )
+        picks = torch.randint(len(self.photos), (self.settings.batch_size,), generator=self.random)
         size = self.config.height, self.config.width
         images, labels = random_crops((self.photos[picks], self.maps[picks]), size, self.random)
         # Half of the maps that people bring have no lane markings; the road must do without.
@@ -138,9 +137,7 @@ class BackbonePhase:
         with self.accelerator.autocast():
             perceptual = shifted_lpips(self.lpips, leaf, images, self.random)
         reconstruction = F.l1_loss(leaf, images)
-        loss = (
-            self.settings.perceptual * perceptual + self.settings.reconstruction * reconstruction
-        )
+        loss = self.settings.perceptual * perceptual + self.settings.reconstruction * reconstruction
         (gradient,) = torch.autograd.grad(loss, leaf)
         return {"lpips": perceptual.item(), "l1": reconstruction.item()}, gradient
 

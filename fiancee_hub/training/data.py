@@ -37,6 +37,10 @@ class DataFolder:
             raise DataError(f"{path} is missing")
         return path.read_text().split()
 
+    def splits(self, prefix: str) -> list[str]:
+        """Names of the splits that start with ``prefix``, sorted."""
+        return sorted(path.stem for path in (self.root / "splits").glob(f"{prefix}*.txt"))
+
     def label_maps(self, split: str, size: tuple[int, int]) -> Tensor:
         """Class ids of a split, uint8 (n, height, width), resized by nearest class."""
         return torch.stack([self._label_map(name, size) for name in self.names(split)])

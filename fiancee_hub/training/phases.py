@@ -1,14 +1,34 @@
-"""The phases of one checkpoint's training, in order, each resumable from its run folder."""
+"""The phases of one checkpoint's training, in order.
 
+Each takes the run folder, resumes what it finds there, and leaves its part in
+``RUN/checkpoint``, a checkpoint folder like any other. Guides come before branches here, since
+every branch sees a guide while it learns.
+"""
+
+import dataclasses
+import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
+from torch import Tensor
 
-from fiancee_hub.models.configs import OASIS_CONFIGS
+from fiancee_hub.config import CheckpointConfig
+from fiancee_hub.cost import Costs, count
+from fiancee_hub.errors import DataError
+from fiancee_hub.hub import build, load_checkpoint, save_checkpoint, stored
+from fiancee_hub.models.configs import STREETS, Recipe
+from fiancee_hub.models.exits import EarlyExitModel
 from fiancee_hub.training.backbone import BackbonePhase
+from fiancee_hub.training.branches import BranchPhase
+from fiancee_hub.training.calibration import calibrate_model
 from fiancee_hub.training.data import DataFolder
+from fiancee_hub.training.guides import fill_guides, spread_out
 from fiancee_hub.training.loop import Schedule, run
+from fiancee_hub.training.maps import MapSource
+from fiancee_hub.training.predictor import PredictorPhase, measure_targets
 from fiancee_hub.training.state import load_state
 
 logger = logging.getLogger(__name__)
@@ -16,17 +36,112 @@ logger = logging.getLogger(__name__)
 GROW_SHARE = 0.2
 """Share of the backbone's minutes spent at half the size first."""
 
+STATE = "state.safetensors"
 
-def train_backbone(
-    folder: Path, data: DataFolder, minutes: float, accelerator: Accelerator
-) -> dict[str, float]:
-    """Half size first, then the shipped size; resumes either."""
-    config = OASIS_CONFIGS["streets"]
-    small, large = folder / "backbone-half", folder / "backbone"
-    schedule = Schedule(minutes * GROW_SHARE)
-    if not (large / "state.safetensors").is_file():
-        run(BackbonePhase(config.half_size(), data, accelerator), small, schedule, accelerator)
-        accelerator.wait_for_everyone()
-    phase = BackbonePhase(config, data, accelerator)
-    phase.grow_from(load_state(small / "state.safetensors")["phase"])
-    return run(phase, large, Schedule(minutes * (1 - GROW_SHARE)), accelerator)
+
+@dataclass(frozen=True)
+class Run:
+    """Where a training run lives and what it runs on."""
+
+    folder: Path
+    data: DataFolder
+    accelerator: Accelerator
+    recipe: Recipe = STREETS
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint"
+
+    def load(self) -> tuple[EarlyExitModel, CheckpointConfig]:
+        return load_checkpoint(self.checkpoint)
+
+    def save(self, model: EarlyExitModel, config: CheckpointConfig) -> None:
+        if self.accelerator.is_main_process:
+            save_checkpoint(self.checkpoint, model, config)
+        self.accelerator.wait_for_everyone()
+
+    def note(self, phase: str, facts: dict[str, object]) -> None:
+        """Keeps what a phase cost in ``RUN/training.json``."""
+        if self.accelerator.is_main_process:
+            path = self.folder / "training.json"
+            notes = json.loads(path.read_text()) if path.is_file() else {}
+            path.write_text(json.dumps(notes | {phase: facts}, indent=1) + "\n")
+
+
+def train_backbone(job: Run, minutes: float) -> None:
+    """Phase 1, half size first; then the shipped size."""
+    config = job.recipe.generator
+    small, large = job.folder / "backbone-half", job.folder / "backbone"
+    if not (large / STATE).is_file():
+        half = BackbonePhase(config.half_size(), job.data, job.accelerator)
+        job.note("backbone-half", _train(half, small, minutes * GROW_SHARE, job))
+    phase = BackbonePhase(config, job.data, job.accelerator)
+    phase.grow_from(load_state(small / STATE)["phase"])
+    job.note("backbone", _train(phase, large, minutes * (1 - GROW_SHARE), job))
+
+
+def _train(
+    phase: BackbonePhase | BranchPhase | PredictorPhase, folder: Path, minutes: float, job: Run
+) -> dict[str, object]:
+    schedule = Schedule(minutes, phase.batch_size)
+    facts = run(phase, folder, schedule, job.accelerator)
+    job.accelerator.wait_for_everyone()
+    return dict(facts) | {"processes": job.accelerator.num_processes}
+
+
+def build_guides(job: Run) -> None:
+    """Phase 2: a model around the trained trunk, its guide bank filled."""
+    recipe, generator = job.recipe, job.recipe.generator
+    unknown = Costs((1,) * (len(recipe.exits) + 1), 0, 0, 0)
+    config = CheckpointConfig(
+        "oasis", generator, job.data.classes, recipe.exits, recipe.guides, unknown
+    )
+    model = build(config).eval()
+    model.trunk.load_state_dict(_backbone(job)["average"])
+    inputs = torch.zeros(1, generator.height, generator.width, dtype=torch.long)
+    costs = count(model, inputs, torch.zeros(1, generator.noise_channels))
+    # Everything that follows is measured on the weights as the checkpoint stores them.
+    rounded = {name: stored(name, t).to(t.dtype) for name, t in model.state_dict().items()}
+    model.load_state_dict(rounded)
+    maps = job.data.label_maps("maps", (generator.height, generator.width))
+    fill_guides(model, maps[spread_out(maps, recipe.guides.entries)])
+    job.save(model, dataclasses.replace(config, costs=costs))
+
+
+def _backbone(job: Run) -> dict[str, dict[str, Tensor]]:
+    path = job.folder / "backbone" / STATE
+    if not path.is_file():
+        raise DataError(f"{path} is missing: train the backbone first")
+    state: dict[str, dict[str, Tensor]] = load_state(path)["phase"]
+    return state
+
+
+def train_branches(job: Run, minutes: float) -> None:
+    """Phase 3."""
+    model, config = job.load()
+    phase = BranchPhase(model, _backbone(job)["discriminator"], job.data, job.accelerator)
+    job.note("branches", _train(phase, job.folder / "branches", minutes, job))
+    job.save(model, config)
+
+
+def train_predictor(job: Run, minutes: float, samples: int) -> None:
+    """Phase 4."""
+    model, config = job.load()
+    size = config.generator.height, config.generator.width
+    source = MapSource(job.data, "maps", size)
+    folder = job.folder / "predictor"
+    targets = measure_targets(model, source, samples, folder, job.accelerator)
+    phase = PredictorPhase(model, targets, job.accelerator)
+    facts = _train(phase, folder, minutes, job)
+    errors = phase.error()
+    logger.info("mean absolute error, held out: %s", [f"{error:.4f}" for error in errors])
+    job.note("predictor", facts | {"samples": len(targets["labels"]), "errors": errors})
+    job.save(model, config)
+
+
+def calibrate(job: Run) -> None:
+    """Phase 5."""
+    model, config = job.load()
+    calibration = calibrate_model(model, job.data)
+    job.note("calibration", {"samples": calibration.samples, "groups": calibration.groups})
+    job.save(model, dataclasses.replace(config, calibration=calibration))

@@ -6,8 +6,8 @@
     FOLDER/splits/SPLIT.txt    one NAME a line
 
 Splits: ``photos`` (backbone), ``maps`` (label maps for branches and predictor; includes photos),
-``calibration`` and ``test`` and ``towns`` (an unseen drive, and other towns), none of which any
-training phase reads.
+``calibration-KIND`` for each kind of input, and ``test`` and ``towns`` (an unseen drive, and other
+towns), none of which any training phase reads.
 """
 
 import json
@@ -73,7 +73,8 @@ def _street_splits(source: Path) -> dict[str, list[str]]:
     return {
         "photos": photos,
         "maps": photos + towns[:TOWNS_FOR_TRAINING],
-        "calibration": drives["val"] + towns[TOWNS_FOR_TRAINING:],
+        "calibration-drive": drives["val"],
+        "calibration-towns": towns[TOWNS_FOR_TRAINING:],
         "test": [name for name in drives["test"] if name.startswith(TEST_DRIVE)],
         "towns": _names(source / "labelmefacade", "val"),
     }

@@ -44,10 +44,10 @@ logger = logging.getLogger(__name__)
 class SegmenterSettings:
     """Rates of the optimizer and strength of the augmentation."""
 
-    encoder_rate: float = 3e-4
-    decoder_rate: float = 1.5e-3
+    encoder_rate: float = 6e-4
+    decoder_rate: float = 3e-3
     weight_decay: float = 0.02
-    batch_size: int = 8
+    batch_size: int = 4
     average_decay: float = 0.99
     smallest_window: float = 0.6
     """Height of the smallest crop, as a share of the picture's."""
@@ -213,7 +213,7 @@ def random_window(
         generator: source of the randomness.
     """
     scale, across, down, flip = torch.rand(4, generator=generator).tolist()
-    share = smallest + (1 - smallest) * scale
+    share = 1 - (1 - smallest) * scale**2  # mostly near the scale of whole pictures
     height, width = (round(extent * share) for extent in target.shape)
     top = round((target.shape[0] - height) * down)
     left = round((target.shape[1] - width) * across)

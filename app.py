@@ -1,0 +1,11 @@
+"""Entry point of the demo: ``python app.py``."""
+
+from space.demo import build, launch, load
+from space.settings import Settings
+
+settings = Settings.from_environment()
+pipe = load(settings)
+demo = build(pipe, settings)
+
+if __name__ == "__main__":
+    launch(demo, pipe, settings)

@@ -1,0 +1,126 @@
+"""Tables of evaluation.json in markdown, for the model card and the README."""
+
+from typing import Any
+
+
+def table(headings: list[str], rows: list[list[str]]) -> str:
+    """A markdown table."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def budgets(rows: list[dict[str, Any]]) -> str:
+    """Cost and coverage at every budget, beside the oracle and the best fixed exit."""
+    headings = [
+        "budget (LPIPS)",
+        "mean MACs",
+        "coverage (95 % interval)",
+        "oracle's MACs",
+        "best fixed exit",
+        "exit shares, 1 to full depth",
+    ]
+    return table(
+        headings,
+        [
+            [
+                f"{row['budget']:.2f}",
+                percent(row["mean_macs_ratio"]),
+                f"{percent(row['coverage'])} ({_interval(row)})",
+                percent(row["oracle_macs_ratio"]),
+                f"{row['fixed_exit']}: {percent(row['fixed_exit_macs_ratio'])}",
+                " / ".join(f"{100 * share:.0f}" for share in row["exit_shares"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _interval(row: dict[str, Any]) -> str:
+    low, high = row["coverage_interval"]
+    return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def exits(figures: dict[str, Any]) -> str:
+    """Cost, time and quality of every branch, guides on and off."""
+    headings = [
+        "exit",
+        "MACs",
+        "time, 2 threads",
+        "time, 1 thread",
+        "LPIPS mean",
+        "LPIPS 90 %",
+        "without guides",
+        "predictor's error",
+    ]
+    pairs = zip(figures["exits"], figures["without_guides"]["exits"], strict=True)
+    rows = [
+        [
+            str(row["exit"]),
+            percent(row["macs_ratio"]),
+            percent(row["time_ratio"]),
+            percent(row["time_ratio_one_thread"]),
+            f"{row['lpips_mean']:.4f}",
+            f"{row['lpips_p90']:.4f}",
+            f"{bare['lpips_mean']:.4f}",
+            f"{row['predictor_mae']:.4f}",
+        ]
+        for row, bare in pairs
+    ]
+    full = figures["full_depth"]
+    gmacs, milliseconds = f"{full['macs'] / 1e9:.2f} GMACs", f"{full['milliseconds']:.0f} ms"
+    one = f"{full['milliseconds_one_thread']:.0f} ms"
+    rows.append(["full depth", gmacs, milliseconds, one, "0", "0", "0", "none"])
+    return table(headings, rows)
+
+
+def quality(figures: dict[str, Any]) -> str:
+    """Full depth and what each budget delivers, against the real photographs."""
+    full = figures["full_depth_quality"]
+    rows = [
+        [
+            "real photographs",
+            "0",
+            f"{full['kid_other_photos']:.2f} (other drives)",
+            f"{full['miou_real_photos']:.3f}",
+        ],
+        ["full depth", *_quality_row(full)],
+    ]
+    for row in figures["delivered_quality"]:
+        rows.append([f"delivered at budget {row['budget']:.2f}", *_quality_row(row)])
+    return table(["pictures", "LPIPS to the photo", "KID (AlexNet features)", "mIoU"], rows)
+
+
+def _quality_row(row: dict[str, Any]) -> list[str]:
+    kid = f"{row['kid']:.2f} ± {row['kid_std']:.2f}"
+    return [f"{row['lpips_to_photo']:.3f}", kid, f"{row['miou']:.3f}"]
+
+
+def other_inputs(figures: dict[str, Any]) -> str:
+    """The router on other kinds of maps."""
+    rows = [
+        [
+            f"{other['split']} (n = {other['n']})",
+            f"{row['budget']:.2f}",
+            percent(row["mean_macs_ratio"]),
+            f"{percent(row['coverage'])} ({_interval(row)})",
+            percent(row["oracle_macs_ratio"]),
+        ]
+        for other in figures["other_inputs"]
+        for row in other["budgets"]
+    ]
+    headings = ["maps", "budget", "mean MACs", "coverage (95 % interval)", "oracle's MACs"]
+    return table(headings, rows)
+
+
+def training(notes: dict[str, Any]) -> str:
+    """Images seen and hours trained in every phase."""
+    rows = [
+        [phase, f"{facts['images']:,.0f}", f"{facts['hours']:.2f}", str(facts["processes"])]
+        for phase, facts in notes.items()
+        if "images" in facts
+    ]
+    return table(["phase", "images seen", "hours", "CPU cores"], rows)

@@ -1,0 +1,220 @@
+"""Phase 3: branches learn full depth's image; the trunk stays (FIANCEE, Section 3.1)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fiancee_hub.evaluation.measure import render_all
+from fiancee_hub.models.exits import EarlyExitModel, Progress
+from fiancee_hub.perceptual import PerceptualDistance
+from fiancee_hub.training import pictures
+from fiancee_hub.training.classes import UNKNOWN
+from fiancee_hub.training.data import DataFolder
+from fiancee_hub.training.discriminator import (
+    Discriminator,
+    class_weights,
+    fake_loss,
+    real_loss,
+)
+from fiancee_hub.training.losses import STRIDE
+from fiancee_hub.training.maps import MapSource
+
+
+@dataclass(frozen=True)
+class BranchSettings:
+    """Weights of the losses and rates of the optimizers."""
+
+    reconstruction: float = 0.5
+    rate: float = 1e-3
+    final_rate: float = 0.05
+    discriminator_rate: float = 1e-4
+    adversarial_share: float = 0.1
+    """Size of the adversarial gradient at the pixels relative to the perceptual one."""
+    unguided: float = 0.1
+    """Share of steps without a guide."""
+    frozen_statistics: float = 0.4
+    """Share of the time, at the end, in which normalisation uses its running statistics: what
+    the branch learns there is exactly what inference runs."""
+    batch_size: int = 4
+
+
+class _Branches(nn.Module):
+    """All branches at once, as one module that a distributed run can wrap."""
+
+    def __init__(self, model: EarlyExitModel) -> None:
+        super().__init__()
+        self.branches = model.branches
+        self.stages = [config.stage for config in model.exit_configs]
+
+    def forward(self, progress: Progress, guide: Tensor | None) -> list[Tensor]:
+        return [
+            branch(progress.features[stage - 1], progress.condition, guide)
+            for branch, stage in zip(self.branches, self.stages, strict=True)
+        ]
+
+
+class BranchPhase:
+    """Every branch at once on fresh maps and noise: LPIPS and L1 to the full-depth image, and a
+    light adversarial term, on one branch a step, against a copy of the backbone's
+    discriminator."""
+
+    def __init__(
+        self,
+        model: EarlyExitModel,
+        discriminator_state: dict[str, Tensor],
+        data: DataFolder,
+        accelerator: Accelerator,
+        settings: BranchSettings = BranchSettings(),
+    ) -> None:
+        device = accelerator.device
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.model.requires_grad_(False).eval()
+        self.settings, self.accelerator, self.classes = settings, accelerator, data.classes
+        config = model.trunk.config
+        self.source = MapSource(data, "maps", (config.height, config.width))
+        branches = _Branches(model)
+        branches.requires_grad_(True)
+        discriminator = Discriminator(config.classes)
+        discriminator.load_state_dict(discriminator_state)
+        discriminator = discriminator.to(memory_format=torch.channels_last)
+        self.trained = [p for p in discriminator.parameters() if p.requires_grad]
+        betas = (0.5, 0.99)
+        self.branches, self.discriminator, self.optimizer, self.discriminator_optimizer = (
+            accelerator.prepare(
+                branches,
+                discriminator,
+                torch.optim.Adam(branches.parameters(), settings.rate, betas=betas),
+                torch.optim.Adam(self.trained, settings.discriminator_rate, betas=(0.0, 0.99)),
+            )
+        )
+        self.lpips = PerceptualDistance().to(device)
+        self.random = torch.Generator().manual_seed(1000 + accelerator.process_index)
+        self.steps, self.batch_size = 0, settings.batch_size
+
+    def step(self, progress: float) -> dict[str, float]:
+        self._set_mode(progress)
+        labels = self.source.draw(self.settings.batch_size, self.random)
+        labels = labels.to(self.accelerator.device)
+        state, target = self._full_depth(labels)
+        with self.accelerator.autocast():
+            images = self.branches(state, self._guide(state))
+        images = [image.float() for image in images]
+        leaves = [image.detach().requires_grad_() for image in images]
+        distances, gradients = self._faithful(leaves, target)
+        pick = int(torch.randint(len(leaves), (), generator=self.random))
+        adversarial = self._add_realistic(leaves[pick], gradients[pick], labels)
+        self.optimizer.zero_grad()
+        torch.autograd.backward(images, gradients)
+        self.optimizer.step()
+        losses = {f"exit {index}": value for index, value in enumerate(distances, 1)}
+        losses |= self._discriminator_step(target, leaves[pick].detach(), labels)
+        self.steps += 1
+        return losses | {"adversarial": adversarial}
+
+    def _set_mode(self, progress: float) -> None:
+        self.branches.train()
+        if progress > 1 - self.settings.frozen_statistics:
+            for module in self.branches.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        fall = self.settings.final_rate + (1 - self.settings.final_rate) * (1 - progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.rate * fall * min(1.0, (self.steps + 1) / 50)
+
+    @torch.no_grad()
+    def _full_depth(self, labels: Tensor) -> tuple[Progress, Tensor]:
+        noise = torch.randn(
+            len(labels), self.model.trunk.config.noise_channels, generator=self.random
+        )
+        with self.accelerator.autocast():
+            state = self.model.start(labels, noise.to(labels.device))
+            image, state = self.model.render(state, self.model.exits)
+        return state, image.float()
+
+    @torch.no_grad()
+    def _guide(self, state: Progress) -> Tensor | None:
+        """A guide near, but not always nearest: the nearest is often the training map itself."""
+        bank = self.model.guides
+        if bank is None or float(torch.rand((), generator=self.random)) < self.settings.unguided:
+            return None
+        rank = int(torch.randint(3, (), generator=self.random))
+        return bank(state.features[0], rank=rank).values
+
+    def _faithful(self, leaves: list[Tensor], target: Tensor) -> tuple[list[float], list[Tensor]]:
+        """LPIPS of every branch, and the gradients at their pixels."""
+        left, top = (int(torch.randint(STRIDE, (), generator=self.random)) for _ in range(2))
+        pad = (left, STRIDE - 1 - left, top, STRIDE - 1 - top)
+        distances, gradients = [], []
+        with torch.no_grad(), self.accelerator.autocast():
+            wanted = self.lpips.features(F.pad(target, pad, mode="reflect"))
+        for leaf in leaves:
+            with self.accelerator.autocast():
+                seen = self.lpips.features(F.pad(leaf, pad, mode="reflect"))
+                distance = self.lpips.between(seen, wanted).mean()
+            loss = distance + self.settings.reconstruction * F.l1_loss(leaf, target)
+            gradients.append(torch.autograd.grad(loss, leaf)[0])
+            distances.append(distance.item())
+        return distances, gradients
+
+    def _add_realistic(self, leaf: Tensor, gradient: Tensor, labels: Tensor) -> float:
+        """Adds the adversarial pull to ``gradient`` in place."""
+        judge = self.accelerator.unwrap_model(self.discriminator)
+        judge.requires_grad_(False)
+        weights = class_weights(labels, self.model.trunk.config.classes, UNKNOWN)
+        with self.accelerator.autocast():
+            loss = real_loss(judge(leaf), labels, weights)
+        (pull,) = torch.autograd.grad(loss, leaf)
+        share = self.settings.adversarial_share * gradient.norm() / pull.norm().clamp(min=1e-12)
+        gradient.add_(pull, alpha=float(share))
+        for parameter in self.trained:
+            parameter.requires_grad_(True)
+        return loss.item()
+
+    def _discriminator_step(
+        self, target: Tensor, image: Tensor, labels: Tensor
+    ) -> dict[str, float]:
+        weights = class_weights(labels, self.model.trunk.config.classes, UNKNOWN)
+        with self.accelerator.autocast():
+            real, fake = self.discriminator(torch.cat([target, image])).chunk(2)
+        loss = real_loss(real, labels, weights) + fake_loss(fake)
+        self.discriminator_optimizer.zero_grad()
+        self.accelerator.backward(loss)
+        self.discriminator_optimizer.step()
+        return {"discriminator": loss.item()}
+
+    def state(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._parts().items()} | {
+            "steps": self.steps,
+            "random": self.random.get_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.steps = state["steps"]
+        self.random.set_state(state["random"])
+
+    def _parts(self) -> dict[str, Any]:
+        unwrap = self.accelerator.unwrap_model
+        return {
+            "branches": unwrap(self.branches),
+            "discriminator": unwrap(self.discriminator),
+            "optimizer": self.optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    @torch.no_grad()
+    def samples(self) -> Image.Image:
+        """Maps and every exit's image, full depth last."""
+        self.model.eval()
+        random = torch.Generator().manual_seed(0)
+        labels = self.source.draw(8, random).to(self.accelerator.device)
+        noise = torch.randn(8, self.model.trunk.config.noise_channels, generator=random)
+        with self.accelerator.autocast():
+            images, _ = render_all(self.model, self.model.start(labels, noise.to(labels.device)))
+        return pictures.grid([pictures.colour(labels.cpu(), self.classes), *images], blocks=1)

@@ -1,0 +1,152 @@
+"""Phase 4: the predictor learns each branch's LPIPS from the input (FIANCEE, Section 3.3)."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from fiancee_hub.evaluation.measure import distances, render_all
+from fiancee_hub.models.exits import EarlyExitModel
+from fiancee_hub.perceptual import PerceptualDistance
+from fiancee_hub.training.maps import MapSource
+from fiancee_hub.training.state import load_state, save_state
+
+logger = logging.getLogger(__name__)
+
+QUANTILE = 0.9
+"""The spread reaches from the mean to this quantile."""
+
+CHUNK = 64
+
+
+@torch.no_grad()
+def measure_targets(
+    model: EarlyExitModel,
+    source: MapSource,
+    samples: int,
+    folder: Path,
+    accelerator: Accelerator,
+) -> dict[str, Tensor]:
+    """Random maps and noise with the true LPIPS of every branch; resumes where it stopped.
+
+    Every process of a distributed run measures its share.
+
+    Returns:
+        ``labels`` uint8 (n, height, width), ``noise`` (n, channels), ``lpips`` (n, branches).
+    """
+    model.to(accelerator.device).eval()
+    lpips = PerceptualDistance().to(accelerator.device)
+    chunks = -(-samples // CHUNK)
+    for chunk in range(accelerator.process_index, chunks, accelerator.num_processes):
+        path = folder / f"targets-{chunk:03d}.safetensors"
+        if not path.is_file():
+            save_state(path, _measure_chunk(model, source, chunk, lpips, accelerator))
+            logger.info("targets: chunk %d of %d", chunk + 1, chunks)
+    accelerator.wait_for_everyone()
+    states = [load_state(folder / f"targets-{chunk:03d}.safetensors") for chunk in range(chunks)]
+    return {name: torch.cat([state[name] for state in states]) for name in states[0]}
+
+
+def _measure_chunk(
+    model: EarlyExitModel,
+    source: MapSource,
+    chunk: int,
+    lpips: PerceptualDistance,
+    accelerator: Accelerator,
+) -> dict[str, Tensor]:
+    random = torch.Generator().manual_seed(2_000_000 + chunk)
+    labels = source.draw(CHUNK, random)
+    noise = torch.randn(CHUNK, model.trunk.config.noise_channels, generator=random)
+    parts = []
+    for begin in range(0, CHUNK, 4):
+        batch = slice(begin, begin + 4)
+        device = accelerator.device
+        with accelerator.autocast():
+            progress = model.start(labels[batch].to(device), noise[batch].to(device))
+            images, _ = render_all(model, progress)
+            parts.append(distances(images, lpips).float().cpu())
+    return {"labels": labels, "noise": noise, "lpips": torch.cat(parts)}
+
+
+class PredictorPhase:
+    """Regression of the logarithm of LPIPS, and the pinball loss for the spread."""
+
+    batch_size = 32
+
+    def __init__(
+        self, model: EarlyExitModel, targets: dict[str, Tensor], accelerator: Accelerator
+    ) -> None:
+        assert model.predictor is not None
+        self.model, self.targets, self.accelerator = model, targets, accelerator
+        model.predictor.requires_grad_(True).train()
+        optimizer = torch.optim.AdamW(model.predictor.parameters(), 1e-3, weight_decay=0.05)
+        self.predictor, self.optimizer = accelerator.prepare(model.predictor, optimizer)
+        self.random = torch.Generator().manual_seed(3000 + accelerator.process_index)
+        held_out = max(1, len(targets["labels"]) // 10)
+        self.train_rows = torch.arange(len(targets["labels"]) - held_out)
+        self.test_rows = torch.arange(len(targets["labels"]) - held_out, len(targets["labels"]))
+
+    def step(self, progress: float) -> dict[str, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = 1e-3 * (1 - 0.98 * progress)
+        picks = torch.randint(len(self.train_rows), (self.batch_size,), generator=self.random)
+        losses = self._losses(self.train_rows[picks])
+        self.optimizer.zero_grad()
+        self.accelerator.backward(sum(losses.values()))
+        self.optimizer.step()
+        return {name: loss.item() for name, loss in losses.items()}
+
+    def _losses(self, rows: Tensor) -> dict[str, Tensor]:
+        device = self.accelerator.device
+        true = self.targets["lpips"][rows].to(device)
+        mean, spread = self._predict(rows)
+        error = true - mean
+        above = error.detach() - spread
+        pinball = torch.maximum(QUANTILE * above, (QUANTILE - 1) * above)
+        logarithm = F.smooth_l1_loss(mean.clamp(min=1e-4).log(), true.clamp(min=1e-4).log())
+        return {"mean": logarithm, "spread": pinball.mean() / true.mean()}
+
+    def _predict(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        device = self.accelerator.device
+        labels, noise = (self.targets[name][rows].to(device) for name in ("labels", "noise"))
+        with torch.no_grad():
+            inputs = self.model.trunk.predictor_inputs(self.model.trunk.condition(labels, noise))
+        mean, spread = self.predictor(*inputs)
+        return mean, spread
+
+    @torch.no_grad()
+    def error(self) -> list[float]:
+        """Mean absolute error of every branch on the tenth of the targets that is held out."""
+        mean, _ = self._predict(self.test_rows)
+        return [
+            float(value)
+            for value in (mean.cpu() - self.targets["lpips"][self.test_rows]).abs().mean(0)
+        ]
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "predictor": self.accelerator.unwrap_model(self.predictor).state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": self.random.get_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.accelerator.unwrap_model(self.predictor).load_state_dict(state["predictor"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.random.set_state(state["random"])
+
+    @torch.no_grad()
+    def samples(self) -> Image.Image:
+        """Predicted against true LPIPS of the held-out targets, both from 0 to 0.3."""
+        mean, _ = self._predict(self.test_rows)
+        true = self.targets["lpips"][self.test_rows]
+        side = 256
+        canvas = torch.full((side, side), 255, dtype=torch.uint8)
+        x, y = ((value.cpu() / 0.3 * side).long().clamp(0, side - 1) for value in (true, mean))
+        canvas[side - 1 - y.flatten(), x.flatten()] = 0
+        return Image.fromarray(canvas.numpy())

@@ -1,0 +1,1 @@
+"""The demo: screens, theme, texts and example inputs."""

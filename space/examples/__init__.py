@@ -1,0 +1,1 @@
+"""Example inputs, drawn by our own commands."""

@@ -1,0 +1,47 @@
+"""What a host can set, all of it from environment variables, read here and nowhere else.
+
+FIANCEE_CHECKPOINT_STREETS   folder or Hub id (user/repo or user/repo@revision) of the streets model
+FIANCEE_THREADS              PyTorch threads; by default two, or one where there is one processor
+FIANCEE_QUEUE                visitors that may wait before the next is asked to come back later
+FIANCEE_UPLOAD               largest upload, such as 10mb
+
+Gradio's own variables (GRADIO_SERVER_PORT, GRADIO_SERVER_NAME, GRADIO_ROOT_PATH …) hold as well.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the demo runs on this host."""
+
+    streets: str = str(ROOT / "weights_card" / "streets")
+    threads: int = 2
+    queue: int = 32
+    upload: str = "10mb"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Reads the variables above.
+
+        Raises:
+            ValueError: a number is none, or below 1.
+        """
+        return cls(
+            streets=environment.get("FIANCEE_CHECKPOINT_STREETS") or cls.streets,
+            threads=_count(environment, "FIANCEE_THREADS", min(2, os.cpu_count() or 1)),
+            queue=_count(environment, "FIANCEE_QUEUE", cls.queue),
+            upload=environment.get("FIANCEE_UPLOAD") or cls.upload,
+        )
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.strip().isdigit() or int(text) < 1:
+        raise ValueError(f"{name} is {text!r}: give a whole number from 1")
+    return int(text)

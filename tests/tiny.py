@@ -1,0 +1,80 @@
+"""A model small enough for every test: random weights, six classes, 64x96 pixels."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fiancee_hub.config import CheckpointConfig
+from fiancee_hub.cost import Costs, count
+from fiancee_hub.hub import build
+from fiancee_hub.label_maps import ClassEntry
+from fiancee_hub.models.exits import EarlyExitModel, ExitConfig, GuideConfig
+from fiancee_hub.models.oasis import OasisConfig
+from fiancee_hub.router import BUDGETS, Calibration
+
+SIZE = (64, 96)
+
+CLASSES = tuple(
+    ClassEntry(index, name, colour)
+    for index, (name, colour) in enumerate(
+        {
+            "sky": (128, 128, 128),
+            "building": (128, 0, 0),
+            "road": (128, 64, 128),
+            "tree": (128, 128, 0),
+            "car": (64, 0, 128),
+            "unknown": (0, 0, 0),
+        }.items()
+    )
+)
+
+GENERATOR = OasisConfig(len(CLASSES), *SIZE, (16,) * 7, (8,) * 6, noise_channels=8)
+EXITS = (ExitConfig(1, 2), ExitConfig(2, 2), ExitConfig(4, 1))
+GUIDES = GuideConfig(entries=4, value_shape=(12, 16, 24))
+
+Ids = NDArray[np.uint8]
+
+
+def random_model(seed: int = 0) -> EarlyExitModel:
+    """Random weights and statistics; a predictor whose answers differ from map to map."""
+    random = torch.Generator().manual_seed(seed)
+    config = CheckpointConfig("oasis", GENERATOR, CLASSES, EXITS, GUIDES, Costs((1,) * 4, 0, 0, 0))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = build(config).eval()
+    for name, tensor in model.state_dict().items():
+        if name.endswith("running_var"):
+            tensor.uniform_(0.5, 2, generator=random)
+        elif name.endswith("running_mean") or name.startswith("guides."):
+            tensor.normal_(generator=random)
+        elif name == "trunk.place":
+            tensor.normal_(generator=random)
+        elif name == "predictor.output.weight":
+            tensor.normal_(std=1.5, generator=random)
+    return model.requires_grad_(False)
+
+
+def random_map(seed: int) -> Ids:
+    """Blocks of random classes, as large as the model's pictures."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, len(CLASSES), (4, 6), dtype=np.uint8)
+    return coarse.repeat(SIZE[0] // 4, 0).repeat(SIZE[1] // 6, 1)
+
+
+def noise(batch: int, seed: int = 0) -> Tensor:
+    """Noise (batch, noise channels)."""
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, GENERATOR.noise_channels, generator=random)
+
+
+def maps(batch: int, seed: int = 0) -> Tensor:
+    """Random label maps (batch, height, width)."""
+    return torch.from_numpy(np.stack([random_map(seed + index) for index in range(batch)]))
+
+
+def config_of(model: EarlyExitModel) -> CheckpointConfig:
+    """Its config, costs counted and every margin 0.5."""
+    calibration = Calibration(0.9, 0.9, 500, BUDGETS, (0.5,) * len(BUDGETS), {"drawn": 500})
+    costs = count(model, maps(1), noise(1))
+    return CheckpointConfig("oasis", GENERATOR, CLASSES, EXITS, GUIDES, costs, calibration)
