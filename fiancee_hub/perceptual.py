@@ -94,4 +94,6 @@ def _load(model: Any) -> None:
 @functools.cache
 def perceptual_distance() -> PerceptualDistance:
     """The shared instance on the CPU, built at the first call."""
-    return PerceptualDistance()
+    # Tensors made in inference mode would refuse gradients to all later callers.
+    with torch.inference_mode(False):
+        return PerceptualDistance()

@@ -118,7 +118,7 @@ def _bars(title: str, outcome: Outcome, quantity: str) -> str:
     early = _bar(exit_name(outcome.early.exit, outcome.exits), outcome.early, full, quantity)
     whole = _bar("Full depth", full, full, quantity)
     less = f", {saved(*_pair(outcome.early, full, quantity))}" if full else ""
-    return f'<div class="bars"><h4>{title}{less}</h4>{early}{whole}</div>'
+    return f'<div class="bars"><p>{title}{less}</p>{early}{whole}</div>'
 
 
 def _pair(part: Result, whole: Result, quantity: str) -> tuple[float, float]:

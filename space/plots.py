@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from space.facts import distance, exit_name, giga, time
+from space.facts import WAITING, distance, exit_name, giga, time
 
 WIDTH, HEIGHT = 400, 280
-LEFT, RIGHT, TOP, BOTTOM = 48, 14, 16, 44
+LEFT, RIGHT, TOP, BOTTOM = 48, 22, 18, 44
 
 
 @dataclass(frozen=True)
 class Point:
-    """One exit: predicted and true LPIPS to full depth, operations and time."""
+    """One exit: operations, predicted LPIPS to full depth, and once rendered the truth and time."""
 
     exit: int
     macs: int
-    milliseconds: float
     predicted: float
-    true: float
+    true: float | None = None
+    milliseconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def exits_plot(points: Sequence[Point], budget: float, chosen: int) -> str:
         budget: LPIPS.
         chosen: the exit that was taken.
     """
-    values = [budget, *(p.true for p in points), *(p.predicted for p in points)]
+    values = [budget, *(p.true or 0.0 for p in points), *(p.predicted for p in points)]
     scale = Scale(points[-1].macs, max(0.05, 1.12 * max(values)))
     parts = (
         _axes(scale),
@@ -107,17 +107,20 @@ def _budget_line(scale: Scale, budget: float) -> str:
 
 
 def _curve(scale: Scale, points: Sequence[Point]) -> str:
-    path = " ".join(f"{scale.x(p.macs):.1f},{scale.y(p.true):.1f}" for p in points)
+    known = ((p.macs, p.true) for p in points if p.true is not None)
+    path = " ".join(f"{scale.x(macs):.1f},{scale.y(true):.1f}" for macs, true in known)
     return f'<polyline class="curve" points="{path}"/>'
 
 
 def _marks(scale: Scale, point: Point, taken: bool) -> str:
-    x, true, guess = scale.x(point.macs), scale.y(point.true), scale.y(point.predicted)
+    x, guess = scale.x(point.macs), scale.y(point.predicted)
+    true = guess if point.true is None else scale.y(point.true)
     halo = f'<circle class="taken" cx="{x:.1f}" cy="{true:.1f}" r="10"/>' if taken else ""
+    dot = f'<circle class="true" cx="{x:.1f}" cy="{true:.1f}" r="4.5"/>'
     return (
         f'<path class="error" d="M{x:.1f} {guess:.1f}V{true:.1f}"/>'
         f'<circle class="guess" cx="{x:.1f}" cy="{guess:.1f}" r="4.5"/>{halo}'
-        f'<circle class="true" cx="{x:.1f}" cy="{true:.1f}" r="4.5"/>'
+        f"{'' if point.true is None else dot}"
         f'<text class="number" x="{x:.1f}" y="{min(true, guess) - 13:.1f}" text-anchor="middle">'
         f"{point.exit}</text>"
     )
@@ -134,6 +137,7 @@ def _table(points: Sequence[Point], chosen: int) -> str:
 
 def _row(point: Point, exits: int, taken: bool) -> str:
     name = exit_name(point.exit, exits) + (" (taken)" if taken else "")
-    cells = (giga(point.macs), time(point.milliseconds))
-    cells += (distance(point.predicted), distance(point.true))
+    measured = WAITING if point.milliseconds is None else time(point.milliseconds)
+    lpips = (distance(point.predicted), distance(point.true))
+    cells = (giga(point.macs), measured, *lpips)
     return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{c}</td>" for c in cells)}</tr>'

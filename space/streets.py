@@ -1,7 +1,7 @@
 """The streets screen: a map in, the early picture beside full depth and all figures out."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ SEEDS = 2**31
 BRUSH = 9
 """Radius in pixels of the map."""
 
+EDITOR_HEIGHT = 452
+"""On a wide screen; with it the canvas fills the column's width."""
+
 MODEL = "streets-model"
 """Events with this concurrency id take turns at the model."""
 
@@ -35,7 +38,7 @@ SHOW_RESULT = """() => {
     document.querySelector('#result').scrollIntoView({behavior: 'smooth'});
 }"""
 
-Sides = tuple[Image.Image, Image.Image | None]
+Sides = tuple[Image.Image, Image.Image]
 Shown = tuple[Sides, str, str, str]
 """Pictures of the slider, its caption, the facts, the plot."""
 
@@ -62,13 +65,12 @@ class Handlers:
         rendering = self.pipe.prepare(label_map, seed=seed)
         exits = self.pipe.model.exits
         outcome = Outcome(rendering.deliver(budget), budget, exits)
-        yield shown(outcome, "")
+        yield shown(outcome, predictions(rendering))
         full = rendering.result(exits)
         lpips = true_lpips(rendering, outcome.early.exit)
         outcome = Outcome(outcome.early, budget, exits, full, lpips)
-        yield shown(outcome, "")
-        points = every_exit(rendering)
-        yield shown(outcome, plots.exits_plot(points, budget, outcome.early.exit))
+        yield shown(outcome, predictions(rendering))
+        yield shown(outcome, every_exit(rendering))
 
     def pick(self, event: gr.SelectData) -> tuple[dict[str, Any], str]:
         """An example into the editor."""
@@ -103,22 +105,30 @@ class Handlers:
         return picture, route(result, self.pipe.model.exits)
 
 
-def shown(outcome: Outcome, plot: str) -> Shown:
-    """What the screen shows of an outcome."""
-    pictures = (outcome.early.image, outcome.full.image if outcome.full else None)
+def shown(outcome: Outcome, points: Sequence[plots.Point]) -> Shown:
+    """What the screen shows of an outcome and the exits' points."""
+    # The slider shows nothing until it has two pictures, so the early one waits on both sides.
+    pictures = (outcome.early.image, (outcome.full or outcome.early).image)
+    plot = plots.exits_plot(points, outcome.budget, outcome.early.exit)
     return pictures, facts.caption(outcome), facts.facts(outcome), plot
+
+
+def predictions(rendering: Rendering) -> list[plots.Point]:
+    """What is known of all exits before any is rendered."""
+    costs = rendering.pipeline.config.costs.exits
+    predicted = (*rendering.predicted, 0.0)
+    return [plots.Point(i, *known) for i, known in enumerate(zip(costs, predicted, strict=True), 1)]
 
 
 def every_exit(rendering: Rendering) -> list[plots.Point]:
     """All exits of a rendering with their true LPIPS."""
-    exits = rendering.pipeline.model.exits
-    points = []
-    for index in range(1, exits + 1):
-        result, lpips = rendering.result(index), true_lpips(rendering, index)
-        points.append(
-            plots.Point(index, result.macs, result.milliseconds, result.predicted_lpips, lpips)
-        )
-    return points
+    return [measured(rendering, index) for index in range(1, rendering.pipeline.model.exits + 1)]
+
+
+def measured(rendering: Rendering, index: int) -> plots.Point:
+    """One exit, rendered and compared with full depth."""
+    result, lpips = rendering.result(index), true_lpips(rendering, index)
+    return plots.Point(index, result.macs, result.predicted_lpips, lpips, result.milliseconds)
 
 
 def whole(seed: float | None) -> int:
@@ -190,9 +200,7 @@ def screen(demo: gr.Blocks, pipe: FianceePipeline) -> None:
     _run(button.click, plainly_streamed(handlers.generate), [editor, budget, seed], outputs)
     button.click(None, js=SHOW_RESULT, api_visibility="private")
     _run(demo.load, plainly_streamed(handlers.first), None, outputs)
-    gr.api(
-        plainly(handlers.api), api_name="streets", concurrency_id=MODEL, concurrency_limit=1
-    )
+    gr.api(plainly(handlers.api), api_name="streets", concurrency_id=MODEL, concurrency_limit=1)
 
 
 def _run(event: Any, handler: Any, inputs: Any, outputs: Any) -> None:
@@ -222,8 +230,8 @@ def _inputs(handlers: Handlers) -> tuple[gr.ImageEditor, gr.Slider, gr.Number, g
     with gr.Row(elem_id="seed-row"):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=120, elem_id="seed")
         new_seed = gr.Button("New seed", min_width=120, elem_id="new-seed")
+        button = gr.Button("Generate", variant="primary", min_width=160, elem_id="generate")
     new_seed.click(None, None, seed, js=NEW_SEED, api_visibility="private")
-    button = gr.Button("Generate", variant="primary", size="lg", elem_id="generate")
     return editor, budget, seed, button
 
 
@@ -274,12 +282,14 @@ def _editor(handlers: Handlers) -> gr.ImageEditor:
     names = [entry.name for entry in pipe.config.classes]
     height, width = pipe.size
     # Its canvas has the map's own size: scaled, strokes would blend into wrong third classes.
+    preset: Any = handlers.edit(handlers.examples[0].path)[0]
     editor = gr.ImageEditor(
-        handlers.edit(handlers.examples[0].path)[0],
+        preset,
         type="pil",
         image_mode="RGBA",
         format="png",
         canvas_size=(width, height),
+        height=EDITOR_HEIGHT,
         layers=False,
         transforms=(),
         sources=(),

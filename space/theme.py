@@ -28,6 +28,15 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover_dark="*primary_600",
         button_primary_text_color="white",
         block_shadow="none",
+        block_label_text_color="*neutral_600",
+        block_label_text_color_dark="*neutral_300",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        checkbox_label_background_fill="*neutral_100",
+        checkbox_label_background_fill_hover="*neutral_200",
+        checkbox_label_background_fill_dark="*neutral_800",
     )
 
 

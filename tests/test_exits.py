@@ -65,9 +65,7 @@ def test_every_stage_runs_once(model: EarlyExitModel, monkeypatch: pytest.Monkey
     assert len(ran) == 6
 
 
-def test_the_guide_is_looked_up_once(
-    model: EarlyExitModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_guide_is_looked_up_once(model: EarlyExitModel) -> None:
     _, progress = model.render(model.start(maps(1), noise(1)), 1)
     guide = progress.guide
     assert guide is not None

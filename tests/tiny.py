@@ -46,9 +46,7 @@ def random_model(seed: int = 0) -> EarlyExitModel:
     for name, tensor in model.state_dict().items():
         if name.endswith("running_var"):
             tensor.uniform_(0.5, 2, generator=random)
-        elif name.endswith("running_mean") or name.startswith("guides."):
-            tensor.normal_(generator=random)
-        elif name == "trunk.place":
+        elif name.endswith("running_mean") or name.startswith("guides.") or name == "trunk.place":
             tensor.normal_(generator=random)
         elif name == "predictor.output.weight":
             tensor.normal_(std=1.5, generator=random)

@@ -37,6 +37,10 @@ from fiancee_hub.training.loop import Schedule, run
 SIZE = 192, 256
 """Height and width of the pictures it sees, those of the streets checkpoint."""
 
+FROZEN_BLOCKS = 4
+"""The encoder's blocks down to a quarter of the size keep their ImageNet weights: their features
+fit any photograph, and their large maps would cost a fifth of the training time."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -74,6 +78,8 @@ class SegmenterPhase:
         self.photos, self.targets = photos, self.config.target_of(label_maps).byte()
         model = Segmenter(self.config)
         load_imagenet_weights(model.encoder)
+        for part in (model.encoder.stem, *model.encoder.blocks[:FROZEN_BLOCKS]):
+            part.requires_grad_(False)
         model = model.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(model).to(accelerator.device).eval()
         self.model, self.optimizer = accelerator.prepare(model, _optimizer(model, settings))
@@ -185,7 +191,7 @@ def _optimizer(model: Segmenter, settings: SegmenterSettings) -> torch.optim.Opt
     known = {id(parameter) for parameter in encoder}
     decoder = [parameter for parameter in model.parameters() if id(parameter) not in known]
     groups = [
-        {"params": encoder, "lr": settings.encoder_rate},
+        {"params": [p for p in encoder if p.requires_grad], "lr": settings.encoder_rate},
         {"params": decoder, "lr": settings.decoder_rate},
     ]
     return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
@@ -234,26 +240,33 @@ def jittered(images: Tensor, strength: float, generator: torch.Generator) -> Ten
 
 
 def train_segmenter(
-    data: DataFolder, folder: Path, minutes: float, accelerator: Accelerator
+    data: DataFolder,
+    folder: Path,
+    minutes: float,
+    accelerator: Accelerator,
+    *,
+    checkpoint: Path | None = None,
 ) -> dict[str, Any]:
     """Trains on the ``photos`` split, scores the ``test`` split once, writes the checkpoint.
 
     Args:
         data: prepared folder with photographs of both splits.
-        folder: where ``config.json`` and ``model.safetensors`` go; the state that resuming
-            needs is kept in ``folder/run``.
+        folder: run folder, where the state that resuming needs is kept.
         minutes: training time in all, resumed runs included.
         accelerator: device, precision and processes.
+        checkpoint: where ``config.json`` and ``model.safetensors`` go; ``folder/checkpoint`` if
+            not given.
 
     Returns:
         The report that ``config.json`` carries: mIoU and IoU of each class on the test split.
     """
-    phase, report = _trained(data, folder / "run", minutes, accelerator, drive="")
+    phase, report = _trained(data, folder, minutes, accelerator, drive="")
     if accelerator.is_main_process:
-        save_segmenter(phase.average, folder, {})
+        target = checkpoint or folder / "checkpoint"
+        save_segmenter(phase.average, target, report)
         # Scored as it will be used: read back from the float16 file.
-        report |= {"split": "test"} | _scores(load_segmenter(folder), data, "test", "")
-        save_segmenter(phase.average, folder, report)
+        report |= {"split": "test", **_scores(load_segmenter(target), data, "test", "")}
+        save_segmenter(phase.average, target, report)
     return report
 
 
@@ -270,7 +283,7 @@ def check_recipe(
         drive: prefix of the names in ``photos`` that are held out and scored.
     """
     phase, report = _trained(data, folder, minutes, accelerator, drive=drive)
-    return report | {"drive": drive} | _scores(phase.average, data, "photos", drive)
+    return report | {"drive": drive} | _scores(phase.average.cpu(), data, "photos", drive)
 
 
 def _trained(

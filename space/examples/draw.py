@@ -146,17 +146,17 @@ def square() -> Street:
     street.ground("pavement", -160, 160, 9, 90)
     street.ground("road", -160, 160, 1.5, 9)
     street.ground("lane marking", -160, 160, 8.3, 8.5)
-    for start in range(-12, 12, 3):
-        street.ground("lane marking", start, start + 1.4, 5.4, 5.6)
+    for left in range(-12, 12, 3):
+        street.ground("lane marking", left, left + 1.4, 5.4, 5.6)
     street.front("building", 42, -17, 17, 9.5)
     street.shape("building", [(-18, 9.5, 42), (18, 9.5, 42), (14, 12.5, 42), (-14, 12.5, 42)])
     street.front("building", 40, -5, 5, 12)
     street.shape("building", [(-5.6, 12, 40), (5.6, 12, 40), (0, 15.2, 40)])
     street.front("building", 41, -1.6, 1.6, 18)
     street.shape("building", [(-1.9, 18, 41), (1.9, 18, 41), (0, 21, 41)])
-    for right in (-24, -21, 20, 25):
+    for right in (-24.0, -21.0, 20.0, 25.0):
         things.tree(street, right, 38, 7.5, rng)
-    for right in (-9, 9):
+    for right in (-9.0, 9.0):
         things.lamp(street, right, 22, 5.5)
     things.fence(street, -13.5, 14, 34, 1.0)
     for right, ahead in ((-3.4, 26), (-2.6, 26.3), (4.8, 20), (7.6, 15), (-5.4, 13)):
@@ -167,7 +167,7 @@ def square() -> Street:
 
 
 SCENES: dict[str, Callable[[], Street]] = {
-    "terraced-street": terraced_street,
+    "terrace": terraced_street,
     "junction": junction,
     "avenue": avenue,
     "open-road": open_road,

@@ -17,9 +17,7 @@ def road(street: Street, half_width: float, pavement: float, far: float = 160) -
 
 def dashes(street: Street, right: float, *, length: float = 2.5, width: float = 0.16) -> None:
     for start in range(3, 60, 5):
-        street.ground(
-            "lane marking", right - width / 2, right + width / 2, start, start + length
-        )
+        street.ground("lane marking", right - width / 2, right + width / 2, start, start + length)
 
 
 def line(street: Street, right: float, near: float = 1.5, far: float = 90) -> None:

@@ -1,0 +1,45 @@
+# make demo    environment, install, page
+# make test    environment, install, browser, checks and tests
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test browser format clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/python app.py
+
+test: $(VENV)/test.stamp browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: requirements.txt | $(BIN)/python
+	$(PIP) -r requirements.txt
+	touch $@
+
+$(VENV)/test.stamp: requirements.txt requirements-dev.txt pyproject.toml | $(BIN)/python
+	$(PIP) -r requirements.txt -r requirements-dev.txt --editable .
+	$(BIN)/python -m pip check
+	touch $(VENV)/demo.stamp $@
+
+# The browser tests drive Debian's chromium; where there is none and no apt-get, they are skipped.
+browser:
+	@command -v chromium > /dev/null || ! command -v apt-get > /dev/null || { \
+		sudo=$$(test "$$(id -u)" = 0 || echo sudo); \
+		$$sudo apt-get update -qq && \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+			--no-install-recommends chromium fonts-liberation; }
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,43 @@
+"""A very small streets checkpoint: random weights, but the true classes, so that examples fit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tiny import EXITS, GUIDES
+
+from fiancee_hub.config import CheckpointConfig
+from fiancee_hub.cost import Costs, count
+from fiancee_hub.hub import build, save_checkpoint
+from fiancee_hub.models.oasis import OasisConfig
+from fiancee_hub.router import BUDGETS, Calibration
+from fiancee_hub.training.classes import STREETS
+
+HEIGHT, WIDTH = 96, 128
+
+
+def save_street_checkpoint(folder: Path) -> Path:
+    """Writes the checkpoint to ``folder``; its predictor expects less of cheaper exits."""
+    generator = OasisConfig(len(STREETS), HEIGHT, WIDTH, (16,) * 7, (8,) * 6, noise_channels=8)
+    calibration = Calibration(0.9, 0.9, 500, BUDGETS, (0.5,) * len(BUDGETS), {"drawn": 500})
+    costs = Costs((1,) * (len(EXITS) + 1), 0, 0, 0)
+    config = CheckpointConfig("oasis", generator, STREETS, EXITS, GUIDES, costs, calibration)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = build(config).eval().requires_grad_(False)
+    _spread_out(model.state_dict())
+    example = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.uint8), torch.zeros(1, 8)
+    save_checkpoint(folder, model, replace(config, costs=count(model, *example)))
+    return folder
+
+
+def _spread_out(state: dict[str, torch.Tensor]) -> None:
+    """Statistics and predictions that differ from one input to the next."""
+    random = torch.Generator().manual_seed(0)
+    for name, tensor in state.items():
+        if name.endswith("running_var"):
+            tensor.uniform_(0.5, 2, generator=random)
+        elif name.endswith("running_mean") or name.startswith("guides.") or name == "trunk.place":
+            tensor.normal_(generator=random)
+        elif name == "predictor.output.weight":
+            tensor.normal_(std=1.5, generator=random)

@@ -1,0 +1,233 @@
+"""The command line, called in process."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import CLASSES, random_map
+
+from fiancee_hub import FianceePipeline
+from fiancee_hub.bulk import ROUTES, seed_of
+from fiancee_hub.cli import main
+from fiancee_hub.label_maps import to_palette_image
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def maps(tmp_path: Path) -> Path:
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for index in range(5):
+        to_palette_image(random_map(index), CLASSES).save(folder / f"street-{index}.png")
+    (folder / "notes.txt").write_text("not a map")
+    return folder
+
+
+def run(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+def routes(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / ROUTES).read_text().splitlines()]
+
+
+def test_info_of_a_named_configuration(capsys: Capture) -> None:
+    assert run("info", "oasis-coco", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found["parameters"], int)
+    assert isinstance(found["macs"], int)
+    assert found["exits"][-1]["macs"] == found["macs"]
+    assert (found["height"], found["width"], found["classes"]) == (256, 256, 183)
+
+
+def test_info_of_a_checkpoint(
+    pipeline: FianceePipeline, tiny_checkpoint: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    shutil.copy(tiny_checkpoint / "config.json", tmp_path)
+    assert run("info", tmp_path, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    costs = pipeline.config.costs
+    assert [row["macs"] for row in found["exits"]] == list(costs.exits)
+    assert [row["macs_ratio"] for row in found["exits"]][-1] == 1
+    assert found["predictor_macs"] == costs.predictor
+    assert found["parameters_in_all"] == costs.parameters
+
+
+def test_info_as_text(tiny_checkpoint: Path, capsys: Capture) -> None:
+    assert run("info", tiny_checkpoint) == 0
+    shown = capsys.readouterr().out
+    assert "parameters " in shown
+    assert "full depth" in shown
+
+
+def test_generate_one(
+    pipeline: FianceePipeline, tiny_checkpoint: Path, maps: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    out = tmp_path / "new" / "picture.png"
+    source = maps / "street-1.png"
+    assert run("generate", source, "--checkpoint", tiny_checkpoint, "--out", out, "--seed", 4) == 0
+    assert Image.open(out).convert("RGB") == pipeline(source, seed=4).image
+    assert f"exit {pipeline(source, seed=4).exit}" in capsys.readouterr().out
+
+
+def test_generate_one_into_a_folder(tiny_checkpoint: Path, maps: Path, tmp_path: Path) -> None:
+    source = maps / "street-1.png"
+    words = ("generate", source, "--checkpoint", tiny_checkpoint, "--exit", 1)
+    assert run(*words, "--out", tmp_path / "pictures") == 0
+    assert (tmp_path / "pictures" / "street-1.png").is_file()
+
+
+def test_generate_a_folder_with_a_bad_map_and_resume(
+    tiny_checkpoint: Path,
+    maps: Path,
+    tmp_path: Path,
+    capsys: Capture,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    out = tmp_path / "pictures"
+    (maps / "bad.png").write_bytes((maps / "street-0.png").read_bytes()[:60])
+    words = ("generate", maps, "--checkpoint", tiny_checkpoint, "--out", out, "--batch-size", 2)
+    assert run(*words) == 1
+    assert "5 written, 0 there already, 1 left out" in capsys.readouterr().out
+    assert "left out bad.png: " in caplog.text
+    first = {path.name: path.read_bytes() for path in out.glob("*.png")}
+    assert sorted(first) == [f"street-{index}.png" for index in range(5)]
+    assert {row["output"] for row in routes(out)} == set(first)
+    assert {"exit", "predicted_lpips", "macs", "saving", "seed"} <= routes(out)[0].keys()
+
+    (out / "street-3.png").unlink()
+    (out / "street-0.png").write_bytes(b"mine")
+    (maps / "bad.png").unlink()
+    assert run(*words) == 0
+    assert "1 written, 4 there already, 0 left out" in capsys.readouterr().out
+    assert (out / "street-3.png").read_bytes() == first["street-3.png"]
+    assert (out / "street-0.png").read_bytes() == b"mine"
+    assert not list(out.glob(".*"))
+
+
+def test_each_map_of_a_folder_has_its_own_lasting_seed(
+    pipeline: FianceePipeline, tiny_checkpoint: Path, maps: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "pictures"
+    words = ("generate", maps, "--checkpoint", tiny_checkpoint, "--seed", 9, "--exit", 4)
+    assert run(*words, "--out", out) == 0
+    seeds = {row["file"]: row["seed"] for row in routes(out)}
+    assert len(set(seeds.values())) == 5
+    assert seeds["street-2.png"] == seed_of("street-2.png", 9) != seed_of("street-2.png", 8)
+    alone = pipeline(maps / "street-2.png", exit=4, seed=seeds["street-2.png"]).image
+    difference = np.asarray(alone, np.int16) - np.asarray(Image.open(out / "street-2.png"), int)
+    assert np.abs(difference).max() <= 1
+
+
+def test_maps_of_one_name_do_not_overwrite_each_other(
+    tiny_checkpoint: Path, maps: Path, tmp_path: Path
+) -> None:
+    np.save(maps / "street-0.npy", random_map(7))
+    out = tmp_path / "pictures"
+    assert run("generate", maps, "--checkpoint", tiny_checkpoint, "--out", out, "--exit", 1) == 0
+    assert {"street-0.png.png", "street-0.npy.png", "street-1.png"} <= {
+        path.name for path in out.iterdir()
+    }
+
+
+def test_compare(tiny_checkpoint: Path, maps: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "comparison.png"
+    words = ("compare", maps / "street-0.png", "--checkpoint", tiny_checkpoint, "--out", out)
+    assert run(*words, "--budget", 1, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["exit"] == 1
+    assert found["lpips"] > 0
+    assert found["kept"] == (found["lpips"] <= 1)
+    assert found["macs"] < found["full_macs"]
+    assert found["milliseconds"] > 0
+    assert Image.open(out).width > 3 * 96
+    assert run(*words) == 0
+    assert "predicted lpips" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["info", "nothing"], "no configuration 'nothing'"),
+        (["info", "no/such/folder"], "checkpoint 'no/such/folder'"),
+        (["generate", "no.png", "--checkpoint", "CHECKPOINT", "--out", "OUT"], "no.png"),
+        (["generate", "MAPS", "--checkpoint", "no/such/folder", "--out", "OUT"], "no/such/folder"),
+        (["generate", "MAPS", "--checkpoint", "CHECKPOINT", "--out", "MAPS"], "another folder"),
+        (["generate", "EMPTY", "--checkpoint", "CHECKPOINT", "--out", "OUT"], "no label map"),
+        (
+            ["generate", "MAPS", "--checkpoint", "CHECKPOINT", "--out", "OUT", "--budget", "7"],
+            "budget 7.0 is out of range",
+        ),
+        (
+            ["generate", "MAPS", "--checkpoint", "CHECKPOINT", "--out", "OUT", "--exit", "9"],
+            "exit 9 does not exist",
+        ),
+        (["generate", "MAP", "--checkpoint", "CHECKPOINT", "--out", "MAP"], "choose another --out"),
+        (["generate", "MAP", "--checkpoint", "CHECKPOINT", "--out", "MAP/x.png"], "MAP"),
+        (["compare", "MAPS", "--checkpoint", "CHECKPOINT"], "maps"),
+        (["compare", "MAP", "--checkpoint", "CHECKPOINT", "--seed", "-1"], "seed -1"),
+    ],
+)
+def test_errors_are_one_line_and_code_two(
+    words: list[str],
+    reason: str,
+    tiny_checkpoint: Path,
+    maps: Path,
+    tmp_path: Path,
+    capsys: Capture,
+) -> None:
+    places = {
+        "CHECKPOINT": tiny_checkpoint,
+        "OUT": tmp_path / "out",
+        "EMPTY": tmp_path,
+        "MAPS": maps,
+        "MAP/x.png": maps / "street-0.png" / "x.png",
+        "MAP": maps / "street-0.png",
+    }
+    before = (maps / "street-0.png").read_bytes()
+    assert run(*(places.get(word, word) for word in words)) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("fiancee-hub: ")
+    assert len(shown.err.splitlines()) == 1
+    assert str(places.get(reason, reason)) in shown.err
+    assert (maps / "street-0.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [[], ["dance"], ["info"], ["generate", "x", "--budget", "low"]])
+def test_wrong_usage_is_code_two(words: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert "usage: fiancee-hub" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_missing_extra_is_named(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    package = {"train": "training", "evaluate": "evaluation"}[command]
+
+    def absent(name: str) -> object:
+        if name == f"fiancee_hub.{package}.cli":
+            raise ModuleNotFoundError("No module named 'accelerate'", name="accelerate")
+        return sys.modules[name]
+
+    monkeypatch.setattr("fiancee_hub.cli.import_module", absent)
+    assert run(command) == 2
+    expected = f"accelerate is not installed: pip install 'fiancee-hub[{command}]'"
+    assert expected in capsys.readouterr().err
+
+
+def test_help_lists_every_command(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("info", "generate", "compare", "evaluate", "train"))

@@ -1,0 +1,61 @@
+"""Counted costs."""
+
+import pytest
+import torch
+from tiny import config_of, maps, noise
+from torch import nn
+
+from fiancee_hub.cost import Costs, count, macs, on_meta, parameters
+from fiancee_hub.models.exits import EarlyExitModel
+
+
+def test_one_convolution_by_hand() -> None:
+    layer = nn.Conv2d(3, 8, 5, stride=2, padding=2, device="meta")
+    expected = 8 * 3 * 5 * 5 * (10 // 2) * (16 // 2)
+    assert macs(lambda: layer(torch.empty(1, 3, 10, 16, device="meta"))) == expected
+
+
+def test_a_matrix_product_by_hand() -> None:
+    layer = nn.Linear(7, 11)
+    assert macs(lambda: layer(torch.zeros(2, 7))) == 2 * 7 * 11
+    assert parameters(layer) == 7 * 11 + 11
+
+
+def test_deeper_exits_cost_more(model: EarlyExitModel) -> None:
+    costs = count(model, maps(1), noise(1))
+    assert list(costs.exits) == sorted(set(costs.exits))
+    assert costs.full_depth == costs.exits[-1]
+    assert len(costs.exits) == model.exits
+
+
+def test_counting_executes_nothing(model: EarlyExitModel) -> None:
+    assert all(tensor.is_meta for tensor in on_meta(model).state_dict().values())
+    assert not any(tensor.is_meta for tensor in model.state_dict().values())
+
+
+def test_counts_equal_a_real_run(model: EarlyExitModel) -> None:
+    costs = count(model, maps(1), noise(1))
+    for exit_index in range(1, model.exits + 1):
+        counted = macs(lambda index=exit_index: model(maps(1), noise(1), exit_index=index))  # type: ignore[misc]
+        assert costs.exits[exit_index - 1] == counted
+
+
+def test_branches_pay_for_the_guide_look_up(model: EarlyExitModel) -> None:
+    costs = count(model, maps(1), noise(1))
+    progress = model.start(maps(1), noise(1))
+    unguided = macs(lambda: model.render(progress, 1, guided=False))
+    assert costs.exits[0] - unguided == costs.guides
+
+
+def test_a_routed_call_pays_for_the_predictor(model: EarlyExitModel) -> None:
+    costs = config_of(model).costs
+    progress = model.start(maps(1), noise(1))
+    assert costs.predictor == macs(lambda: model.predict(progress))
+    assert costs.routed(2) == costs.predictor + costs.exits[1]
+    assert costs.ratio(model.exits) > 1
+
+
+def test_ratios() -> None:
+    costs = Costs(exits=(20, 50, 100), predictor=3, guides=2, parameters=7)
+    assert costs.ratio(1) == pytest.approx(0.23)
+    assert costs.overhead_ratio == pytest.approx(0.05)

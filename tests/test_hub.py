@@ -1,0 +1,246 @@
+"""Checkpoints: what is saved comes back, and every damage has one error that names it."""
+
+import dataclasses
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import maps, noise
+from torch import Tensor
+
+from fiancee_hub import CheckpointError, FianceePipeline
+from fiancee_hub.config import read_config, to_json
+from fiancee_hub.hub import CONFIG, WEIGHTS, load_checkpoint, resolve, save_checkpoint
+from fiancee_hub.models.exits import EarlyExitModel
+
+
+def test_saved_again_is_the_same(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    model, config = load_checkpoint(tiny_checkpoint)
+    save_checkpoint(tmp_path, model, config)
+    again, same = load_checkpoint(tmp_path)
+    assert same == config
+    for exit_index in range(1, model.exits + 1):
+        before = model(maps(2), noise(2), exit_index=exit_index)
+        assert torch.equal(before, again(maps(2), noise(2), exit_index=exit_index))
+    assert (tmp_path / WEIGHTS).read_bytes() == (tiny_checkpoint / WEIGHTS).read_bytes()
+
+
+def test_storage_changes_pictures_invisibly(tiny_checkpoint: Path, model: EarlyExitModel) -> None:
+    loaded, _ = load_checkpoint(tiny_checkpoint)
+    exact = model(maps(2), noise(2), exit_index=4)
+    torch.testing.assert_close(loaded(maps(2), noise(2), exit_index=4), exact, atol=0.02, rtol=0)
+
+
+def test_config_comes_back(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    config = read_config(tiny_checkpoint / CONFIG)
+    uncalibrated = dataclasses.replace(config, calibration=None)
+    (tmp_path / CONFIG).write_text(to_json(uncalibrated))
+    assert read_config(tmp_path / CONFIG) == uncalibrated
+
+
+def test_the_pipeline_saves_what_it_loads(pipeline: FianceePipeline, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path)
+    again = FianceePipeline.from_pretrained(tmp_path)
+    label_map = maps(1)[0]
+    assert again(label_map, budget=0.1).image == pipeline(label_map, budget=0.1).image
+
+
+def edited(**changes: Any) -> Callable[[Path], None]:
+    """A damage that sets fields of config.json; a name's double underscores go deeper."""
+
+    def damage(folder: Path) -> None:
+        raw = json.loads((folder / CONFIG).read_text())
+        for name, value in changes.items():
+            *parents, last = name.split("__")
+            place = raw
+            for parent in parents:
+                place = place[int(parent) if parent.isdigit() else parent]
+            place[int(last) if last.isdigit() else last] = value
+        (folder / CONFIG).write_text(json.dumps(raw))
+
+    return damage
+
+
+def without(field: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        raw = json.loads((folder / CONFIG).read_text())
+        del raw[field]
+        (folder / CONFIG).write_text(json.dumps(raw))
+
+    return damage
+
+
+def written(name: str, content: bytes) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        (folder / name).write_bytes(content)
+
+    return damage
+
+
+def removed(name: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        (folder / name).unlink()
+
+    return damage
+
+
+def tensors(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        found = load_file(folder / WEIGHTS)
+        change(found)
+        save_file(found, folder / WEIGHTS)
+
+    return damage
+
+
+def truncated(folder: Path) -> None:
+    content = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(content[: len(content) // 2])
+
+
+def poisoned(found: dict[str, Tensor]) -> None:
+    found["trunk.to_rgb.weight"][0, 0, 0, 0] = float("nan")
+
+
+class Trap:
+    """Unpickling this raises; nothing must ever do so."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (pytest.fail, ("a pickle was loaded",))
+
+
+HUGE = 10**12
+DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
+    "no config": (removed(CONFIG), CONFIG, "cannot be read"),
+    "no weights": (removed(WEIGHTS), WEIGHTS, "cannot be read"),
+    "config is no JSON": (written(CONFIG, b"{"), CONFIG, "no valid JSON"),
+    "config is no object": (written(CONFIG, b"[]"), CONFIG, "not a JSON object"),
+    "config is no text": (written(CONFIG, b"\xff\xfe\x00"), CONFIG, "no valid JSON"),
+    "config nests too deep": (written(CONFIG, b"[" * 200_000), CONFIG, "no valid JSON"),
+    "config too large": (written(CONFIG, b" " * 2**21), CONFIG, "larger than"),
+    "unknown format": (edited(format=99), CONFIG, "'format' is 99"),
+    "no format": (without("format"), CONFIG, "'format'"),
+    "true as format": (edited(format=True), CONFIG, "'format'"),
+    "unknown family": (edited(family="biggan"), CONFIG, "'family'"),
+    "field missing": (without("exits"), CONFIG, "'exits' is missing"),
+    "field unknown": (edited(depth=3), CONFIG, "'depth' is unknown"),
+    "inner field unknown": (edited(generator__depth=3), CONFIG, "'generator.depth' is unknown"),
+    "text for a number": (edited(generator__height="64"), CONFIG, "'generator.height'"),
+    "fraction for a whole": (edited(generator__height=64.5), CONFIG, "'generator.height'"),
+    "number for a list": (edited(exits=3), CONFIG, "'exits'"),
+    "null": (edited(generator=None), CONFIG, "'generator'"),
+    "infinite": (edited(exits__0__scale_factor=float("inf")), CONFIG, "'exits[0].scale_factor'"),
+    "huge scale": (edited(exits__0__scale_factor=10**400), CONFIG, "'exits[0].scale_factor'"),
+    "absurd height": (edited(generator__height=HUGE), CONFIG, "'generator.height'"),
+    "absurd channels": (edited(generator__channels__1=HUGE), CONFIG, "'generator.channels'"),
+    "absurd noise": (edited(generator__noise_channels=HUGE), CONFIG, "'generator.noise_channels'"),
+    "absurd guides": (edited(guides__entries=HUGE), CONFIG, "'guides.entries'"),
+    "absurd classes": (edited(generator__classes=HUGE), CONFIG, "'generator.classes'"),
+    "odd height": (edited(generator__height=65), CONFIG, "no multiple of 32"),
+    "no exit": (edited(exits=[], costs__exits=[1]), CONFIG, "'exits'"),
+    "exit beyond the trunk": (edited(exits__2__stage=6), CONFIG, "'exits[2].stage'"),
+    "hidden too short": (edited(generator__hidden=[8]), CONFIG, "'generator.hidden'"),
+    "costs too short": (edited(costs__exits=[1, 2]), CONFIG, "'costs.exits'"),
+    "costs of nothing": (edited(costs__exits=[1, 2, 3, 0]), CONFIG, "'costs.exits'"),
+    "class ids shuffled": (edited(classes__0__id=4), CONFIG, "'classes'"),
+    "colour too bright": (edited(classes__0__colour=[0, 0, 256]), CONFIG, "'classes[0].colour'"),
+    "colour of two": (edited(classes__0__colour=[0, 0]), CONFIG, "'classes[0].colour'"),
+    "guides of four channels": (
+        edited(guides__value_shape=[4, 16, 24]),
+        CONFIG,
+        "'guides.value_shape'",
+    ),
+    "margins too short": (edited(calibration__margins=[1]), CONFIG, "'calibration.margins'"),
+    "budgets unordered": (edited(calibration__budgets__0=0.9), CONFIG, "'calibration.budgets'"),
+    "margin not finite": (
+        edited(calibration__margins__0=float("nan")),
+        CONFIG,
+        "'calibration.margins[0]'",
+    ),
+    "tensor missing": (
+        tensors(lambda found: found.pop("trunk.head.bias")),
+        WEIGHTS,
+        "'trunk.head.bias' is missing",
+    ),
+    "tensor unknown": (
+        tensors(lambda found: found.update(extra=torch.zeros(1))),
+        WEIGHTS,
+        "'extra' is unknown",
+    ),
+    "shape of another config": (
+        edited(generator__noise_channels=9),
+        WEIGHTS,
+        "has shape",
+    ),
+    "tensor of another shape": (
+        tensors(lambda found: found.update({"trunk.head.bias": torch.zeros(17)})),
+        WEIGHTS,
+        "'trunk.head.bias' has shape (17,)",
+    ),
+    "tensor of another type": (
+        tensors(lambda found: found.update({"trunk.head.bias": torch.zeros(16).double()})),
+        WEIGHTS,
+        "'trunk.head.bias' is F64",
+    ),
+    "not a number": (tensors(poisoned), WEIGHTS, "'trunk.to_rgb.weight' holds NaN"),
+    "truncated": (truncated, WEIGHTS, "no valid safetensors file"),
+    "empty": (written(WEIGHTS, b""), WEIGHTS, "no valid safetensors file"),
+    "header of all memory": (written(WEIGHTS, b"\xff" * 64), WEIGHTS, "its header claims"),
+    "header longer than the file": (
+        written(WEIGHTS, (1000).to_bytes(8, "little") + b"{}"),
+        WEIGHTS,
+        "its header claims 1000 bytes",
+    ),
+    "a renamed pickle": (written(WEIGHTS, pickle.dumps(Trap())), WEIGHTS, "its header claims"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_has_one_error_that_names_it(
+    name: str, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    damage, file, reason = DAMAGES[name]
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(tiny_checkpoint, folder)
+    damage(folder)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(folder)
+    assert str(folder / file) in str(caught.value)
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_torch_pickle_is_never_looked_at(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny_checkpoint / CONFIG, tmp_path)
+    for name in ("pytorch_model.bin", "model.pt", "model.safetensors.bin"):
+        (tmp_path / name).write_bytes(pickle.dumps(Trap()))
+    torch.save({"trap": Trap()}, tmp_path / WEIGHTS)
+    with pytest.raises(CheckpointError, match=WEIGHTS):
+        FianceePipeline.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "model_id", ["no/such/folder", "/no/such/folder", "user/repo", "user/repo@v1", "a b"]
+)
+def test_no_such_checkpoint(model_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="checkpoint"):
+        resolve(model_id, local_files_only=True, cache_dir=tmp_path)
+
+
+def test_a_revision_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[str, str, str | None]] = []
+
+    def download(repo: str, name: str, revision: str | None = None) -> str:
+        asked.append((repo, name, revision))
+        return str(tmp_path / name)
+
+    monkeypatch.setattr("fiancee_hub.hub.hf_hub_download", download)
+    assert resolve("user/repo@abc") == tmp_path
+    assert asked == [("user/repo", CONFIG, "abc"), ("user/repo", WEIGHTS, "abc")]

@@ -1,0 +1,248 @@
+"""What users call: any form of input, budgets, seeds, batches, and many callers at once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny import CLASSES, Ids, random_map
+
+from fiancee_hub import FianceePipeline, InputError
+from fiancee_hub.label_maps import to_palette_image, to_rgb
+from fiancee_hub.pipelines import to_picture
+
+IDS = random_map(3)
+ALL_BUDGETS = (0.0, 0.02, 0.05, 0.1, 0.2, 1.0)
+
+
+def saved(picture: Image.Image, path: Path) -> Path:
+    picture.save(path)
+    return path
+
+
+def npy(ids: Ids, path: Path) -> Path:
+    np.save(path, ids)
+    return path
+
+
+FORMS: dict[str, Callable[[Ids, Path], Any]] = {
+    "int64 array": lambda ids, _: ids.astype(np.int64),
+    "float array": lambda ids, _: ids.astype(np.float32),
+    "tensor": lambda ids, _: torch.from_numpy(ids),
+    "tensor with batch axis": lambda ids, _: torch.from_numpy(ids)[None],
+    "nested list": lambda ids, _: ids.tolist(),
+    "grey picture": lambda ids, _: Image.fromarray(ids),
+    "palette picture": lambda ids, _: to_palette_image(ids, CLASSES),
+    "picture in class colours": lambda ids, _: to_rgb(ids, CLASSES),
+    "with opaque alpha": lambda ids, _: to_rgb(ids, CLASSES).convert("RGBA"),
+    "path of a PNG": lambda ids, folder: saved(to_rgb(ids, CLASSES), folder / "map.png"),
+    "path as text": lambda ids, folder: str(saved(Image.fromarray(ids), folder / "map.png")),
+    "path of an array": lambda ids, folder: npy(ids, folder / "map.npy"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_map_gives_the_same_picture(
+    pipeline: FianceePipeline, form: str, tmp_path: Path
+) -> None:
+    expected = pipeline(IDS, budget=0.1, seed=5)
+    result = pipeline(FORMS[form](IDS, tmp_path), budget=0.1, seed=5)
+    assert result.image == expected.image
+    assert result.exit == expected.exit
+    assert result.notes == ()
+
+
+def test_a_larger_map_is_resized_and_says_so(pipeline: FianceePipeline) -> None:
+    result = pipeline(IDS.repeat(2, 0).repeat(2, 1), seed=5)
+    assert result.image == pipeline(IDS, seed=5).image
+    assert "Resized" in result.notes[0]
+
+
+def test_the_same_seed_gives_the_same_picture(pipeline: FianceePipeline) -> None:
+    one, same, other = (pipeline(IDS, exit=4, seed=seed).image for seed in (1, 1, 2))
+    assert one == same
+    assert one != other
+
+
+def test_seeds_do_not_touch_the_global_generator(pipeline: FianceePipeline) -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    pipeline(IDS, seed=7)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_budgets_are_obeyed_by_prediction(pipeline: FianceePipeline) -> None:
+    exits = []
+    for budget in ALL_BUDGETS:
+        rendering = pipeline.prepare(IDS, seed=1)
+        result = rendering.deliver(budget)
+        assert result.exit == rendering.route(budget) == pipeline(IDS, budget=budget, seed=1).exit
+        full = result.exit == pipeline.model.exits
+        assert full or result.predicted_lpips <= budget
+        assert result.predicted_lpips == (0.0 if full else rendering.predicted[result.exit - 1])
+        exits.append(result.exit)
+    assert exits == sorted(exits, reverse=True)
+    assert exits[0] == pipeline.model.exits
+    assert len(set(exits)) > 1
+
+
+def test_a_routed_picture_pays_for_the_predictor(pipeline: FianceePipeline) -> None:
+    costs = pipeline.config.costs
+    rendering = pipeline.prepare(IDS, seed=1)
+    delivered = rendering.deliver(1.0)
+    result = rendering.result(delivered.exit)
+    assert delivered.exit == 1
+    assert delivered.macs == result.macs + costs.predictor == costs.routed(1)
+    assert result.macs == costs.exits[0]
+    assert result.saving == pytest.approx(1 - costs.exits[0] / costs.full_depth)
+    assert delivered.saving == pytest.approx(1 - costs.routed(1) / costs.full_depth)
+    assert delivered.milliseconds > result.milliseconds > 0
+    assert delivered.image is result.image
+
+
+def test_full_depth_by_routing_saves_less_than_nothing(pipeline: FianceePipeline) -> None:
+    assert pipeline(IDS, budget=0.0).saving < 0
+    assert pipeline(IDS, exit=4).saving == 0
+
+
+def test_a_chosen_exit_overrules_the_budget(pipeline: FianceePipeline) -> None:
+    for exit_index in range(1, 5):
+        assert pipeline(IDS, budget=0.0, exit=exit_index).exit == exit_index
+
+
+def test_exits_of_one_rendering_equal_separate_calls(pipeline: FianceePipeline) -> None:
+    rendering = pipeline.prepare(IDS, seed=2)
+    for exit_index in (3, 1, 4, 2):
+        assert rendering.result(exit_index).image == pipeline(IDS, exit=exit_index, seed=2).image
+
+
+def near(one: Image.Image, other: Image.Image) -> bool:
+    """Whether no channel of any pixel differs by more than one grey level."""
+    return bool((np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)) <= 1).all())
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_a_batch_equals_single_calls(pipeline: FianceePipeline, batch_size: int) -> None:
+    maps = [random_map(seed) for seed in range(8)]
+    results = pipeline.generate_batch(maps, budget=0.05, batch_size=batch_size)
+    assert len({result.exit for result in results}) > 1
+    for seed, (label_map, result) in enumerate(zip(maps, results, strict=True)):
+        alone = pipeline(label_map, budget=0.05, seed=seed)
+        assert near(result.image, alone.image)
+        assert (result.exit, result.macs, result.seed) == (alone.exit, alone.macs, alone.seed)
+        assert result.predicted_lpips == pytest.approx(alone.predicted_lpips, abs=1e-5)
+        assert result.saving == pytest.approx(alone.saving)
+
+
+def test_a_batch_at_a_chosen_exit(pipeline: FianceePipeline) -> None:
+    for result in pipeline.generate_batch([IDS, IDS], seeds=[4, 5], exit=2):
+        alone = pipeline(IDS, seed=result.seed, exit=2)
+        assert near(result.image, alone.image)
+        assert (result.exit, result.macs, result.saving) == (2, alone.macs, alone.saving)
+
+
+def test_an_empty_batch(pipeline: FianceePipeline) -> None:
+    assert pipeline.generate_batch([]) == []
+
+
+def test_a_comparison_tells_the_truth(pipeline: FianceePipeline) -> None:
+    from fiancee_hub.perceptual import perceptual_distance
+
+    comparison = pipeline.compare(IDS, budget=1.0, seed=3)
+    images = [pipeline.prepare(IDS, seed=3).image(exit_index) for exit_index in (1, 4)]
+    with torch.no_grad():
+        truth = float(perceptual_distance()(*images))
+    assert (comparison.early.exit, comparison.full.exit) == (1, 4)
+    assert comparison.lpips == pytest.approx(truth, abs=1e-6)
+    assert comparison.lpips > 0
+    assert comparison.kept == (truth <= 1.0)
+    assert comparison.early.image == to_picture(images[0][0])
+
+
+def test_full_depth_always_keeps_the_budget(pipeline: FianceePipeline) -> None:
+    comparison = pipeline.compare(IDS, budget=0.0)
+    assert comparison.early.exit == 4
+    assert comparison.lpips == 0
+    assert comparison.kept
+
+
+def test_a_missed_budget_is_called_missed(
+    pipeline: FianceePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fiancee_hub.pipelines.choose", lambda *_: np.array([1]))
+    assert not pipeline.compare(IDS, budget=0.001).kept
+
+
+def test_four_threads_disturb_nobody(pipeline: FianceePipeline) -> None:
+    calls = [(random_map(index), ALL_BUDGETS[index % 6], index) for index in range(12)]
+
+    def render(call: tuple[Ids, float, int]) -> Image.Image:
+        label_map, budget, seed = call
+        return pipeline(label_map, budget=budget, seed=seed).image
+
+    alone = [render(call) for call in calls]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(render, calls))
+    assert all(near(one, other) for one, other in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"budget": -0.1}, "budget"),
+        ({"budget": "cheap"}, "budget"),
+        ({"budget": float("nan")}, "budget"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**63}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"seed": True}, "seed"),
+        ({"exit": 0}, "exit 0 does not exist: choose 1 to 4"),
+        ({"exit": 5}, "exit 5 does not exist"),
+        ({"exit": 2.0}, "exit 2.0 does not exist"),
+    ],
+)
+def test_impossible_arguments(
+    pipeline: FianceePipeline, arguments: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        pipeline(IDS, **arguments)
+
+
+@pytest.mark.parametrize("label_map", [IDS + 1, IDS[:4], IDS.astype(str), None, "no/map.png"])
+def test_impossible_maps(pipeline: FianceePipeline, label_map: Any) -> None:
+    for call in (pipeline, pipeline.compare, lambda m: pipeline.generate_batch([m])):
+        with pytest.raises(InputError):
+            call(label_map)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"seeds": [1]}, "2 maps but 1 seeds"),
+        ({"seeds": [1, -1]}, "seed -1"),
+        ({"budget": 2}, "budget"),
+        ({"exit": 9}, "exit 9"),
+        ({"batch_size": 0}, "batch_size 0"),
+    ],
+)
+def test_impossible_batches(
+    pipeline: FianceePipeline, arguments: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        pipeline.generate_batch([IDS, IDS], **arguments)
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, fiancee_hub; from fiancee_hub import FianceePipeline;"
+        "print([m for m in ('gradio', 'lpips', 'torchvision', 'matplotlib') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

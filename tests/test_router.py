@@ -1,0 +1,154 @@
+"""The router and its promise."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import binom
+
+from fiancee_hub import InputError, router
+from fiancee_hub.router import (
+    Calibration,
+    binomial_cdf,
+    calibrate,
+    check_budget,
+    choose,
+    delivered,
+    passes,
+)
+
+Arrays = tuple[router.FloatArray, router.FloatArray, router.FloatArray]
+
+predictions = arrays(np.float64, (5, 4), elements=st.floats(0, 1))
+budgets = st.floats(0, 1)
+margins = st.floats(-2, 6)
+
+
+@pytest.mark.parametrize(("samples", "misses"), [(2000, 182), (500, 40), (100, 5)])
+def test_exact_test_allows_the_known_numbers_of_misses(samples: int, misses: int) -> None:
+    assert passes(misses, samples, 0.9, 0.9)
+    assert not passes(misses + 1, samples, 0.9, 0.9)
+
+
+def test_too_few_samples_prove_nothing() -> None:
+    assert not passes(0, 21, 0.9, 0.9)
+    assert passes(0, 22, 0.9, 0.9)
+
+
+@given(st.integers(1, 3000), st.floats(0.01, 0.99), st.data())
+def test_binomial_cdf_equals_scipy(trials: int, probability: float, data: st.DataObject) -> None:
+    successes = data.draw(st.integers(0, trials))
+    expected = binom.cdf(successes, trials, probability)
+    assert binomial_cdf(successes, trials, probability) == pytest.approx(expected, abs=1e-9)
+
+
+@given(predictions, predictions, budgets, margins)
+def test_the_cheapest_exit_that_fits_is_taken(
+    mean: router.FloatArray, spread: router.FloatArray, budget: float, margin: float
+) -> None:
+    exits = choose(mean, spread, budget, margin)
+    for row, exit_index in enumerate(exits):
+        estimates = mean[row] + margin * spread[row]
+        assert (estimates[: exit_index - 1] > budget).all()
+        assert exit_index == 5 or estimates[exit_index - 1] <= budget
+
+
+@given(predictions, predictions, budgets, budgets, margins)
+def test_a_larger_budget_never_goes_deeper(
+    mean: router.FloatArray, spread: router.FloatArray, one: float, other: float, margin: float
+) -> None:
+    small, large = sorted((one, other))
+    assert (choose(mean, spread, large, margin) <= choose(mean, spread, small, margin)).all()
+
+
+@given(predictions, predictions, budgets, margins, margins)
+def test_a_wider_margin_never_goes_shallower(
+    mean: router.FloatArray, spread: router.FloatArray, budget: float, one: float, other: float
+) -> None:
+    narrow, wide = sorted((one, other))
+    assert (choose(mean, spread, budget, wide) >= choose(mean, spread, budget, narrow)).all()
+
+
+@given(predictions, budgets)
+def test_without_a_margin_only_full_depth_is_safe(mean: router.FloatArray, budget: float) -> None:
+    assert (choose(mean, mean, budget, None) == 5).all()
+
+
+def test_delivered_distance_is_the_chosen_exits() -> None:
+    true = np.array([[0.3, 0.2], [0.5, 0.4], [0.7, 0.6]])
+    assert delivered(true, np.array([1, 2, 3])).tolist() == [0.3, 0.4, 0.0]
+
+
+def draw(random: np.random.Generator, samples: int) -> Arrays:
+    """Predictions that are right on average, with the spread they claim."""
+    mean = random.uniform(0.02, 0.2, (samples, 3)) * np.array([1.0, 0.7, 0.4])
+    spread = random.uniform(0.005, 0.04, (samples, 3))
+    # The spread is the way to the 90 % quantile: 1.28 standard deviations.
+    return mean, spread, np.abs(mean + spread / 1.2816 * random.normal(size=(samples, 3)))
+
+
+def few_budgets(monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
+    monkeypatch.setattr(router, "BUDGETS", values)
+
+
+def test_calibrated_coverage_holds_on_fresh_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_budgets(monkeypatch, 0.08)
+    random = np.random.default_rng(7)
+    fresh_mean, fresh_spread, fresh_true = draw(random, 20_000)
+    kept, saved = [], []
+    for _ in range(100):
+        mean, spread, true = draw(random, 300)
+        calibration = calibrate(mean, spread, true, ["drawn"] * 300)
+        exits = choose(fresh_mean, fresh_spread, 0.08, calibration.margin(0.08))
+        kept.append((delivered(fresh_true, exits) <= 0.08).mean() >= 0.9)
+        saved.append((exits < 4).mean())
+    assert np.mean(kept) >= 0.88
+    assert np.mean(saved) > 0.5
+
+
+def test_every_group_must_pass_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_budgets(monkeypatch, 0.08)
+    mean, spread, true = draw(np.random.default_rng(0), 600)
+    easy = calibrate(mean, spread, true, ["drawn"] * 600)
+    true[:60] += 1
+    mixed = calibrate(mean, spread, true, ["hard"] * 60 + ["drawn"] * 540)
+    assert easy.margins[0] is not None
+    assert mixed.margins == (None,)
+    assert mixed.groups == {"hard": 60, "drawn": 540}
+
+
+def test_a_hopeless_predictor_gets_full_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_budgets(monkeypatch, 0.05, 0.1)
+    mean = np.zeros((200, 3))
+    calibration = calibrate(mean, mean, mean + 1, ["drawn"] * 200)
+    assert calibration.margins == (None, None)
+    assert calibration.margin(0.07) is None
+
+
+CALIBRATION = Calibration(0.9, 0.9, 100, (0.1, 0.2, 0.3), (2.0, 1.0, None))
+
+
+@pytest.mark.parametrize(
+    ("budget", "margin"),
+    [(0.1, 2.0), (0.2, 1.0), (0.15, 2.0), (0.25, None), (0.3, None), (0.9, None)],
+)
+def test_between_budgets_the_wider_margin_holds(budget: float, margin: float | None) -> None:
+    assert CALIBRATION.margin(budget) == margin
+
+
+@pytest.mark.parametrize("budget", [-0.01, 1.01, float("nan"), float("inf"), "0.1", None, True])
+def test_impossible_budgets(budget: object) -> None:
+    with pytest.raises(InputError, match=r"budget .*(0\.1|0\.0 to 1\.0)"):
+        check_budget(budget)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("budget", [0, 1, 0.1, np.float32(0.25)])
+def test_possible_budgets(budget: float) -> None:
+    assert check_budget(budget) == pytest.approx(float(budget))
+
+
+@settings(max_examples=50)
+@given(st.floats(0, 1))
+def test_margins_exist_for_every_budget(budget: float) -> None:
+    assert CALIBRATION.margin(budget) in (None, 1.0, 2.0)
