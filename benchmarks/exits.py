@@ -1,6 +1,6 @@
 """Time of every exit beside its MACs, both relative to full depth, exits in turn in one run.
 
-    python benchmarks/exits.py weights_card/streets --threads 1 2 --rounds 50
+python benchmarks/exits.py weights_card/streets --threads 1 2 --rounds 50
 """
 
 import argparse

@@ -18,7 +18,7 @@ from fiancee_hub.errors import InputError
 from fiancee_hub.hub import load_checkpoint, resolve, save_checkpoint
 from fiancee_hub.label_maps import CAMVID_ALIASES, LabelMap, read_label_map
 from fiancee_hub.models.exits import EarlyExitModel, Progress, select
-from fiancee_hub.router import check_budget, choose
+from fiancee_hub.router import check_budget, route
 
 MAX_SEED = 2**63 - 1
 
@@ -93,8 +93,8 @@ class Rendering:
 
     def route(self, budget: float) -> int:
         """The exit that ``budget`` (LPIPS) buys, without rendering anything."""
-        margin = self.pipeline.margin(check_budget(budget))
-        return int(choose(self._mean, self._spread, budget, margin)[0])
+        calibration = self.pipeline.config.calibration
+        return int(route(self._mean, self._spread, check_budget(budget), calibration)[0])
 
     def deliver(self, budget: float) -> Result:
         """What a routed call returns: the exit that ``budget`` buys, the predictor paid for."""
@@ -196,11 +196,6 @@ class FianceePipeline(ModelHubMixin):
     def size(self) -> tuple[int, int]:
         """Height and width of every picture."""
         return self.config.generator.height, self.config.generator.width
-
-    def margin(self, budget: float) -> float | None:
-        """The router's calibrated margin at ``budget``; without calibration the plain mean."""
-        calibration = self.config.calibration
-        return calibration.margin(budget) if calibration else 0.0
 
     def check_exit(self, exit_index: int) -> int:
         """Returns ``exit_index``.
@@ -320,7 +315,7 @@ class FianceePipeline(ModelHubMixin):
         prediction = self.model.predict(progress)
         routing_seconds = (time.perf_counter() - started) / len(maps) if exit is None else 0.0
         mean, spread = prediction.mean.numpy(), prediction.spread.numpy()
-        exits = choose(mean, spread, budget, self.margin(budget))
+        exits = route(mean, spread, budget, self.config.calibration)
         if exit is not None:
             exits = np.full_like(exits, exit)
         predicted = np.concatenate([mean, np.zeros((len(mean), 1))], 1)

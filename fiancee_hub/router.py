@@ -20,8 +20,8 @@ FloatArray = NDArray[np.floating[Any]]
 MARGINS = tuple(float(m) for m in np.round(np.arange(6.0, -2.01, -0.1), 1))
 """Multiples of the spread that calibration tries, widest first."""
 
-BUDGETS = tuple(float(b) for b in np.round(np.arange(0.01, 0.301, 0.01), 2))
-"""Budgets that calibration covers; between two of them the wider margin of both holds."""
+BUDGETS = tuple(float(b) for b in np.round(np.arange(0.005, 0.3001, 0.005), 3))
+"""Budgets that calibration covers; between two of them the smaller one stands in."""
 
 BUDGET_LIMITS = (0.0, 1.0)
 
@@ -46,14 +46,16 @@ class Calibration:
     margins: tuple[float | None, ...]
     groups: dict[str, int] = field(default_factory=dict)
 
-    def margin(self, budget: float) -> float | None:
-        """Margin that holds at ``budget``; outside the calibrated range that of its end."""
-        position = int(np.searchsorted(self.budgets, budget))
-        around = self.margins[max(0, position - 1) : position + 1]
-        if position < len(self.budgets) and np.isclose(self.budgets[position], budget):
-            around = self.margins[position : position + 1]
-        known = [m for m in around if m is not None]
-        return max(known) if len(known) == len(around) and known else None
+    def rule(self, budget: float) -> tuple[float, float | None]:
+        """The calibrated budget that stands in for ``budget``, and its margin.
+
+        The promise was tested at ``budgets`` only; the largest of them that does not exceed
+        ``budget`` keeps it. Below the smallest nothing was tested: full depth.
+        """
+        position = int(np.searchsorted(np.asarray(self.budgets) - 1e-9, budget, side="right"))
+        if position == 0:
+            return budget, None
+        return self.budgets[position - 1], self.margins[position - 1]
 
 
 def check_budget(budget: float) -> float:
@@ -87,6 +89,17 @@ def choose(mean: FloatArray, spread: FloatArray, budget: float, margin: float | 
         return np.full(mean.shape[:-1], branches + 1)
     fits = mean + margin * spread <= budget
     return np.where(fits.any(-1), fits.argmax(-1), branches) + 1
+
+
+def route(
+    mean: FloatArray, spread: FloatArray, budget: float, calibration: Calibration | None
+) -> Any:
+    """The exit that ``budget`` (LPIPS) buys for each prediction (…, branches).
+
+    Without a calibration the predicted mean is taken at its word.
+    """
+    tested, margin = calibration.rule(budget) if calibration else (budget, 0.0)
+    return choose(mean, spread, tested, margin)
 
 
 def delivered(true: FloatArray, exits: NDArray[np.integer[Any]]) -> FloatArray:

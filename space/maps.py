@@ -10,6 +10,7 @@ from PIL import Image
 
 from fiancee_hub.errors import InputError
 from fiancee_hub.label_maps import ClassEntry, class_named, to_rgb
+from space.files import stored
 
 FOLDER = Path(__file__).parent / "examples" / "streets"
 
@@ -54,4 +55,4 @@ def drawn(editor: Mapping[str, Any] | None) -> Image.Image:
 
 def editor_value(picture: Image.Image) -> dict[str, Any]:
     """A picture to draw on, as an ImageEditor takes it."""
-    return {"background": picture, "layers": [], "composite": None}
+    return {"background": stored(picture, "map"), "layers": [], "composite": None}

@@ -7,9 +7,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
-from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
-from PIL import Image
 
 from fiancee_hub.errors import InputError
 from fiancee_hub.label_maps import to_rgb
@@ -17,6 +15,7 @@ from fiancee_hub.pipelines import FianceePipeline, Rendering, Result, true_lpips
 from space import facts, maps, plots, texts
 from space.errors import plainly, plainly_streamed
 from space.facts import Outcome
+from space.files import stored
 from space.theme import hex_colour
 
 BUDGET, MOST_BUDGET, BUDGET_STEP = 0.1, 0.3, 0.005
@@ -38,9 +37,9 @@ SHOW_RESULT = """() => {
     document.querySelector('#result').scrollIntoView({behavior: 'smooth'});
 }"""
 
-Sides = tuple[Image.Image, Image.Image]
+Sides = tuple[str, str]
 Shown = tuple[Sides, str, str, str]
-"""Pictures of the slider, its caption, the facts, the plot."""
+"""Files of the slider's pictures, its caption, the facts, the plot."""
 
 
 class Handlers:
@@ -100,15 +99,17 @@ class Handlers:
             The picture, and which way it took: exit, predicted_lpips, macs, saving and more.
         """
         result = self.pipe(uploaded(label_map), budget=budget, seed=seed)
-        saved = save_pil_to_cache(result.image, get_upload_folder(), name="street", format="png")
-        picture: Any = {"path": saved, "meta": {"_type": "gradio.FileData"}}
+        picture: Any = {
+            "path": stored(result.image, "street"),
+            "meta": {"_type": "gradio.FileData"},
+        }
         return picture, route(result, self.pipe.model.exits)
 
 
 def shown(outcome: Outcome, points: Sequence[plots.Point]) -> Shown:
     """What the screen shows of an outcome and the exits' points."""
     # The slider shows nothing until it has two pictures, so the early one waits on both sides.
-    pictures = (outcome.early.image, (outcome.full or outcome.early).image)
+    pictures = (stored(outcome.early.image), stored((outcome.full or outcome.early).image))
     plot = plots.exits_plot(points, outcome.budget, outcome.early.exit)
     return pictures, facts.caption(outcome), facts.facts(outcome), plot
 

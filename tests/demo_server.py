@@ -80,11 +80,16 @@ class StreetsPage:
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
-        self.hosts: set[str] = set()
+        self.urls: set[str] = set()
         page.set_default_timeout(PATIENCE)
-        page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
+        page.on("response", lambda response: self.urls.add(response.url))
         page.goto(url)
         self.wait_until_measured()
+
+    @property
+    def hosts(self) -> set[str]:
+        """Hosts that the page asked for anything."""
+        return {url.split("/")[2] for url in self.urls if url.startswith(("http", "ws"))}
 
     @property
     def pictures(self) -> Locator:
@@ -111,8 +116,21 @@ class StreetsPage:
 
     def pick_example(self, number: int) -> None:
         examples = self.page.locator("#examples")
-        with self.page.expect_response(lambda answer: answer.url.endswith(".png")):
+        with self.new_map():
             examples.get_by_role("button", name=f"Thumbnail {number}", exact=False).click()
+
+    def pick_blank(self) -> None:
+        with self.new_map():
+            self.page.get_by_role("button", name="Blank map").click()
+
+    @contextmanager
+    def new_map(self) -> Iterator[None]:
+        """Waits until the editor has fetched a map that it did not hold before."""
+        known = set(self.urls)
+        with self.page.expect_response(
+            lambda answer: answer.url.endswith("/map.png") and answer.url not in known
+        ):
+            yield
 
     def pick_class(self, name: str) -> None:
         self.page.locator("#classes").get_by_label(name, exact=True).check()
@@ -134,6 +152,7 @@ class StreetsPage:
         expect(undo).to_be_enabled(timeout=PATIENCE)
 
     def upload(self, path: Path) -> None:
+        """Gives a file to the upload button."""
         self.page.locator("#sources input[type=file]").set_input_files(path)
 
     @property

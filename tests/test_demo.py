@@ -18,7 +18,7 @@ from fiancee_hub import FianceePipeline
 from fiancee_hub.errors import InputError
 from fiancee_hub.pipelines import Result
 from fiancee_hub.training.classes import STREETS
-from space import demo, errors, facts, maps, plots, streets, theme
+from space import demo, errors, facts, files, maps, plots, streets, theme
 from space.examples.draw import SCENES
 from space.facts import Outcome
 from space.settings import Settings
@@ -99,6 +99,14 @@ def test_the_blank_map_is_sky() -> None:
     assert maps.blank(STREETS[1:], (6, 8)).getcolors() == [(48, STREETS[1].colour)]
 
 
+def test_equal_pictures_share_a_file_that_is_never_written_again() -> None:
+    first = Path(files.stored(PICTURE))
+    inode = first.stat().st_ino
+    second = Path(files.stored(PICTURE.copy()))
+    assert first == second and second.stat().st_ino == inode
+    assert same(str(first), PICTURE)
+
+
 # facts and plot
 
 
@@ -167,7 +175,8 @@ def test_the_class_picker_shows_every_colour() -> None:
 
 def test_the_early_picture_comes_first(handlers: streets.Handlers, pipe: FianceePipeline) -> None:
     path = handlers.examples[3].path
-    editor = handlers.edit(path)[0]
+    with Image.open(path) as example:
+        editor = {"background": example.copy()}
     steps = list(handlers.generate(editor, 0.1, 7))
     expected = pipe.compare(path, budget=0.1, seed=7)
     assert len(steps) == 3
@@ -178,7 +187,9 @@ def test_the_early_picture_comes_first(handlers: streets.Handlers, pipe: Fiancee
     assert 'class="true" cx' not in steps[1][3] and 'class="true" cx' in steps[2][3]
 
 
-def same(first: Image.Image, second: Image.Image) -> bool:
+def same(first: Any, second: Any) -> bool:
+    """Whether two pictures, or files of pictures, are equal."""
+    first, second = (Image.open(p) if isinstance(p, str) else p for p in (first, second))
     return bool(np.array_equal(np.asarray(first), np.asarray(second)))
 
 
@@ -199,7 +210,8 @@ def test_an_upload_is_read_and_its_notes_shown(handlers: streets.Handlers, tmp_p
     path = tmp_path / "map.png"
     Image.new("RGB", (64, 48), STREETS[3].colour).save(path)
     value, notes = handlers.edit(path)
-    assert value["background"].size == handlers.pipe.size[::-1]
+    with Image.open(value["background"]) as shown:
+        assert shown.size == handlers.pipe.size[::-1]
     assert "Resized from 64x48" in notes
 
 
@@ -215,7 +227,7 @@ def test_a_wrong_file_is_a_plain_error(handlers: streets.Handlers, tmp_path: Pat
 
 @pytest.mark.parametrize("seed", [None, -1, 2**63])
 def test_a_wrong_seed_is_a_plain_error(handlers: streets.Handlers, seed: int | None) -> None:
-    editor = maps.editor_value(maps.blank(STREETS, handlers.pipe.size))
+    editor = {"background": maps.blank(STREETS, handlers.pipe.size)}
     with pytest.raises(gr.Error, match="seed"):
         list(errors.plainly_streamed(handlers.generate)(editor, 0.1, seed))
 
@@ -268,7 +280,7 @@ def page(pipe: FianceePipeline) -> gr.Blocks:
 
 
 def test_only_the_typed_endpoint_is_public(page: gr.Blocks) -> None:
-    endpoints = page.get_api_info()["named_endpoints"]  # type: ignore[index]
+    endpoints = page.get_api_info()["named_endpoints"]
     assert list(endpoints) == ["/streets"]
     parameters = endpoints["/streets"]["parameters"]
     assert [p["parameter_name"] for p in parameters] == ["label_map", "budget", "seed"]

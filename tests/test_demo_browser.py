@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradio_client import Client, handle_file  # type: ignore[import-untyped]
+from gradio_client import Client, handle_file
 from PIL import Image
 
 pytest.importorskip("playwright.sync_api")
@@ -61,6 +61,10 @@ def picture(screen: StreetsPage, source: str) -> np.ndarray[Any, Any]:
         return np.asarray(image.convert("RGB"))
 
 
+def largest_difference(first: Any, second: Any) -> int:
+    return int(np.abs(np.asarray(first, np.int16) - np.asarray(second, np.int16)).max())
+
+
 def test_an_example_is_generated_as_the_library_does(
     screen: StreetsPage, pipe: FianceePipeline
 ) -> None:
@@ -68,8 +72,8 @@ def test_an_example_is_generated_as_the_library_does(
     sources = screen.generate()
     expected = pipe.compare(examples()[4].path, budget=0.1, seed=0)
     early, full = (picture(screen, source) for source in sources)
-    assert np.abs(early - np.asarray(expected.early.image, np.int16)).max() <= 1
-    assert np.abs(full - np.asarray(expected.full.image, np.int16)).max() <= 1
+    assert largest_difference(early, expected.early.image) <= 1
+    assert largest_difference(full, expected.full.image) <= 1
     assert screen.fact("exit") == f"{expected.early.exit} of {pipe.model.exits}"
     assert float(screen.fact("predicted")) == pytest.approx(
         expected.early.predicted_lpips, abs=2e-4
@@ -90,8 +94,7 @@ def test_a_stroke_changes_the_picture(screen: StreetsPage) -> None:
 
 
 def test_drawing_starts_on_a_blank_map(screen: StreetsPage) -> None:
-    with screen.page.expect_response(lambda answer: answer.url.endswith(".png")):
-        screen.page.get_by_role("button", name="Blank map").click()
+    screen.pick_blank()
     screen.pick_class("road")
     screen.stroke((0.2, 0.8), (0.8, 0.8))
     assert len(screen.generate()) == 2
@@ -131,7 +134,8 @@ def test_an_upload_says_what_was_done_to_it(screen: StreetsPage, tmp_path: Path)
     path = tmp_path / "map.png"
     with Image.open(examples()[2].path) as example:
         example.resize((640, 480), Image.Resampling.NEAREST).save(path)
-    screen.upload(path)
+    with screen.new_map():
+        screen.upload(path)
     expect(screen.page.locator("#map-notes")).to_contain_text("Resized", timeout=PATIENCE)
     assert len(screen.generate()) == 2
 
@@ -152,8 +156,7 @@ def test_programs_get_the_picture_and_its_route(url: str, pipe: FianceePipeline)
     )
     expected = pipe(path, budget=0.1, seed=5)
     with Image.open(image) as saved:
-        difference = np.asarray(saved, np.int16) - np.asarray(expected.image, np.int16)
-    assert np.abs(difference).max() <= 1
+        assert largest_difference(saved, expected.image) <= 1
     assert (route["exit"], route["seed"]) == (expected.exit, 5)
 
 

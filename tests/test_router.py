@@ -15,6 +15,7 @@ from fiancee_hub.router import (
     check_budget,
     choose,
     delivered,
+    route,
     passes,
 )
 
@@ -100,7 +101,7 @@ def test_calibrated_coverage_holds_on_fresh_draws(monkeypatch: pytest.MonkeyPatc
     for _ in range(100):
         mean, spread, true = draw(random, 300)
         calibration = calibrate(mean, spread, true, ["drawn"] * 300)
-        exits = choose(fresh_mean, fresh_spread, 0.08, calibration.margin(0.08))
+        exits = route(fresh_mean, fresh_spread, 0.08, calibration)
         kept.append((delivered(fresh_true, exits) <= 0.08).mean() >= 0.9)
         saved.append((exits < 4).mean())
     assert np.mean(kept) >= 0.88
@@ -123,18 +124,25 @@ def test_a_hopeless_predictor_gets_full_depth(monkeypatch: pytest.MonkeyPatch) -
     mean = np.zeros((200, 3))
     calibration = calibrate(mean, mean, mean + 1, ["drawn"] * 200)
     assert calibration.margins == (None, None)
-    assert calibration.margin(0.07) is None
+    assert calibration.rule(0.07) == (0.05, None)
 
 
 CALIBRATION = Calibration(0.9, 0.9, 100, (0.1, 0.2, 0.3), (2.0, 1.0, None))
 
 
 @pytest.mark.parametrize(
-    ("budget", "margin"),
-    [(0.1, 2.0), (0.2, 1.0), (0.15, 2.0), (0.25, None), (0.3, None), (0.9, None)],
+    ("budget", "rule"),
+    [
+        (0.1, (0.1, 2.0)),
+        (0.15, (0.1, 2.0)),
+        (0.2, (0.2, 1.0)),
+        (0.25, (0.2, 1.0)),
+        (0.9, (0.3, None)),
+        (0.05, (0.05, None)),
+    ],
 )
-def test_between_budgets_the_wider_margin_holds(budget: float, margin: float | None) -> None:
-    assert CALIBRATION.margin(budget) == margin
+def test_only_tested_budgets_are_relied_on(budget: float, rule: tuple[float, float | None]) -> None:
+    assert CALIBRATION.rule(budget) == rule
 
 
 @pytest.mark.parametrize("budget", [-0.01, 1.01, float("nan"), float("inf"), "0.1", None, True])
@@ -150,5 +158,10 @@ def test_possible_budgets(budget: float) -> None:
 
 @settings(max_examples=50)
 @given(st.floats(0, 1))
-def test_margins_exist_for_every_budget(budget: float) -> None:
-    assert CALIBRATION.margin(budget) in (None, 1.0, 2.0)
+def test_a_rule_never_exceeds_the_budget(budget: float) -> None:
+    assert CALIBRATION.rule(budget)[0] <= budget + 1e-9
+
+
+def test_without_a_calibration_the_mean_decides() -> None:
+    mean = np.array([[0.2, 0.1, 0.05]])
+    assert route(mean, mean, 0.1, None).tolist() == [2]

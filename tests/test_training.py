@@ -1,23 +1,26 @@
 """The whole chain on a tiny synthetic street: every phase, resuming, and the state's format."""
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from street_data import write_streets
 
 from fiancee_hub import FianceePipeline
 from fiancee_hub.errors import CheckpointError, DataError
 from fiancee_hub.models.configs import Recipe
 from fiancee_hub.models.exits import ExitConfig, GuideConfig
 from fiancee_hub.models.oasis import OasisConfig
-from fiancee_hub.training import phases
-from fiancee_hub.training.classes import STREETS
+from fiancee_hub.training import loop, phases
 from fiancee_hub.training.data import DataFolder, random_crops
 from fiancee_hub.training.drawings import draw_label_map
-from fiancee_hub.training.state import load_state, save_state
+from fiancee_hub.training.predictor import fingerprint
+from fiancee_hub.training.state import load_state, resume_random, save_state
 
 accelerate = pytest.importorskip("accelerate")
 
@@ -29,23 +32,27 @@ RECIPE = Recipe(
 )
 
 
+class StillPhase:
+    """Learns nothing, slowly enough for a clock."""
+
+    def step(self, progress: float) -> dict[str, float]:
+        time.sleep(0.001)
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        pass
+
+    def samples(self) -> Image.Image:
+        return Image.new("L", (1, 1))
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    root = tmp_path_factory.mktemp("data")
-    for folder in ("images", "labels", "splits"):
-        (root / folder).mkdir()
-    palette = np.asarray([entry.colour for entry in STREETS], np.uint8)
-    random = np.random.default_rng(0)
-    names = [f"street_{index}" for index in range(12)]
-    for name in names:
-        labels = draw_label_map((80, 120), random)
-        Image.fromarray(labels).save(root / "labels" / f"{name}.png")
-        Image.fromarray(palette[labels]).save(root / "images" / f"{name}.jpg")
-    for split in ("photos", "maps", "calibration-drive"):
-        (root / "splits" / f"{split}.txt").write_text("\n".join(names))
-    entries = [{"id": e.id, "name": e.name, "colour": e.colour} for e in STREETS]
-    (root / "classes.json").write_text(json.dumps(entries))
-    return DataFolder(root)
+    splits = {"photos": 12, "maps": 12, "calibration-drive": 12}
+    return write_streets(tmp_path_factory.mktemp("data") / "streets", splits)
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +90,31 @@ def test_branches_leave_the_trunk_as_the_backbone_made_it(job: phases.Run) -> No
 
 def test_training_resumes_where_it_stopped(job: phases.Run) -> None:
     before = load_state(job.folder / "branches" / phases.STATE)
-    phases.train_branches(job, 0.02)
+    phases.train_branches(job, before["seconds"] / 60 + 0.01)
     after = load_state(job.folder / "branches" / phases.STATE)
     assert after["steps"] > before["steps"] > 0
     assert after["seconds"] > before["seconds"]
     notes = json.loads((job.folder / "training.json").read_text())
     assert notes["branches"]["steps"] == after["steps"]
+
+
+def test_images_of_earlier_runs_keep_their_count(tmp_path: Path) -> None:
+    accelerator = accelerate.Accelerator(cpu=True)
+    loop.run(StillPhase(), tmp_path, loop.Schedule(0.0001, batch_size=8), accelerator)
+    state = load_state(tmp_path / phases.STATE)
+    assert state["images"] == 8 * state["steps"] > 0
+    facts = loop.run(StillPhase(), tmp_path, loop.Schedule(0.0003, batch_size=2), accelerator)
+    assert facts["images"] == 8 * state["steps"] + 2 * (facts["steps"] - state["steps"])
+
+
+def test_the_predictor_belongs_to_the_branches_it_was_trained_for(job: phases.Run) -> None:
+    model, _ = job.load()
+    before = fingerprint(model)
+    assert model.predictor is not None
+    model.predictor.output.bias.data += 1
+    assert fingerprint(model) == before
+    model.branches[1].to_rgb.bias.data += 1
+    assert fingerprint(model) != before
 
 
 def test_a_phase_without_its_predecessor_says_what_to_do(data: DataFolder, tmp_path: Path) -> None:
@@ -111,16 +137,28 @@ def test_the_guide_bank_finds_its_own_entries(job: phases.Run) -> None:
 
 
 def test_state_round_trip(tmp_path: Path) -> None:
-    state = {
-        "weights": {"a": torch.randn(3, 2), "b": torch.arange(4)},
+    weights = {"a": torch.randn(3, 2), "b": torch.arange(4)}
+    state: dict[Any, Any] = {
+        "weights": weights,
         "groups": [{"lr": 0.1, "betas": (0.0, 0.99), "on": True, "none": None}],
         3: "integer keys, as optimizers have them",
     }
     save_state(tmp_path / "state.safetensors", state)
     loaded = load_state(tmp_path / "state.safetensors")
-    assert torch.equal(loaded["weights"]["a"], state["weights"]["a"])  # type: ignore[index]
+    assert torch.equal(loaded["weights"]["a"], weights["a"])
     assert loaded["groups"] == [{"lr": 0.1, "betas": [0.0, 0.99], "on": True, "none": None}]
     assert loaded[3] == state[3]
+
+
+def test_processes_go_on_with_batches_of_their_own() -> None:
+    saved = torch.Generator().manual_seed(5)
+    draws = []
+    for process in range(3):
+        random = torch.Generator()
+        resume_random(random, saved.get_state(), process)
+        draws.append(torch.randint(2**31, (3,), generator=random).tolist())
+    assert draws[0] == torch.randint(2**31, (3,), generator=saved).tolist()
+    assert draws[0] != draws[1] != draws[2] != draws[0]
 
 
 def test_a_truncated_state_is_refused_by_name(tmp_path: Path) -> None:

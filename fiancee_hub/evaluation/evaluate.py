@@ -1,5 +1,6 @@
 """Every figure of a checkpoint, on data that training did not see: evaluation.json."""
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -13,12 +14,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fiancee_hub.config import CheckpointConfig
+from fiancee_hub.cost import Costs, parameters
+from fiancee_hub.errors import CheckpointError
 from fiancee_hub.evaluation.measure import Measurement, measure, render_all
 from fiancee_hub.evaluation.quality import PhotoQuality
 from fiancee_hub.evaluation.routing import BUDGETS, budget_table, exit_table, routed_exits
 from fiancee_hub.evaluation.segmenter import load_segmenter
 from fiancee_hub.evaluation.timing import exit_milliseconds, time_ratios
-from fiancee_hub.hub import WEIGHTS, load_checkpoint
+from fiancee_hub.hub import CONFIG, WEIGHTS, load_checkpoint
 from fiancee_hub.models.exits import EarlyExitModel
 from fiancee_hub.perceptual import PerceptualDistance
 from fiancee_hub.training.data import DataFolder
@@ -56,14 +59,14 @@ def evaluate(folder: Path, data: DataFolder, segmenter: Path, *, seed: int = 0) 
         CheckpointError, DataError: naming what is missing.
     """
     model, config = load_checkpoint(folder)
+    _check(folder, config, data)
     size = config.generator.height, config.generator.width
     lpips = PerceptualDistance()
+    judge = PhotoQuality.of_folder(data, size, load_segmenter(segmenter), lpips)
     maps = data.label_maps("test", size)
     inputs = maps, _noise(config, len(maps), seed)
     found = measure(model, inputs, lpips)
-    unguided = measure(model, inputs, lpips, guided=False)
     images = _images(model, inputs)
-    judge = PhotoQuality.of_folder(data, size, load_segmenter(segmenter), lpips)
     figures = {
         "format": FORMAT,
         "model_sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
@@ -76,15 +79,20 @@ def evaluate(folder: Path, data: DataFolder, segmenter: Path, *, seed: int = 0) 
         **_time_and_cost(model, config, inputs, found),
         "overhead_macs_ratio": config.costs.overhead_ratio,
         "budgets": budget_table(found, config.costs, config.calibration),
-        "without_guides": {
-            "exits": exit_table(unguided, config.costs),
-            "budgets": budget_table(unguided, config.costs, config.calibration),
-        },
+        "without_guides": _without_guides(model, config, inputs, lpips),
         "full_depth_quality": judge.score(images[-1]),
         "delivered_quality": _delivered(found, config, images, judge),
         "other_inputs": _other_inputs(model, config, data, lpips, seed),
     }
     return Evaluated(figures, maps, images, data.images("test", size))
+
+
+def _check(folder: Path, config: CheckpointConfig, data: DataFolder) -> None:
+    """Finds what is missing before hours are spent."""
+    if config.calibration is None:
+        raise CheckpointError(f"{folder / CONFIG} has no calibration: run `train calibrate` first")
+    for split in ("test", "towns", "photos"):
+        data.names(split)
 
 
 def _noise(config: CheckpointConfig, count: int, seed: int) -> Tensor:
@@ -103,6 +111,27 @@ def _images(model: EarlyExitModel, inputs: tuple[Tensor, ...]) -> list[Tensor]:
     return [torch.cat(column) for column in columns]
 
 
+def _without_guides(
+    model: EarlyExitModel,
+    config: CheckpointConfig,
+    inputs: tuple[Tensor, ...],
+    lpips: PerceptualDistance,
+) -> dict[str, Any]:
+    """The same branches, predictor and margins with every guide left out."""
+    found, costs = measure(model, inputs, lpips, guided=False), unguided_costs(config.costs)
+    return {
+        "exits": exit_table(found, costs),
+        "budgets": budget_table(found, costs, config.calibration),
+    }
+
+
+def unguided_costs(costs: Costs) -> Costs:
+    """Costs of calls that look up no guide."""
+    *branches, full = costs.exits
+    exits = (*(macs - costs.guides for macs in branches), full)
+    return dataclasses.replace(costs, exits=exits, guides=0)
+
+
 def _time_and_cost(
     model: EarlyExitModel,
     config: CheckpointConfig,
@@ -118,7 +147,8 @@ def _time_and_cost(
     return {
         "full_depth": {
             "macs": config.costs.full_depth,
-            "parameters": config.costs.parameters,
+            "parameters": parameters(model.trunk),
+            "parameters_in_all": config.costs.parameters,
             "milliseconds": median(row[-1] for row in rounds[THREADS]),
             "milliseconds_one_thread": median(row[-1] for row in rounds[1]),
         },

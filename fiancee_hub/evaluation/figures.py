@@ -1,5 +1,6 @@
 """Figures of the model card: the contact sheet, and MACs against LPIPS."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,21 @@ from torch import Tensor
 from fiancee_hub.evaluation.contact_sheet import contact_sheet, save_contact_sheet
 from fiancee_hub.label_maps import ClassEntry, class_named, to_rgb
 
+logger = logging.getLogger(__name__)
+
 ROWS = 10
 PEOPLE = ("pedestrian", "bicyclist")
 
 
 def without_people(maps: Tensor, classes: tuple[ClassEntry, ...], rows: int = ROWS) -> Tensor:
-    """Indices of ``rows`` maps evenly spread over those that show nobody.
+    """Indices of at most ``rows`` maps, evenly spread over those that show nobody.
 
     The photographs stand beside the images, and passers-by did not ask to be on a model card.
     """
     people = torch.tensor([class_named(classes, name).id for name in PEOPLE])
     empty = torch.isin(maps, people.to(maps.dtype)).flatten(1).sum(1) == 0
     candidates = empty.nonzero().flatten()
-    picks = torch.linspace(0, len(candidates) - 1, min(rows, len(candidates))).long()
+    picks = torch.linspace(0, len(candidates) - 1, min(rows, len(candidates))).round().long()
     return candidates[picks]
 
 
@@ -33,8 +36,15 @@ def draw_sheet(
     classes: tuple[ClassEntry, ...],
     macs_ratios: list[float],
 ) -> None:
-    """Writes the contact sheet: map, every exit, full depth, photograph."""
+    """Writes the contact sheet: map, every exit, full depth, photograph.
+
+    Where every map shows somebody there is no sheet, and an older one is removed.
+    """
     rows = without_people(maps, classes)
+    if not len(rows):
+        logger.warning("every map shows somebody: no contact sheet")
+        path.unlink(missing_ok=True)
+        return
     columns: dict[str, Any] = {"map": [to_rgb(maps[row].numpy(), classes) for row in rows]}
     for index, (column, ratio) in enumerate(zip(images[:-1], macs_ratios, strict=True), 1):
         columns[f"exit {index} ({100 * ratio:.0f} % MACs)"] = column[rows]

@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 from fiancee_hub.cost import Costs
 from fiancee_hub.evaluation.measure import Measurement
-from fiancee_hub.router import Calibration, FloatArray, choose, delivered
+from fiancee_hub.router import Calibration, FloatArray, delivered, route
 
 BUDGETS = (0.02, 0.05, 0.1, 0.15)
 
@@ -29,17 +29,21 @@ def budget_row(
     """Cost, coverage and exit shares at one budget (LPIPS).
 
     The oracle takes the cheapest exit that truly keeps the budget, and pays for no predictor.
-    The fixed exit is the cheapest single exit that reaches the router's coverage.
+    The fixed exit is the cheapest single exit that reaches the router's coverage, the one at
+    level the cheapest that reaches the promised level. Both are picked in hindsight, on the very
+    inputs they are judged on, and neither pays for a predictor.
     """
+    level = calibration.level if calibration else level
     exits = routed_exits(found, calibration, budget)
     kept = delivered(found.true, exits) <= budget
     count = len(costs.exits)
     interval = binomtest(int(kept.sum()), len(kept)).proportion_ci(0.95)
     fixed, fixed_coverage = fixed_exit(found.true, budget, float(kept.mean()))
+    at_level, at_level_coverage = fixed_exit(found.true, budget, level)
     macs = np.asarray([costs.routed(index) for index in range(1, count + 1)], float)
     return {
         "budget": budget,
-        "level": calibration.level if calibration else level,
+        "level": level,
         "mean_macs_ratio": float(macs[exits - 1].mean() / costs.full_depth),
         "coverage": float(kept.mean()),
         "coverage_interval": [float(interval.low), float(interval.high)],
@@ -48,6 +52,9 @@ def budget_row(
         "fixed_exit": fixed,
         "fixed_exit_macs_ratio": costs.exits[fixed - 1] / costs.full_depth,
         "fixed_exit_coverage": fixed_coverage,
+        "fixed_exit_at_level": at_level,
+        "fixed_exit_at_level_macs_ratio": costs.exits[at_level - 1] / costs.full_depth,
+        "fixed_exit_at_level_coverage": at_level_coverage,
     }
 
 
@@ -55,8 +62,9 @@ def routed_exits(
     found: Measurement, calibration: Calibration | None, budget: float
 ) -> np.ndarray[Any, np.dtype[np.int64]]:
     """The exit (1 … K) that the router takes for every input."""
-    margin = calibration.margin(budget) if calibration else 0.0
-    exits: np.ndarray[Any, np.dtype[np.int64]] = choose(found.mean, found.spread, budget, margin)
+    exits: np.ndarray[Any, np.dtype[np.int64]] = route(
+        found.mean, found.spread, budget, calibration
+    )
     return exits
 
 

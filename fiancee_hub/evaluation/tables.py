@@ -21,6 +21,7 @@ def budgets(rows: list[dict[str, Any]]) -> str:
         "coverage (95 % interval)",
         "oracle's MACs",
         "best fixed exit",
+        "fixed exit at the promised level",
         "exit shares, 1 to full depth",
     ]
     return table(
@@ -32,6 +33,7 @@ def budgets(rows: list[dict[str, Any]]) -> str:
                 f"{percent(row['coverage'])} ({_interval(row)})",
                 percent(row["oracle_macs_ratio"]),
                 f"{row['fixed_exit']}: {percent(row['fixed_exit_macs_ratio'])}",
+                f"{row['fixed_exit_at_level']}: {percent(row['fixed_exit_at_level_macs_ratio'])}",
                 " / ".join(f"{100 * share:.0f}" for share in row["exit_shares"]),
             ]
             for row in rows
@@ -84,7 +86,7 @@ def quality(figures: dict[str, Any]) -> str:
         [
             "real photographs",
             "0",
-            f"{full['kid_other_photos']:.2f} (other drives)",
+            f"{full['kid_other_photos']:.3f} (other drives)",
             f"{full['miou_real_photos']:.3f}",
         ],
         ["full depth", *_quality_row(full)],
@@ -95,7 +97,7 @@ def quality(figures: dict[str, Any]) -> str:
 
 
 def _quality_row(row: dict[str, Any]) -> list[str]:
-    kid = f"{row['kid']:.2f} ± {row['kid_std']:.2f}"
+    kid = f"{row['kid']:.3f} ± {row['kid_std']:.3f}"
     return [f"{row['lpips_to_photo']:.3f}", kid, f"{row['miou']:.3f}"]
 
 
@@ -117,7 +119,7 @@ def other_inputs(figures: dict[str, Any]) -> str:
 
 
 def training(notes: dict[str, Any]) -> str:
-    """Images seen and hours trained in every phase."""
+    """Images seen (each as often as it was) and hours trained in every phase."""
     rows = [
         [phase, f"{facts['images']:,.0f}", f"{facts['hours']:.2f}", str(facts["processes"])]
         for phase, facts in notes.items()

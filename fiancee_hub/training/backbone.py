@@ -22,6 +22,7 @@ from fiancee_hub.training.discriminator import (
     real_loss,
 )
 from fiancee_hub.training.losses import shifted_lpips
+from fiancee_hub.training.state import resume_random
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ class BackbonePhase:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.steps = state["steps"]
-        self.random.set_state(state["random"])
+        resume_random(self.random, state["random"], self.accelerator.process_index)
 
     def _parts(self) -> dict[str, Any]:
         unwrap = self.accelerator.unwrap_model

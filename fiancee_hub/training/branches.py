@@ -23,6 +23,7 @@ from fiancee_hub.training.discriminator import (
 )
 from fiancee_hub.training.losses import STRIDE
 from fiancee_hub.training.maps import MapSource
+from fiancee_hub.training.state import resume_random
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class BranchPhase:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.steps = state["steps"]
-        self.random.set_state(state["random"])
+        resume_random(self.random, state["random"], self.accelerator.process_index)
 
     def _parts(self) -> dict[str, Any]:
         unwrap = self.accelerator.unwrap_model

@@ -60,29 +60,30 @@ def run(
         steps, images and hours trained in all.
     """
     path = folder / "state.safetensors"
-    seconds, steps = 0.0, 0
+    seconds, steps, images = 0.0, 0, 0
+    images_a_step = schedule.batch_size * accelerator.num_processes
     if path.is_file():
         saved = load_state(path)
         phase.restore(saved["phase"])
         seconds, steps = saved["seconds"], saved["steps"]
+        images = saved.get("images", steps * images_a_step)
         logger.info("resumed after %d steps, %.1f minutes", steps, seconds / 60)
     clock = time.monotonic() - seconds
     meter = _Meter(schedule, accelerator.num_processes)
     saved_at = seconds
     while seconds < 60 * schedule.minutes:
         meter.add(phase.step(seconds / (60 * schedule.minutes)))
-        steps += 1
+        steps, images = steps + 1, images + images_a_step
         seconds = _agreed(time.monotonic() - clock, accelerator)
         if not accelerator.is_main_process:
             continue
         if steps % schedule.report_every == 0:
             meter.report(steps, seconds)
         if seconds - saved_at > 60 * schedule.save_minutes:
-            _save(phase, path, seconds, steps)
+            _save(phase, path, seconds, steps, images)
             saved_at = seconds
     if accelerator.is_main_process:
-        _save(phase, path, seconds, steps)
-    images = steps * schedule.batch_size * accelerator.num_processes
+        _save(phase, path, seconds, steps, images)
     return {"steps": steps, "images": images, "hours": seconds / 3600}
 
 
@@ -94,8 +95,9 @@ def _agreed(seconds: float, accelerator: Accelerator) -> float:
     return float(accelerator.reduce(clock, "mean"))
 
 
-def _save(phase: Phase, path: Path, seconds: float, steps: int) -> None:
-    save_state(path, {"phase": phase.state(), "seconds": seconds, "steps": steps})
+def _save(phase: Phase, path: Path, seconds: float, steps: int, images: int) -> None:
+    state = {"phase": phase.state(), "seconds": seconds, "steps": steps, "images": images}
+    save_state(path, state)
     phase.samples().save(path.with_name("samples.png"))
 
 

@@ -28,7 +28,7 @@ from fiancee_hub.training.data import DataFolder
 from fiancee_hub.training.guides import fill_guides, spread_out
 from fiancee_hub.training.loop import Schedule, run
 from fiancee_hub.training.maps import MapSource
-from fiancee_hub.training.predictor import PredictorPhase, measure_targets
+from fiancee_hub.training.predictor import PredictorPhase, fingerprint, measure_targets
 from fiancee_hub.training.state import load_state
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,8 @@ def train_predictor(job: Run, minutes: float, samples: int) -> None:
     model, config = job.load()
     size = config.generator.height, config.generator.width
     source = MapSource(job.data, "maps", size)
-    folder = job.folder / "predictor"
+    # Other branches have other distances: neither targets nor progress may outlive them.
+    folder = job.folder / "predictor" / fingerprint(model)
     targets = measure_targets(model, source, samples, folder, job.accelerator)
     phase = PredictorPhase(model, targets, job.accelerator)
     facts = _train(phase, folder, minutes, job)

@@ -1,5 +1,6 @@
 """Phase 4: the predictor learns each branch's LPIPS from the input (FIANCEE, Section 3.3)."""
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from fiancee_hub.evaluation.measure import distances, render_all
 from fiancee_hub.models.exits import EarlyExitModel
 from fiancee_hub.perceptual import PerceptualDistance
 from fiancee_hub.training.maps import MapSource
-from fiancee_hub.training.state import load_state, save_state
+from fiancee_hub.training.state import load_state, resume_random, save_state
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,15 @@ QUANTILE = 0.9
 """The spread reaches from the mean to this quantile."""
 
 CHUNK = 64
+
+
+def fingerprint(model: EarlyExitModel) -> str:
+    """A short name of all that the predictor's targets depend on: every weight but its own."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        if not name.startswith("predictor."):
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 @torch.no_grad()
@@ -138,7 +148,7 @@ class PredictorPhase:
     def restore(self, state: dict[str, Any]) -> None:
         self.accelerator.unwrap_model(self.predictor).load_state_dict(state["predictor"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.random.set_state(state["random"])
+        resume_random(self.random, state["random"], self.accelerator.process_index)
 
     @torch.no_grad()
     def samples(self) -> Image.Image:

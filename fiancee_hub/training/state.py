@@ -40,6 +40,17 @@ def load_state(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
 
 
+def resume_random(random: torch.Generator, state: Tensor, process: int) -> None:
+    """Takes back a generator's state, which the main process (0) has saved.
+
+    The other processes start anew from it, each on its own: they would otherwise draw the main
+    process's batches a second time.
+    """
+    random.set_state(state)
+    if process:
+        random.manual_seed(int(torch.randint(2**31, (), generator=random)) + process)
+
+
 def _strip(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
         # The layout in memory is not part of the state, and safetensors wants plain rows.

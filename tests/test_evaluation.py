@@ -1,0 +1,466 @@
+"""Figures of a checkpoint: routing, tables, model card, and the whole command once."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from huggingface_hub import ModelCard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+from scipy.stats import beta
+from street_data import write_streets
+
+from fiancee_hub.cli import main
+from fiancee_hub.config import CheckpointConfig, read_config, to_json
+from fiancee_hub.cost import Costs, count
+from fiancee_hub.errors import CheckpointError, DataError
+from fiancee_hub.evaluation import evaluate, tables
+from fiancee_hub.evaluation.card import MARKERS, PLOT, SHEET, write_card, write_into_readme
+from fiancee_hub.evaluation.evaluate import unguided_costs
+from fiancee_hub.evaluation.figures import draw_plot, draw_sheet, without_people
+from fiancee_hub.evaluation.measure import Measurement
+from fiancee_hub.evaluation.routing import BUDGETS, budget_row, budget_table, exit_table
+from fiancee_hub.evaluation.segmenter import Segmenter, SegmenterConfig, save_segmenter
+from fiancee_hub.evaluation.timing import exit_milliseconds, time_ratios
+from fiancee_hub.hub import build, save_checkpoint
+from fiancee_hub.models.exits import EarlyExitModel
+from fiancee_hub.router import Calibration
+from fiancee_hub.training.classes import STREETS
+from fiancee_hub.training.data import DataFolder
+
+Figures = dict[str, Any]
+
+COSTS = Costs((10, 40, 100), predictor=2, guides=1, parameters=7)
+TRUE = np.array([[0.05, 0.02], [0.2, 0.08], [0.3, 0.2], [0.15, 0.05]])
+MEAN = np.array([[0.04, 0.01], [0.08, 0.05], [0.2, 0.15], [0.2, 0.04]])
+FOUND = Measurement(MEAN, np.full_like(MEAN, 0.01), TRUE)
+FULL_DEPTH_ONLY = Calibration(0.75, 0.9, 100, (0.1,), (None,))
+
+
+# Routing
+
+
+def test_a_budget_row_counted_by_hand() -> None:
+    row = budget_row(FOUND, COSTS, None, 0.1)
+    assert row["exit_shares"] == [0.5, 0.25, 0.25]
+    assert row["mean_macs_ratio"] == pytest.approx((12 + 12 + 102 + 42) / 400)
+    assert row["coverage"] == 0.75
+    assert row["oracle_macs_ratio"] == pytest.approx((10 + 40 + 100 + 40) / 400)
+    assert (row["fixed_exit"], row["fixed_exit_coverage"]) == (2, 0.75)
+    assert row["fixed_exit_macs_ratio"] == pytest.approx(0.4)
+    assert (row["level"], row["fixed_exit_at_level"]) == (0.9, 3)
+    assert (row["fixed_exit_at_level_macs_ratio"], row["fixed_exit_at_level_coverage"]) == (1, 1)
+
+
+def test_the_coverage_interval_is_the_exact_one() -> None:
+    low, high = budget_row(FOUND, COSTS, None, 0.1)["coverage_interval"]
+    assert low == pytest.approx(beta.ppf(0.025, 3, 2))
+    assert high == pytest.approx(beta.ppf(0.975, 4, 1))
+
+
+def test_a_call_routed_to_full_depth_still_pays_for_the_predictor() -> None:
+    row = budget_row(FOUND, COSTS, FULL_DEPTH_ONLY, 0.1)
+    assert row["exit_shares"] == [0, 0, 1]
+    assert row["mean_macs_ratio"] == pytest.approx(1.02)
+    assert row["coverage"] == 1
+    assert (row["fixed_exit"], row["fixed_exit_macs_ratio"]) == (3, 1)
+    assert (row["level"], row["fixed_exit_at_level"]) == (0.75, 2)
+
+
+def test_an_exit_table_counted_by_hand() -> None:
+    first, second = exit_table(FOUND, COSTS)
+    assert (first["exit"], second["exit"]) == (1, 2)
+    assert (first["macs_ratio"], second["macs_ratio"]) == (0.1, 0.4)
+    assert first["lpips_mean"] == pytest.approx(0.175)
+    assert first["lpips_p90"] == pytest.approx(0.27)
+    assert first["predictor_mae"] == pytest.approx((0.01 + 0.12 + 0.1 + 0.05) / 4)
+
+
+def test_without_guides_nobody_looks_one_up() -> None:
+    assert unguided_costs(COSTS) == Costs((9, 39, 100), predictor=2, guides=0, parameters=7)
+
+
+distances = arrays(np.float64, (6, 3), elements=st.floats(0, 0.3))
+costs = st.builds(
+    lambda exits, predictor: Costs((*sorted(exits), 100), predictor, 1, 0),
+    st.tuples(*(st.integers(1, 100),) * 3),
+    st.integers(0, 20),
+)
+
+
+@settings(max_examples=50)
+@given(distances, distances, distances, costs, st.floats(0, 0.3), st.floats(-2, 6))
+def test_bounds_of_a_budget_row(
+    mean: Any, spread: Any, true: Any, costs: Costs, budget: float, margin: float
+) -> None:
+    calibration = Calibration(0.9, 0.9, 100, (0.0,), (margin,))
+    row = budget_row(Measurement(mean, spread, true), costs, calibration, budget)
+    low, high = row["coverage_interval"]
+    assert 0 <= low <= row["coverage"] <= high <= 1
+    assert sum(row["exit_shares"]) == pytest.approx(1)
+    assert row["fixed_exit_coverage"] >= row["coverage"]
+    assert row["fixed_exit_at_level_coverage"] >= row["level"]
+    assert row["oracle_macs_ratio"] <= row["fixed_exit_macs_ratio"] or row["coverage"] < 1
+    if row["coverage"] == 1:
+        assert row["oracle_macs_ratio"] <= row["mean_macs_ratio"] + 1e-9
+
+
+@settings(max_examples=50)
+@given(distances, costs, st.floats(0, 0.3))
+def test_a_perfect_predictor_costs_the_oracle_and_the_look_at_the_input(
+    true: Any, costs: Costs, budget: float
+) -> None:
+    row = budget_row(Measurement(true, true, true), costs, None, budget)
+    assert row["coverage"] == 1
+    overhead = costs.predictor / costs.full_depth
+    assert row["mean_macs_ratio"] == pytest.approx(row["oracle_macs_ratio"] + overhead)
+
+
+# Time
+
+
+def test_time_ratios_compare_within_a_round() -> None:
+    assert time_ratios([[1, 2, 4], [2, 2, 8], [10, 40, 40]]) == [0.25, 0.5, 1]
+
+
+def test_every_exit_is_timed_in_every_round(model: EarlyExitModel) -> None:
+    before = torch.get_num_threads()
+    rounds = exit_milliseconds(model, (tiny.maps(1), tiny.noise(1)), threads=1, rounds=2)
+    assert [len(row) for row in rounds] == [model.exits] * 2
+    assert all(value > 0 for row in rounds for value in row)
+    assert torch.get_num_threads() == before
+
+
+# Tables and card
+
+
+@pytest.fixture
+def figures() -> Figures:
+    """Hand-made figures in the layout of evaluation.json."""
+    quality = {"lpips_to_photo": 0.31, "kid": 0.0625, "kid_std": 0.0075, "miou": 0.42}
+    exits = exit_table(FOUND, COSTS)
+    for row, time in zip(exits, (0.2, 0.6), strict=True):
+        row |= {"time_ratio": time, "time_ratio_one_thread": time - 0.1}
+    budgets = budget_table(FOUND, COSTS, None)
+    full = {"macs": 5_838_073_856, "parameters": 5, "milliseconds": 61.0}
+    return {
+        "n": 4,
+        "full_depth": full | {"milliseconds_one_thread": 104.0},
+        "exits": exits,
+        "overhead_macs_ratio": 0.03,
+        "budgets": budgets,
+        "without_guides": {"exits": exit_table(Measurement(MEAN, MEAN, TRUE + 0.1), COSTS)},
+        "full_depth_quality": quality | {"kid_other_photos": 0.0425, "miou_real_photos": 0.61},
+        "delivered_quality": [{"budget": budget} | quality for budget in BUDGETS],
+        "other_inputs": [{"split": "towns", "n": 4, "budgets": budgets}],
+    }
+
+
+def cells(table: str) -> list[list[str]]:
+    """Rows of a markdown table, headings left out."""
+    heading, rule, *rows = (
+        [c.strip() for c in line.split("|")[1:-1]] for line in table.split("\n")
+    )
+    assert len(rule) == len(heading)
+    assert all(len(row) == len(heading) for row in rows)
+    return rows
+
+
+def test_the_budget_table_says_what_the_figures_say(figures: Figures) -> None:
+    rows = cells(tables.budgets(figures["budgets"]))
+    assert [row[0] for row in rows] == [f"{budget:.2f}" for budget in BUDGETS]
+    budget, macs, coverage, oracle, fixed, at_level, shares = rows[BUDGETS.index(0.1)]
+    assert (budget, macs, oracle) == ("0.10", "42.0 %", "47.5 %")
+    assert coverage == "75.0 % (19.4 to 99.4)"
+    assert (fixed, at_level) == ("2: 40.0 %", "3: 100.0 %")
+    assert shares == "50 / 25 / 25"
+
+
+def test_the_exit_table_has_every_branch_and_full_depth(figures: Figures) -> None:
+    first, second, full = cells(tables.exits(figures))
+    assert first == ["1", "10.0 %", "20.0 %", "10.0 %", "0.1750", "0.2700", "0.2750", "0.0700"]
+    assert second[:4] == ["2", "40.0 %", "60.0 %", "50.0 %"]
+    assert full[:4] == ["full depth", "5.84 GMACs", "61 ms", "104 ms"]
+
+
+def test_quality_and_other_inputs_have_one_row_each(figures: Figures) -> None:
+    real, full, *delivered = cells(tables.quality(figures))
+    assert real == ["real photographs", "0", "0.043 (other drives)", "0.610"]
+    assert full == ["full depth", "0.310", "0.062 ± 0.007", "0.420"]
+    assert [row[0].split()[-1] for row in delivered] == [f"{budget:.2f}" for budget in BUDGETS]
+    towns = cells(tables.other_inputs(figures))
+    assert [row[:2] for row in towns] == [["towns (n = 4)", f"{budget:.2f}"] for budget in BUDGETS]
+
+
+def test_the_training_table_lists_the_trained_phases() -> None:
+    notes = {
+        "backbone": {"steps": 10, "images": 12_345, "hours": 1.25, "processes": 2},
+        "calibration": {"samples": 500, "groups": {}},
+    }
+    assert cells(tables.training(notes)) == [["backbone", "12,345", "1.25", "2"]]
+
+
+@pytest.fixture
+def card(tiny_checkpoint: Path, figures: Figures, tmp_path: Path) -> ModelCard:
+    notes = {"backbone": {"images": 800, "hours": 0.5, "processes": 1}}
+    (tmp_path / "training.json").write_text(json.dumps(notes))
+    Image.new("RGB", (1, 1)).save(tmp_path / SHEET)
+    write_card(tmp_path, read_config(tiny_checkpoint / "config.json"), figures)
+    return ModelCard.load(tmp_path / "README.md")
+
+
+def test_the_card_is_filled_in(card: ModelCard) -> None:
+    for left_open in ("{", "}", "More information needed", "None"):
+        assert left_open not in card.text
+    assert "64" in card.text and "96×64" in card.text
+    assert "drawn: 500" in card.text
+    assert "| backbone | 800 | 0.50 | 1 |" in card.text
+    assert SHEET in card.text and PLOT not in card.text
+
+
+def test_the_model_index_repeats_the_figures(card: ModelCard, figures: Figures) -> None:
+    assert card.data.license == "other"
+    assert card.data.library_name == "fiancee_hub"
+    results = {r.metric_name: r.metric_value for r in card.data.eval_results or []}
+    quality = figures["full_depth_quality"]
+    expected = {
+        "LPIPS of full depth to the photograph": quality["lpips_to_photo"],
+        "KID of full depth on AlexNet features": quality["kid"],
+        "mIoU of full depth": quality["miou"],
+    }
+    for row in figures["budgets"]:
+        at = f"at LPIPS budget {row['budget']:.2f}"
+        expected |= {f"Mean MACs ratio {at}": row["mean_macs_ratio"]}
+        expected |= {f"Coverage {at}": row["coverage"]}
+    assert results == expected
+
+
+def test_a_card_needs_a_calibration(
+    tiny_checkpoint: Path, figures: Figures, tmp_path: Path
+) -> None:
+    config = read_config(tiny_checkpoint / "config.json")
+    config = dataclasses.replace(config, calibration=None)
+    with pytest.raises(CheckpointError, match="no calibration"):
+        write_card(tmp_path, config, figures)
+
+
+def test_the_readme_changes_only_between_its_markers(figures: Figures, tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(f"# Über\n\n{MARKERS[0]}\nold\n{MARKERS[1]}\n\nend\n", encoding="utf-8")
+    write_into_readme(path, figures)
+    once = path.read_text(encoding="utf-8")
+    write_into_readme(path, figures)
+    assert path.read_text(encoding="utf-8") == once
+    assert once.startswith(f"# Über\n\n{MARKERS[0]}\n")
+    assert once.endswith(f"\n{MARKERS[1]}\n\nend\n")
+    assert tables.budgets(figures["budgets"]) in once
+    assert "old" not in once
+
+
+@pytest.mark.parametrize("text", ["no markers", MARKERS[0], MARKERS[1] + MARKERS[0]])
+def test_a_readme_without_markers_is_left_alone(
+    text: str, figures: Figures, tmp_path: Path
+) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"README\.md lacks the lines"):
+        write_into_readme(path, figures)
+    assert path.read_text() == text
+
+
+# Figures
+
+
+def maps_with_people(count: int, people: dict[int, int]) -> torch.Tensor:
+    """Empty streets, and somebody of class ``people[row]`` in one pixel of some of them."""
+    maps = torch.zeros(count, 8, 8, dtype=torch.uint8)
+    for row, class_id in people.items():
+        maps[row, 3, 3] = class_id
+    return maps
+
+
+def test_only_maps_without_people_are_shown() -> None:
+    maps = maps_with_people(6, {1: 9, 4: 10, 5: 8})
+    assert without_people(maps, STREETS).tolist() == [0, 2, 3, 5]
+    assert without_people(maps, STREETS, rows=2).tolist() == [0, 5]
+
+
+@given(st.integers(1, 60), st.integers(1, 20))
+def test_as_many_maps_as_there_are_or_were_asked_for(count: int, rows: int) -> None:
+    picks = without_people(maps_with_people(count, {}), STREETS, rows).tolist()
+    assert len(set(picks)) == len(picks) == min(count, rows)
+
+
+def test_where_everybody_is_about_there_is_no_sheet(tmp_path: Path) -> None:
+    path = tmp_path / SHEET
+    pictures = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    maps = maps_with_people(2, {})
+    draw_sheet(path, maps, [pictures, pictures], pictures, STREETS, [0.1])
+    assert path.is_file()
+    maps = maps_with_people(2, {0: 9, 1: 10})
+    draw_sheet(path, maps, [pictures, pictures], pictures, STREETS, [0.1])
+    assert not path.exists()
+
+
+def test_the_plot_can_be_drawn(figures: Figures, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    draw_plot(tmp_path / PLOT, figures)
+    with Image.open(tmp_path / PLOT) as image:
+        assert image.width > 400
+
+
+# The command
+
+
+STREETS_SEEN = {"test": 4, "towns": 3, "photos": 3}
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    return write_streets(tmp_path_factory.mktemp("data") / "streets", STREETS_SEEN)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model for street classes, with fresh weights; promises nothing below 0.1."""
+    generator = dataclasses.replace(tiny.GENERATOR, classes=len(STREETS))
+    unknown = Costs((1,) * 4, 0, 0, 0)
+    config = CheckpointConfig("oasis", generator, STREETS, tiny.EXITS, tiny.GUIDES, unknown)
+    torch.manual_seed(0)
+    model = build(config).eval()
+    costs = count(model, torch.zeros(1, *tiny.SIZE, dtype=torch.long), tiny.noise(1))
+    calibration = Calibration(0.9, 0.9, 500, (0.1,), (0.5,), {"drawn": 500})
+    folder = tmp_path_factory.mktemp("street-checkpoint")
+    config = dataclasses.replace(config, costs=costs, calibration=calibration)
+    save_checkpoint(folder, model, config)
+    return folder
+
+
+def test_an_uncalibrated_checkpoint_is_refused_at_once(
+    checkpoint: Path, streets: DataFolder, tmp_path: Path
+) -> None:
+    shutil.copy(checkpoint / "model.safetensors", tmp_path)
+    config = dataclasses.replace(read_config(checkpoint / "config.json"), calibration=None)
+    (tmp_path / "config.json").write_text(to_json(config))
+    with pytest.raises(CheckpointError, match=r"config\.json has no calibration"):
+        evaluate.evaluate(tmp_path, streets, tmp_path)
+
+
+def test_missing_data_is_named_at_once(checkpoint: Path, tmp_path: Path) -> None:
+    data = write_streets(tmp_path / "data", {"test": 1, "photos": 1})
+    with pytest.raises(DataError, match=r"towns\.txt is missing"):
+        evaluate.evaluate(checkpoint, data, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def evaluated(
+    checkpoint: Path, streets: DataFolder, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A checkpoint folder after ``evaluate``."""
+    pytest.importorskip("matplotlib")
+    root = tmp_path_factory.mktemp("evaluated")
+    folder = shutil.copytree(checkpoint, root / "checkpoint")
+    targets = tuple(int(entry.name == "road") for entry in STREETS)
+    segmenter = Segmenter(SegmenterConfig(("rest", "road"), targets, *tiny.SIZE))
+    save_segmenter(segmenter, root / "segmenter", {})
+    words = ["evaluate", folder, "--data", streets.root, "--segmenter", root / "segmenter"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "DRAWN", 4)
+        # Two threads on busy cores wait for each other at every operation.
+        patch.setattr(evaluate, "THREADS", 1)
+        quick = functools.partial(exit_milliseconds, rounds=1)
+        patch.setattr(evaluate, "exit_milliseconds", quick)
+        assert main([str(word) for word in words]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(evaluated: Path) -> Figures:
+    figures: Figures = json.loads((evaluated / "evaluation.json").read_text())
+    return figures
+
+
+def test_evaluation_json_belongs_to_its_checkpoint(evaluated: Path, written: Figures) -> None:
+    weights = (evaluated / "model.safetensors").read_bytes()
+    assert written["model_sha256"] == hashlib.sha256(weights).hexdigest()
+    config = read_config(evaluated / "config.json")
+    assert written["full_depth"]["macs"] == config.costs.full_depth
+    assert written["full_depth"]["parameters_in_all"] == config.costs.parameters
+    assert 0 < written["full_depth"]["parameters"] < config.costs.parameters
+    assert written["overhead_macs_ratio"] == config.costs.overhead_ratio
+    assert (written["format"], written["split"], written["seed"]) == (1, "test", 0)
+    assert (written["n"], written["size"]) == (STREETS_SEEN["test"], list(tiny.SIZE))
+    assert (written["torch"], written["threads"]) == (torch.__version__, 1)
+
+
+def test_every_exit_and_budget_has_its_figures(written: Figures) -> None:
+    of_exit = {"exit", "macs_ratio", "lpips_mean", "lpips_p90", "predictor_mae"}
+    timed = of_exit | {"time_ratio", "time_ratio_one_thread"}
+    assert [row["exit"] for row in written["exits"]] == [1, 2, 3]
+    assert all(row.keys() == timed for row in written["exits"])
+    assert all(row.keys() == of_exit for row in written["without_guides"]["exits"])
+    sets = [written, written["without_guides"], *written["other_inputs"]]
+    for rows in (figures["budgets"] for figures in sets):
+        assert [row["budget"] for row in rows] == list(BUDGETS)
+        assert all(row.keys() >= OF_BUDGET for row in rows)
+    assert [(other["split"], other["n"]) for other in written["other_inputs"]] == [
+        ("towns", STREETS_SEEN["towns"]),
+        ("drawn", 4),
+    ]
+
+
+OF_BUDGET = {
+    *("budget", "level", "mean_macs_ratio", "coverage", "coverage_interval", "exit_shares"),
+    *("oracle_macs_ratio", "fixed_exit", "fixed_exit_macs_ratio", "fixed_exit_coverage"),
+}
+
+
+def test_figures_are_finite_and_shares_within_bounds(written: Figures) -> None:
+    def check(value: Any, name: str) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                check(item, key)
+        elif isinstance(value, list):
+            for item in value:
+                check(item, name)
+        elif isinstance(value, float):
+            assert math.isfinite(value), name
+            if name in SHARES:
+                assert 0 <= value <= 1, name
+
+    check(written, "")
+    most = 1 + written["overhead_macs_ratio"]
+    assert all(0 < row["mean_macs_ratio"] <= most for row in written["budgets"])
+
+
+SHARES = {
+    *("macs_ratio", "coverage", "coverage_interval", "exit_shares", "oracle_macs_ratio"),
+    *("fixed_exit_macs_ratio", "fixed_exit_coverage", "overhead_macs_ratio", "miou", "level"),
+    *("miou_real_photos", "lpips_mean", "lpips_p90"),
+}
+
+
+def test_at_full_depth_the_delivered_pictures_are_full_depths(written: Figures) -> None:
+    # Below the calibrated budget of 0.1 nothing was promised: full depth only.
+    full, delivered = written["full_depth_quality"], written["delivered_quality"][0]
+    assert written["budgets"][0]["exit_shares"] == [0, 0, 0, 1]
+    for key in ("lpips_to_photo", "kid", "miou"):
+        assert delivered[key] == pytest.approx(full[key], rel=1e-3, abs=1e-9), key
+
+
+def test_the_command_leaves_a_card_beside_its_figures(evaluated: Path, written: Figures) -> None:
+    card = ModelCard.load(evaluated / "README.md")
+    assert tables.budgets(written["budgets"]) in card.text
+    assert (evaluated / PLOT).is_file()
+    assert PLOT in card.text
