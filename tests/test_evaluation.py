@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, ModelCardData
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -169,9 +169,8 @@ def figures() -> Figures:
 
 def cells(table: str) -> list[list[str]]:
     """Rows of a markdown table, headings left out."""
-    heading, rule, *rows = (
-        [c.strip() for c in line.split("|")[1:-1]] for line in table.split("\n")
-    )
+    lines = [line.split("|")[1:-1] for line in table.split("\n")]
+    heading, rule, *rows = ([cell.strip() for cell in line] for line in lines)
     assert len(rule) == len(heading)
     assert all(len(row) == len(heading) for row in rows)
     return rows
@@ -212,27 +211,40 @@ def test_the_training_table_lists_the_trained_phases() -> None:
 
 
 @pytest.fixture
-def card(tiny_checkpoint: Path, figures: Figures, tmp_path: Path) -> ModelCard:
+def config() -> CheckpointConfig:
+    calibration = Calibration(0.9, 0.9, 500, (0.1,), (0.5,), {"drawn": 300, "towns": 200})
+    return CheckpointConfig(
+        "oasis", tiny.GENERATOR, tiny.CLASSES, tiny.EXITS, tiny.GUIDES, COSTS, calibration
+    )
+
+
+@pytest.fixture
+def card(config: CheckpointConfig, figures: Figures, tmp_path: Path) -> ModelCard:
     notes = {"backbone": {"images": 800, "hours": 0.5, "processes": 1}}
     (tmp_path / "training.json").write_text(json.dumps(notes))
     Image.new("RGB", (1, 1)).save(tmp_path / SHEET)
-    write_card(tmp_path, read_config(tiny_checkpoint / "config.json"), figures)
+    write_card(tmp_path, config, figures)
     return ModelCard.load(tmp_path / "README.md")
 
 
 def test_the_card_is_filled_in(card: ModelCard) -> None:
     for left_open in ("{", "}", "More information needed", "None"):
         assert left_open not in card.text
-    assert "64" in card.text and "96×64" in card.text
-    assert "drawn: 500" in card.text
+    assert "6 classes" in " ".join(card.text.split())
+    assert "96×64" in card.text
+    assert "500 maps (drawn: 300, towns: 200)" in card.text
+    assert "With confidence 90% over" in card.text
     assert "| backbone | 800 | 0.50 | 1 |" in card.text
-    assert SHEET in card.text and PLOT not in card.text
+    assert SHEET in card.text
+    assert PLOT not in card.text
 
 
 def test_the_model_index_repeats_the_figures(card: ModelCard, figures: Figures) -> None:
-    assert card.data.license == "other"
-    assert card.data.library_name == "fiancee_hub"
-    results = {r.metric_name: r.metric_value for r in card.data.eval_results or []}
+    head = card.data
+    assert isinstance(head, ModelCardData)
+    assert head.license == "other"
+    assert head.library_name == "fiancee_hub"
+    results = {r.metric_name: r.metric_value for r in head.eval_results or []}
     quality = figures["full_depth_quality"]
     expected = {
         "LPIPS of full depth to the photograph": quality["lpips_to_photo"],
@@ -247,12 +259,10 @@ def test_the_model_index_repeats_the_figures(card: ModelCard, figures: Figures) 
 
 
 def test_a_card_needs_a_calibration(
-    tiny_checkpoint: Path, figures: Figures, tmp_path: Path
+    config: CheckpointConfig, figures: Figures, tmp_path: Path
 ) -> None:
-    config = read_config(tiny_checkpoint / "config.json")
-    config = dataclasses.replace(config, calibration=None)
     with pytest.raises(CheckpointError, match="no calibration"):
-        write_card(tmp_path, config, figures)
+        write_card(tmp_path, dataclasses.replace(config, calibration=None), figures)
 
 
 def test_the_readme_changes_only_between_its_markers(figures: Figures, tmp_path: Path) -> None:

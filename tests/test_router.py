@@ -15,8 +15,8 @@ from fiancee_hub.router import (
     check_budget,
     choose,
     delivered,
-    route,
     passes,
+    route,
 )
 
 Arrays = tuple[router.FloatArray, router.FloatArray, router.FloatArray]
