@@ -12,6 +12,7 @@ from fiancee_hub.errors import CheckpointError, DataError
 from fiancee_hub.evaluation import tables
 
 SHEET = "contact_sheet.jpg"
+MORE = "more_maps.jpg"
 PLOT = "exits.png"
 MARKERS = "<!-- figures:streets -->", "<!-- /figures:streets -->"
 
@@ -92,13 +93,17 @@ def _body(
     if calibration is None:
         raise CheckpointError(f"{folder} has no calibration: run `train calibrate` first")
     template = resources.files("fiancee_hub.evaluation") / "texts" / "streets.md"
-    sheet = f"![Map, exits, full depth, photograph]({SHEET})" if (folder / SHEET).is_file() else ""
+    sheets = (
+        (SHEET, "Map, exits, full depth, photograph"),
+        (MORE, "Ten maps, evenly spread over the drive, with every exit"),
+    )
+    shown = [f"![{text}]({name})" for name, text in sheets if (folder / name).is_file()]
     return template.read_text(encoding="utf-8").format(
         classes=config.generator.classes,
         width=config.generator.width,
         height=config.generator.height,
         exits=len(config.exits) + 1,
-        sheet=sheet,
+        sheet="\n\n".join(shown),
         n=figures["n"],
         tables=_tables(folder, figures),
         training=tables.training(notes),

@@ -24,9 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluates, writes, and prints the tables."""
     from fiancee_hub.config import read_config
     from fiancee_hub.evaluation import tables
-    from fiancee_hub.evaluation.card import PLOT, SHEET, write_card, write_into_readme
+    from fiancee_hub.evaluation.card import MORE, PLOT, SHEET, write_card, write_into_readme
     from fiancee_hub.evaluation.evaluate import evaluate, write_json
-    from fiancee_hub.evaluation.figures import draw_plot, draw_sheet
+    from fiancee_hub.evaluation.figures import draw_more, draw_plot, draw_sheet
     from fiancee_hub.training.data import DataFolder
 
     folder, data = arguments.checkpoint, DataFolder(arguments.data)
@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     write_json(folder / "evaluation.json", found.figures)
     ratios = [row["macs_ratio"] for row in found.figures["exits"]]
     draw_sheet(folder / SHEET, found.maps, found.images, found.photos, config.classes, ratios)
+    draw_more(folder / MORE, found.maps, found.images, config.classes, ratios)
     draw_plot(folder / PLOT, found.figures)
     write_card(folder, config, found.figures)
     if arguments.readme:

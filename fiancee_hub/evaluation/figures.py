@@ -45,12 +45,36 @@ def draw_sheet(
         logger.warning("every map shows somebody: no contact sheet")
         path.unlink(missing_ok=True)
         return
+    columns = _columns(rows, maps, images, classes, macs_ratios)
+    columns["photograph"] = photos[rows]
+    save_contact_sheet(contact_sheet(columns), path)
+
+
+def draw_more(
+    path: Path,
+    maps: Tensor,
+    images: list[Tensor],
+    classes: tuple[ClassEntry, ...],
+    macs_ratios: list[float],
+) -> None:
+    """Writes a sheet of maps evenly spread over the split, whoever they show; no photographs."""
+    rows = torch.linspace(0, len(maps) - 1, min(ROWS, len(maps))).round().long()
+    columns = _columns(rows, maps, images, classes, macs_ratios)
+    save_contact_sheet(contact_sheet(columns), path)
+
+
+def _columns(
+    rows: Tensor,
+    maps: Tensor,
+    images: list[Tensor],
+    classes: tuple[ClassEntry, ...],
+    macs_ratios: list[float],
+) -> dict[str, Any]:
     columns: dict[str, Any] = {"map": [to_rgb(maps[row].numpy(), classes) for row in rows]}
     for index, (column, ratio) in enumerate(zip(images[:-1], macs_ratios, strict=True), 1):
         columns[f"exit {index} ({100 * ratio:.0f} % MACs)"] = column[rows]
     columns["full depth"] = images[-1][rows]
-    columns["photograph"] = photos[rows]
-    save_contact_sheet(contact_sheet(columns), path)
+    return columns
 
 
 def draw_plot(path: Path, figures: dict[str, Any]) -> None:
