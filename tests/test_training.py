@@ -117,6 +117,24 @@ def test_the_predictor_belongs_to_the_branches_it_was_trained_for(job: phases.Ru
     assert fingerprint(model) != before
 
 
+def test_a_packed_backbone_goes_on_elsewhere(job: phases.Run, tmp_path: Path) -> None:
+    packed = tmp_path / "resume.safetensors"
+    phases.pack(job, packed)
+    elsewhere = phases.Run(tmp_path / "run", job.data, job.accelerator, RECIPE)
+    phases.train_backbone(elsewhere, 1e-4, start=packed)
+    before, after = job.notes()["backbone"], elsewhere.notes()["backbone"]
+    assert after["images"] > before["images"] > 0
+    assert after["hours"] > before["hours"] > 0
+    there, here = (
+        load_state(run.folder / "backbone" / phases.STATE)["phase"] for run in (elsewhere, job)
+    )
+    for name, tensor in here["average"].items():
+        # One step with a fresh average moves it to a tenth of where it was; shapes and layout stay.
+        assert there["average"][name].shape == tensor.shape, name
+    encoder = [name for name in here["discriminator"] if name.startswith("encoder.")]
+    assert all(torch.equal(there["discriminator"][n], here["discriminator"][n]) for n in encoder)
+
+
 def test_a_phase_without_its_predecessor_says_what_to_do(data: DataFolder, tmp_path: Path) -> None:
     run = phases.Run(tmp_path, data, accelerate.Accelerator(cpu=True), RECIPE)
     with pytest.raises(DataError, match="train the backbone first"):

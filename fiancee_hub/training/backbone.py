@@ -167,11 +167,11 @@ class BackbonePhase:
         return {"real": loss_real.item(), "fake": loss_fake.item()}
 
     def grow_from(self, state: dict[str, Any]) -> None:
-        """Takes over a phase trained at half the size: all of it but the last stage."""
+        """Takes over what fits of another phase: of one trained at half the size all but the
+        last stage; of a packed one all but the discriminator's frozen encoder."""
         self.grown = True
         parts = self._parts()
-        parts["discriminator"].load_state_dict(state["discriminator"])
-        for name in ("generator", "average"):
+        for name in ("discriminator", "generator", "average"):
             own = parts[name].state_dict()
             fitting = {
                 key: value

@@ -24,12 +24,18 @@ def add_parser(subparsers: Any) -> None:
     _add_common(segmenter)
     segmenter.add_argument("--minutes", type=float, default=20.0)
     segmenter.set_defaults(run=_segmenter)
+    pack = phases.add_parser("pack", help="keep what going on elsewhere needs")
+    _add_common(pack)
+    pack.add_argument("--out", type=Path, required=True, help="file to write")
+    pack.set_defaults(run=_pack)
     for name in (*PHASES, "all"):
         phase = phases.add_parser(name, help=f"phase {name}" if name != "all" else "all phases")
         _add_common(phase)
         for other in MINUTES:
             if name in (other, "all"):
                 phase.add_argument(f"--{other}-minutes", type=float, default=MINUTES[other])
+        if name in ("backbone", "all"):
+            phase.add_argument("--start", type=Path, help="go on from this file of `pack`")
         phase.add_argument("--samples", type=int, default=2048, help="targets of the predictor")
         phase.add_argument("--out", type=Path, help="folder to copy the finished checkpoint to")
         phase.set_defaults(run=_train, phase=name)
@@ -67,12 +73,19 @@ def _segmenter(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _pack(arguments: argparse.Namespace) -> int:
+    from fiancee_hub.training.phases import pack
+
+    pack(_job(arguments), arguments.out)
+    return 0
+
+
 def _train(arguments: argparse.Namespace) -> int:
     from fiancee_hub.training import phases
 
     job = _job(arguments)
     actions = {
-        "backbone": lambda: phases.train_backbone(job, arguments.backbone_minutes),
+        "backbone": lambda: phases.train_backbone(job, arguments.backbone_minutes, arguments.start),
         "guides": lambda: phases.build_guides(job),
         "branches": lambda: phases.train_branches(job, arguments.branches_minutes),
         "predictor": lambda: phases.train_predictor(

@@ -10,6 +10,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -28,6 +29,7 @@ from fiancee_hub.training.data import DataFolder
 from fiancee_hub.training.guides import fill_guides, spread_out
 from fiancee_hub.training.loop import Schedule, run
 from fiancee_hub.training.maps import MapSource
+from fiancee_hub.training.packing import pack_backbone, unpack
 from fiancee_hub.training.predictor import PredictorPhase, fingerprint, measure_targets
 from fiancee_hub.training.state import load_state
 
@@ -60,29 +62,54 @@ class Run:
             save_checkpoint(self.checkpoint, model, config)
         self.accelerator.wait_for_everyone()
 
-    def note(self, phase: str, facts: dict[str, object]) -> None:
-        """Keeps what a phase cost in ``RUN/training.json``."""
+    def notes(self) -> dict[str, Any]:
+        """What the phases have cost so far: ``RUN/training.json``."""
+        path = self.folder / "training.json"
+        return json.loads(path.read_text()) if path.is_file() else {}
+
+    def note(self, phase: str, facts: dict[str, Any]) -> None:
+        """Keeps what a phase cost."""
         if self.accelerator.is_main_process:
-            path = self.folder / "training.json"
-            notes = json.loads(path.read_text()) if path.is_file() else {}
-            path.write_text(json.dumps(notes | {phase: facts}, indent=1) + "\n")
+            notes = json.dumps(self.notes() | {phase: facts}, indent=1)
+            (self.folder / "training.json").write_text(notes + "\n")
 
 
-def train_backbone(job: Run, minutes: float) -> None:
-    """Phase 1, half size first; then the shipped size."""
-    config = job.recipe.generator
-    small, large = job.folder / "backbone-half", job.folder / "backbone"
-    if not (large / STATE).is_file():
-        half = BackbonePhase(config.half_size(), job.data, job.accelerator)
-        job.note("backbone-half", _train(half, small, minutes * GROW_SHARE, job))
+def train_backbone(job: Run, minutes: float, start: Path | None = None) -> None:
+    """Phase 1: half size first, then the shipped size; or on from what ``pack`` kept.
+
+    Args:
+        job: the run.
+        minutes: in all, resumed runs included; those before ``start`` are not.
+        start: a file of ``pack``.
+    """
+    config, large = job.recipe.generator, job.folder / "backbone"
     phase = BackbonePhase(config, job.data, job.accelerator)
-    phase.grow_from(load_state(small / STATE)["phase"])
-    job.note("backbone", _train(phase, large, minutes * (1 - GROW_SHARE), job))
+    earlier: dict[str, Any] = {"images": 0, "hours": 0.0}
+    if start is not None:
+        earlier = unpack(start)
+        phase.grow_from(earlier["phase"])
+    else:
+        small = job.folder / "backbone-half"
+        if not (large / STATE).is_file():
+            half = BackbonePhase(config.half_size(), job.data, job.accelerator)
+            job.note("backbone-half", _train(half, small, minutes * GROW_SHARE, job))
+        phase.grow_from(load_state(small / STATE)["phase"])
+        minutes *= 1 - GROW_SHARE
+    facts = _train(phase, large, minutes, job)
+    facts |= {name: facts[name] + earlier[name] for name in ("images", "hours")}
+    job.note("backbone", facts)
+
+
+def pack(job: Run, target: Path) -> None:
+    """Keeps what going on with the backbone on another machine needs, beside a checkpoint."""
+    if job.accelerator.is_main_process:
+        hours = job.notes()["backbone"]["hours"]
+        pack_backbone(job.folder / "backbone" / STATE, target, hours)
 
 
 def _train(
     phase: BackbonePhase | BranchPhase | PredictorPhase, folder: Path, minutes: float, job: Run
-) -> dict[str, object]:
+) -> dict[str, Any]:
     schedule = Schedule(minutes, phase.batch_size)
     facts = run(phase, folder, schedule, job.accelerator)
     job.accelerator.wait_for_everyone()
