@@ -22,7 +22,8 @@ def add_parser(subparsers: Any) -> None:
     prepare.set_defaults(run=_prepare)
     segmenter = phases.add_parser("segmenter", help="train the net that judges pictures")
     _add_common(segmenter)
-    segmenter.add_argument("--minutes", type=float, default=20.0)
+    segmenter.add_argument("--minutes", type=float, default=60.0)
+    segmenter.add_argument("--out", type=Path, help="folder for the finished net")
     segmenter.set_defaults(run=_segmenter)
     pack = phases.add_parser("pack", help="keep what going on elsewhere needs")
     _add_common(pack)
@@ -69,7 +70,9 @@ def _segmenter(arguments: argparse.Namespace) -> int:
     from fiancee_hub.training.segmenter import train_segmenter
 
     job = _job(arguments)
-    train_segmenter(job.data, job.folder, arguments.minutes, job.accelerator)
+    train_segmenter(
+        job.data, job.folder, arguments.minutes, job.accelerator, checkpoint=arguments.out
+    )
     return 0
 
 

@@ -33,6 +33,7 @@ from fiancee_hub.training.averaging import update_average
 from fiancee_hub.training.classes import LANE_MARKING, ROAD, UNKNOWN
 from fiancee_hub.training.data import DataFolder, to_signed
 from fiancee_hub.training.loop import Schedule, run
+from fiancee_hub.training.state import resume_random
 
 SIZE = 192, 256
 """Height and width of the pictures it sees, those of the streets checkpoint."""
@@ -133,7 +134,7 @@ class SegmenterPhase:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.steps = state["steps"]
-        self.random.set_state(state["random"])
+        resume_random(self.random, state["random"], self.accelerator.process_index)
 
     def _parts(self) -> dict[str, Any]:
         model = self.accelerator.unwrap_model(self.model)
