@@ -13,18 +13,17 @@ FROZEN = "encoder."
 """Weights of the discriminator that come with a package, not from training."""
 
 
-def pack_backbone(state: Path, target: Path, hours: float) -> None:
+def pack_backbone(state: Path, target: Path, facts: dict[str, Any]) -> None:
     """Writes generator, its average and discriminator as float16; optimizers start anew.
 
     Args:
         state: ``RUN/backbone/state.safetensors``.
         target: file to write.
-        hours: trained so far, over all runs.
+        facts: ``images`` and ``hours`` trained so far, over all runs.
     """
-    saved = load_state(state)
-    phase = saved["phase"]
+    phase = load_state(state)["phase"]
     parts = {name: _halved(phase[name]) for name in ("generator", "average", "discriminator")}
-    save_state(target, {"phase": parts, "images": saved["images"], "hours": hours})
+    save_state(target, {"phase": parts, "images": facts["images"], "hours": facts["hours"]})
 
 
 def _halved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -103,8 +103,7 @@ def train_backbone(job: Run, minutes: float, start: Path | None = None) -> None:
 def pack(job: Run, target: Path) -> None:
     """Keeps what going on with the backbone on another machine needs, beside a checkpoint."""
     if job.accelerator.is_main_process:
-        hours = job.notes()["backbone"]["hours"]
-        pack_backbone(job.folder / "backbone" / STATE, target, hours)
+        pack_backbone(job.folder / "backbone" / STATE, target, job.notes()["backbone"])
 
 
 def _train(
