@@ -173,7 +173,7 @@ def test_full_depth_always_keeps_the_budget(pipeline: FianceePipeline) -> None:
 def test_a_missed_budget_is_called_missed(
     pipeline: FianceePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fiancee_hub.pipelines.choose", lambda *_: np.array([1]))
+    monkeypatch.setattr("fiancee_hub.pipelines.route", lambda *_: np.array([1]))
     assert not pipeline.compare(IDS, budget=0.001).kept
 
 

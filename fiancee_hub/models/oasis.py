@@ -228,8 +228,7 @@ class OasisGenerator(nn.Module):
             label_map: class ids, integer (batch, height, width), 0 ≤ id < classes.
             noise: (batch, noise channels) or (batch, noise channels, h, w), standard normal.
         """
-        one_hot = F.one_hot(label_map.long(), self.config.classes).permute(0, 3, 1, 2)
-        one_hot = one_hot.to(noise.dtype).contiguous(memory_format=torch.channels_last)
+        one_hot = _one_hot(label_map, self.config.classes, noise.dtype)
         sizes = [self.config.stage_size(stage) for stage in range(self.config.stages)]
         if self.config.modulation == "spade":
             labels = tuple(F.interpolate(one_hot, size=size, mode="nearest") for size in sizes)
@@ -311,6 +310,16 @@ class OasisBranch(nn.Module):
 def _thinner(channels: int, scale_factor: float) -> int:
     """Channels divided by the scale factor, to a multiple of 8."""
     return max(8, round(channels / scale_factor / 8) * 8)
+
+
+def _one_hot(label_map: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
+    """Class ids (batch, height, width) as (batch, classes, height, width), channels last.
+
+    ``F.one_hot`` checks every pixel and fills 64-bit integers: half a cheap exit's time.
+    """
+    one_hot = torch.zeros(*label_map.shape, classes, dtype=dtype, device=label_map.device)
+    one_hot.scatter_(-1, label_map.long().unsqueeze(-1), 1)
+    return one_hot.permute(0, 3, 1, 2)
 
 
 def _shares(one_hot: Tensor, levels: int) -> list[Tensor]:
