@@ -22,7 +22,7 @@ from fiancee_hub.training.discriminator import (
     real_loss,
 )
 from fiancee_hub.training.losses import shifted_lpips
-from fiancee_hub.training.state import resume_random
+from fiancee_hub.training.resumable import Resumable
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class BackboneSettings:
     """Share of the learning rate at the end; it falls over the last 30 % of the time."""
 
 
-class BackbonePhase:
+class BackbonePhase(Resumable):
     """Generator and discriminator steps on random crops of the training photographs."""
 
     def __init__(
@@ -179,18 +179,6 @@ class BackbonePhase:
                 if key in own and own[key].shape == value.shape
             }
             parts[name].load_state_dict(own | fitting)
-
-    def state(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()} | {
-            "steps": self.steps,
-            "random": self.random.get_state(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.steps = state["steps"]
-        resume_random(self.random, state["random"], self.accelerator.process_index)
 
     def _parts(self) -> dict[str, Any]:
         unwrap = self.accelerator.unwrap_model

@@ -23,7 +23,7 @@ from fiancee_hub.training.discriminator import (
 )
 from fiancee_hub.training.losses import STRIDE
 from fiancee_hub.training.maps import MapSource
-from fiancee_hub.training.state import resume_random
+from fiancee_hub.training.resumable import Resumable
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class _Branches(nn.Module):
         ]
 
 
-class BranchPhase:
+class BranchPhase(Resumable):
     """Every branch at once on fresh maps and noise: LPIPS and L1 to the full-depth image, and a
     light adversarial term, on one branch a step, against a copy of the backbone's
     discriminator."""
@@ -187,18 +187,6 @@ class BranchPhase:
         self.accelerator.backward(loss)
         self.discriminator_optimizer.step()
         return {"discriminator": loss.item()}
-
-    def state(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()} | {
-            "steps": self.steps,
-            "random": self.random.get_state(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.steps = state["steps"]
-        resume_random(self.random, state["random"], self.accelerator.process_index)
 
     def _parts(self) -> dict[str, Any]:
         unwrap = self.accelerator.unwrap_model

@@ -33,7 +33,7 @@ from fiancee_hub.training.averaging import update_average
 from fiancee_hub.training.classes import LANE_MARKING, ROAD, UNKNOWN
 from fiancee_hub.training.data import DataFolder, to_signed
 from fiancee_hub.training.loop import Schedule, run
-from fiancee_hub.training.state import resume_random
+from fiancee_hub.training.resumable import Resumable
 
 SIZE = 192, 256
 """Height and width of the pictures it sees, those of the streets checkpoint."""
@@ -62,7 +62,7 @@ class SegmenterSettings:
     """Largest weight of a rare class, relative to the median class."""
 
 
-class SegmenterPhase:
+class SegmenterPhase(Resumable):
     """Steps on random windows of the photographs of one split."""
 
     def __init__(
@@ -123,18 +123,6 @@ class SegmenterPhase:
         targets = torch.stack([target for _, target in pairs]).long()
         device = self.accelerator.device
         return images.to(device), targets.to(device)
-
-    def state(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()} | {
-            "steps": self.steps,
-            "random": self.random.get_state(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.steps = state["steps"]
-        resume_random(self.random, state["random"], self.accelerator.process_index)
 
     def _parts(self) -> dict[str, Any]:
         model = self.accelerator.unwrap_model(self.model)
