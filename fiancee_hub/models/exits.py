@@ -1,4 +1,4 @@
-"""Early exits on any generator: trunk, branches, guide bank and predictor (FIANCEE, Section 3).
+"""Early exits on any generator: trunk, branches, guide bank and predictor (FIANCEE, CVPR 2023).
 
 A generator family gives a ``Trunk``; everything here is shared. Modules hold weights only: what
 belongs to one call travels in a ``Progress``, so one model serves many callers at once, and

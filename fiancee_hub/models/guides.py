@@ -1,4 +1,4 @@
-"""The guide bank: what full depth made of a similar training example (FIANCEE, Section 3.2)."""
+"""The guide bank: what full depth made of a similar training example (FIANCEE, CVPR 2023)."""
 
 from typing import NamedTuple
 

@@ -155,7 +155,7 @@ class Spade(nn.Module):
 
 
 class SpadeBlock(nn.Module):
-    """OASIS residual block as published (ICLR 2021, Table D)."""
+    """OASIS residual block as published (ICLR 2021)."""
 
     def __init__(self, inputs: int, outputs: int, condition: int) -> None:
         super().__init__()
@@ -264,7 +264,7 @@ class OasisGenerator(nn.Module):
 
 
 class OasisBranch(nn.Module):
-    """A lighter copy of the remaining stages (FIANCEE, Section 3.1).
+    """A lighter copy of the remaining stages (FIANCEE, arXiv 2304.10306).
 
     The trunk's features, joined with the guide, pass a 1x1 convolution to the branch's width,
     then the thin stages up to half the image's size; the last doubling is a pixel shuffle,

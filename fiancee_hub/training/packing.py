@@ -8,7 +8,6 @@ from torch import Tensor
 
 from fiancee_hub.training.state import load_state, save_state
 
-PACKED = "resume.safetensors"
 FROZEN = "encoder."
 """Weights of the discriminator that come with a package, not from training."""
 

@@ -1,4 +1,4 @@
-"""Phase 4: the predictor learns each branch's LPIPS from the input (FIANCEE, Section 3.3)."""
+"""Phase 4: the predictor learns each branch's LPIPS from the input (FIANCEE, arXiv 2304.10306)."""
 
 import hashlib
 import logging

@@ -187,7 +187,7 @@ def _optimizer(model: Segmenter, settings: SegmenterSettings) -> torch.optim.Opt
 
 
 def balanced_weights(targets: Tensor, classes: int, cap: float) -> Tensor:
-    """Root of (median frequency / frequency) of each class, capped (after SegNet, Section 3.3).
+    """Root of (median frequency / frequency) of each class, capped (after SegNet).
 
     The root stands between plain frequency, which loses thin classes, and full balance, which
     draws them too fat.
