@@ -16,8 +16,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fiancee_hub.errors import InputError
 from fiancee_hub.label_maps import LabelMap
-from fiancee_hub.pipelines import FianceePipeline, Result
+from fiancee_hub.pipelines import Result
 from fiancee_hub.router import check_budget
+from fiancee_hub.street_pipeline import StreetsPipeline
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class BulkReport:
 
 
 def generate_folder(
-    pipe: FianceePipeline,
+    pipe: StreetsPipeline,
     source: Path,
     out: Path,
     *,
@@ -125,7 +126,7 @@ def seed_of(name: str, seed: int) -> int:
 
 
 def _readable(
-    pipe: FianceePipeline, jobs: Iterable[Job], failed: list[tuple[str, str]], bar: "tqdm[None]"
+    pipe: StreetsPipeline, jobs: Iterable[Job], failed: list[tuple[str, str]], bar: "tqdm[None]"
 ) -> Iterator[tuple[Job, LabelMap]]:
     for job in jobs:
         try:
@@ -139,7 +140,7 @@ def _readable(
 
 
 def _generate(
-    pipe: FianceePipeline,
+    pipe: StreetsPipeline,
     chunk: Sequence[tuple[Job, LabelMap]],
     routes: Path,
     budget: float,

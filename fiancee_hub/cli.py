@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from fiancee_hub.info import ModelInfo
-    from fiancee_hub.label_maps import LabelMap
     from fiancee_hub.pipelines import Comparison, FianceePipeline
+    from fiancee_hub.street_pipeline import StreetsPipeline
 
 PROGRAM = "fiancee-hub"
 PHASES = {"evaluate": "evaluation", "train": "training"}
 """Commands whose parsers live in another package of the library."""
 
-EXTRAS = {"compare": "compare", "evaluate": "evaluate", "train": "train"}
+EXTRAS = {"generate": "faces", "compare": "compare", "evaluate": "evaluate", "train": "train"}
 """What to install for a command that needs more than the library itself."""
 
 USER_ERROR = 2
@@ -91,8 +91,9 @@ def _add_info(commands: Any) -> None:
 
 
 def _add_generate(commands: Any) -> None:
-    parser = commands.add_parser("generate", help="label map or folder of them to pictures")
-    parser.add_argument("source", type=Path, help="a label map, or a folder of them")
+    parser = commands.add_parser("generate", help="label map, folder of them or face to pictures")
+    parser.add_argument("source", type=Path, help="a label map, a folder of them, or a face")
+    _add_driver(parser)
     _add_routing(parser)
     parser.add_argument("--out", type=Path, required=True, help="picture, or folder for them")
     parser.add_argument("--exit", type=int, help="render this exit whatever the budget")
@@ -102,11 +103,17 @@ def _add_generate(commands: Any) -> None:
 
 def _add_compare(commands: Any) -> None:
     parser = commands.add_parser("compare", help="early exit beside full depth, true LPIPS")
-    parser.add_argument("source", type=Path, metavar="map", help="a label map")
+    parser.add_argument("source", type=Path, help="a label map, or a face")
+    _add_driver(parser)
     _add_routing(parser)
     parser.add_argument("--out", type=Path, default=Path("comparison.png"), help="picture to write")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_compare)
+
+
+def _add_driver(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--driver", type=Path, help="faces: picture or clip to take motion from")
+    parser.add_argument("--reference", type=Path, help="faces: the driver's neutral picture")
 
 
 def _add_routing(parser: argparse.ArgumentParser) -> None:
@@ -142,7 +149,7 @@ def _table(found: "ModelInfo") -> str:
     return "\n".join(lines)
 
 
-def _load(arguments: argparse.Namespace) -> "FianceePipeline":
+def _load(arguments: argparse.Namespace) -> Any:
     from fiancee_hub.pipelines import FianceePipeline
 
     return FianceePipeline.from_pretrained(arguments.checkpoint)
@@ -152,11 +159,29 @@ def _generate(arguments: argparse.Namespace) -> int:
     if not arguments.source.exists():
         raise InputError(f"there is no file or folder {arguments.source}: check the path")
     pipe = _load(arguments)
+    if _needs_driver(pipe, arguments):
+        from fiancee_hub.face_commands import generate
+
+        return generate(pipe, arguments)
     folder = arguments.source.is_dir()
     return (_generate_folder if folder else _generate_one)(pipe, arguments)
 
 
-def _generate_folder(pipe: "FianceePipeline", arguments: argparse.Namespace) -> int:
+def _needs_driver(pipe: "FianceePipeline", arguments: argparse.Namespace) -> bool:
+    """Whether the checkpoint is one for faces.
+
+    Raises:
+        InputError: it is and there is no driver, or it is not and there is one.
+    """
+    faces = pipe.config.family == "portraits"
+    if faces and arguments.driver is None:
+        raise InputError("this checkpoint drives faces: add --driver PICTURE or --driver CLIP")
+    if not faces and (arguments.driver or arguments.reference):
+        raise InputError("--driver and --reference are for faces checkpoints: leave them out")
+    return faces
+
+
+def _generate_folder(pipe: "StreetsPipeline", arguments: argparse.Namespace) -> int:
     from fiancee_hub.bulk import ROUTES, generate_folder
 
     report = generate_folder(
@@ -176,7 +201,7 @@ def _generate_folder(pipe: "FianceePipeline", arguments: argparse.Namespace) -> 
     return 1 if report.failed else 0
 
 
-def _generate_one(pipe: "FianceePipeline", arguments: argparse.Namespace) -> int:
+def _generate_one(pipe: "StreetsPipeline", arguments: argparse.Namespace) -> int:
     from fiancee_hub.bulk import write_picture
 
     result = pipe(
@@ -204,25 +229,37 @@ def _compare(arguments: argparse.Namespace) -> int:
     from fiancee_hub.bulk import write_picture
 
     pipe = _load(arguments)
-    label_map = pipe.read(arguments.source)
-    comparison = pipe.compare(label_map, budget=arguments.budget, seed=arguments.seed)
+    if _needs_driver(pipe, arguments):
+        from fiancee_hub.face_commands import compare
+
+        columns, comparison = compare(pipe, arguments)
+    else:
+        columns, comparison = _compare_streets(pipe, arguments)
     _prepare_output(arguments.out, arguments.source)
-    write_picture(_side_by_side(pipe, label_map, comparison), arguments.out)
+    write_picture(_side_by_side(pipe, columns, comparison), arguments.out)
     facts = _facts(comparison) | {"out": str(arguments.out)}
     lines = (f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
     print(json.dumps(facts, indent=1) if arguments.json else "\n".join(lines))
     return 0
 
 
-def _side_by_side(
-    pipe: "FianceePipeline", label_map: "LabelMap", comparison: "Comparison"
-) -> "Image.Image":
-    from fiancee_hub.evaluation.contact_sheet import contact_sheet
+def _compare_streets(
+    pipe: "StreetsPipeline", arguments: argparse.Namespace
+) -> tuple[dict[str, list["Image.Image"]], "Comparison"]:
     from fiancee_hub.label_maps import to_rgb
 
+    label_map = pipe.read(arguments.source)
+    comparison = pipe.compare(label_map, budget=arguments.budget, seed=arguments.seed)
+    return {"label map": [to_rgb(label_map.ids, pipe.config.classes)]}, comparison
+
+
+def _side_by_side(
+    pipe: "FianceePipeline", inputs: dict[str, list["Image.Image"]], comparison: "Comparison"
+) -> "Image.Image":
+    from fiancee_hub.evaluation.contact_sheet import contact_sheet
+
     early = comparison.early
-    columns = {
-        "label map": [to_rgb(label_map.ids, pipe.config.classes)],
+    columns = inputs | {
         f"exit {early.exit} of {pipe.model.exits}": [early.image],
         "full depth": [comparison.full.image],
     }

@@ -12,9 +12,13 @@ from fiancee_hub.errors import CheckpointError
 from fiancee_hub.label_maps import ClassEntry
 from fiancee_hub.models.exits import ExitConfig, GuideConfig
 from fiancee_hub.models.oasis import OasisConfig
+from fiancee_hub.models.portraits import PortraitConfig
 from fiancee_hub.router import Calibration
 
 FORMAT = 1
+GENERATORS = {"oasis": OasisConfig, "portraits": PortraitConfig}
+"""Shape of the trunk of each family."""
+
 MAX_CONFIG_BYTES = 2**20
 
 
@@ -23,9 +27,10 @@ class CheckpointConfig:
     """Everything about a checkpoint that is no tensor.
 
     Args:
-        family: generator family; ``"oasis"`` turns label maps into street photographs.
+        family: generator family; ``"oasis"`` turns label maps into street photographs,
+            ``"portraits"`` gives a face another's head pose and expression.
         generator: shape of the trunk.
-        classes: id, name and colour of every class of a label map.
+        classes: id, name and colour of every class of a label map; none for faces.
         exits: the branches, cheapest first; full depth is not listed.
         guides: size of the guide bank.
         costs: MACs of every exit.
@@ -33,8 +38,8 @@ class CheckpointConfig:
         format: version of this layout.
     """
 
-    family: Literal["oasis"]
-    generator: OasisConfig
+    family: Literal["oasis", "portraits"]
+    generator: OasisConfig | PortraitConfig
     classes: tuple[ClassEntry, ...]
     exits: tuple[ExitConfig, ...]
     guides: GuideConfig
@@ -128,6 +133,9 @@ def _parse_tuple(inner: tuple[Any, ...], value: Any, field: str) -> tuple[Any, .
 def _parse_dataclass(kind: Any, value: Any, field: str) -> Any:
     _expect(value, dict, field)
     hints = get_type_hints(kind)
+    if kind is CheckpointConfig:
+        family = _parse(hints["family"], value.get("family"), "family")
+        hints["generator"] = GENERATORS[family]
     prefix = f"{field}." if field else ""
     known = {f.name: f for f in dataclasses.fields(kind)}
     for name in value:
@@ -149,36 +157,67 @@ def _expect(value: Any, kind: type, field: str) -> None:
 
 def _check_bounds(config: CheckpointConfig) -> None:
     """Refuses shapes that no real model has, before anything is built from them."""
-    generator = config.generator
+    if isinstance(config.generator, OasisConfig):
+        _check_oasis(config.generator)
+        classes = config.generator.classes
+    else:
+        _check_portraits(config.generator)
+        classes = 0
+    _bound("exits", len(config.exits), 0, 16)
+    _bound("guides.entries", config.guides.entries, 0, 65536)
+    for value in config.guides.value_shape:
+        _bound("guides.value_shape", value, 1, 1024)
+    _check_exits(config)
+    _check_calibration(config)
+    for index, entry in enumerate(config.classes):
+        for part in entry.colour:
+            _bound(f"classes[{index}].colour", part, 0, 255)
+    if [entry.id for entry in config.classes] != list(range(classes)):
+        raise _FieldError("classes", f"does not list the {classes} ids from 0 on in order")
+
+
+def _check_oasis(generator: OasisConfig) -> None:
     stages = generator.stages
     _bound("generator.channels", stages, 3, 8)
-    shrink = 2 ** (stages - 1)
     for name in ("height", "width"):
-        size = getattr(generator, name)
-        _bound(f"generator.{name}", size, shrink, 2048)
-        if size % shrink:
-            raise _FieldError(f"generator.{name}", f"is {size}, no multiple of {shrink}")
+        _check_size(f"generator.{name}", getattr(generator, name), 2 ** (stages - 1))
     for field, values, low, high in (
         ("generator.channels", generator.channels, 1, 4096),
         ("generator.hidden", generator.hidden, 1, 1024),
         ("generator.noise_channels", (generator.noise_channels,), 1, 1024),
         ("generator.classes", (generator.classes,), 2, 256),
-        ("exits", (len(config.exits),), 1, 16),
-        ("guides.entries", (config.guides.entries,), 0, 65536),
-        ("guides.value_shape", config.guides.value_shape, 1, 1024),
     ):
         for value in values:
             _bound(field, value, low, high)
     needed = generator.modulation == "shared" or generator.hidden
     if needed and len(generator.hidden) != stages:
         raise _FieldError("generator.hidden", f"has {len(generator.hidden)} values, not {stages}")
-    _check_exits(config)
-    _check_calibration(config)
-    for index, entry in enumerate(config.classes):
-        for part in entry.colour:
-            _bound(f"classes[{index}].colour", part, 0, 255)
-    if [entry.id for entry in config.classes] != list(range(generator.classes)):
-        raise _FieldError("classes", f"does not list the ids 0 to {generator.classes - 1} in order")
+
+
+def _check_portraits(generator: PortraitConfig) -> None:
+    _bound("generator.channels", generator.stages, 3, 8)
+    _bound("generator.encoder", len(generator.encoder), 1, generator.stages)
+    _check_size("generator.size", generator.size, 2**generator.stages)
+    for field, values, low, high in (
+        ("generator.channels", generator.channels, 1, 4096),
+        ("generator.encoder", generator.encoder, 1, 4096),
+        ("generator.depth", (generator.depth,), 1, 64),
+        ("generator.blocks", (generator.blocks,), 1, 16),
+        ("generator.motion_channels", (generator.motion_channels,), 1, 1024),
+        ("generator.descriptor", (generator.descriptor,), 1, 4096),
+    ):
+        for value in values:
+            _bound(field, value, low, high)
+    if generator.encoder[-1] % generator.depth:
+        raise _FieldError("generator.depth", "does not divide the last of generator.encoder")
+    if len(generator.encoder) not in (generator.stages - 2, generator.stages - 1):
+        raise _FieldError("generator.encoder", "does not reach from the picture to the volume")
+
+
+def _check_size(field: str, size: int, shrink: int) -> None:
+    _bound(field, size, shrink, 2048)
+    if size % shrink:
+        raise _FieldError(field, f"is {size}, no multiple of {shrink}")
 
 
 def _check_exits(config: CheckpointConfig) -> None:

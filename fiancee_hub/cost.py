@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fiancee_hub.models.exits import EarlyExitModel
@@ -20,12 +20,14 @@ class Costs:
         predictor: MACs of the predictor.
         guides: MACs of the guide look-up (part of every branch's cost).
         parameters: weights of trunk, branches and predictor (the guide bank is data).
+        encoder: MACs of reading a source once, for families that do; not part of ``exits``.
     """
 
     exits: tuple[int, ...]
     predictor: int
     guides: int
     parameters: int
+    encoder: int = 0
 
     @property
     def full_depth(self) -> int:
@@ -61,11 +63,13 @@ def on_meta(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model).to("meta").eval()
 
 
-def count(model: EarlyExitModel, *inputs: Tensor) -> Costs:
-    """Counts every exit of ``model`` for inputs of one image (their values do not matter)."""
+def count(model: EarlyExitModel) -> Costs:
+    """Counts every exit of ``model`` for one image."""
     meta = on_meta(model)
     assert isinstance(meta, EarlyExitModel)
-    on = [tensor.to("meta") for tensor in inputs]
+    with torch.device("meta"):
+        on = meta.trunk.example_inputs()
+        unread = meta.trunk.example_inputs(encoded=False)
     exits = tuple(
         macs(lambda index=index: meta.render(meta.start(*on), index))  # type: ignore[misc]
         for index in range(1, meta.exits + 1)
@@ -77,4 +81,5 @@ def count(model: EarlyExitModel, *inputs: Tensor) -> Costs:
         macs(lambda: meta.predict(progress)) if meta.predictor is not None else 0,
         macs(lambda: guides(progress.features[0])) if guides is not None else 0,
         parameters(model),
+        macs(lambda: meta.start(*unread)) - macs(lambda: meta.start(*on)),
     )

@@ -1,21 +1,18 @@
 """Label maps: class-id arrays, palette pictures and RGB pictures in the class colours."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from fiancee_hub.colours import Bytes, Colour, Palette, Snapped, snap_colours
 from fiancee_hub.errors import InputError
-
-MOST_PIXELS = 50_000_000
-"""Pictures larger than this are refused before they are decoded."""
+from fiancee_hub.pictures import MOST_PIXELS, decoding, flattened, upright
 
 LEAST_SIDE = 8
 LEAST_FITTING = 0.8
@@ -45,7 +42,6 @@ CAMVID_ALIASES: Mapping[Colour, str] = {
 NO_ALIASES: Mapping[Colour, str] = MappingProxyType({})
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _ONE_BAND = ("1", "L", "I", "F")
-_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ def read_label_map(
     if isinstance(source, str | os.PathLike):
         return _read_file(Path(source), classes, size, aliases)
     if isinstance(source, Image.Image):
-        with _decoding("The PIL image"):
+        with decoding("The PIL image"):
             return _read_picture(source, classes, size, aliases)
     return _read_array(source, len(classes), size)
 
@@ -136,17 +132,6 @@ def _palette(classes: Sequence[ClassEntry], aliases: Mapping[Colour, str]) -> Pa
     return Palette.of(own + more)
 
 
-@contextmanager
-def _decoding(subject: str) -> Iterator[None]:
-    try:
-        yield
-    except InputError:
-        raise
-    # On damaged files the decoders raise whatever their parsing happened to stumble over.
-    except Exception as error:
-        raise InputError(f"{subject} is truncated or no picture: save it again as PNG") from error
-
-
 def _read_file(
     path: Path, classes: Sequence[ClassEntry], size: tuple[int, int], aliases: Mapping[Colour, str]
 ) -> LabelMap:
@@ -154,7 +139,7 @@ def _read_file(
         raise InputError(f"There is no file {path}: check the path")
     if path.suffix.lower() == ".npy":
         return _read_array(_load_npy(path), len(classes), size)
-    with _decoding(path.name), Image.open(path, formats=_FORMATS) as picture:
+    with decoding(path.name), Image.open(path, formats=_FORMATS) as picture:
         return _read_picture(picture, classes, size, aliases)
 
 
@@ -228,21 +213,15 @@ def _read_picture(
     _check_sides(picture.height, picture.width)
     if picture.format == "JPEG" and picture.mode == "L":
         raise InputError("JPEG changes class ids in a grey picture: save it as PNG")
-    upright, turned = _upright(picture)
+    picture, turned = upright(picture)
     notes: tuple[str, ...] = ()
-    if upright.mode.split(";")[0] in _ONE_BAND:
-        ids = _ids_of_array(np.asarray(upright), len(classes))
+    if picture.mode.split(";")[0] in _ONE_BAND:
+        ids = _ids_of_array(np.asarray(picture), len(classes))
     else:
-        ids, notes = _ids_of_colours(upright, classes, size, aliases)
-    framing = _framing_notes(upright.height, upright.width, size)
+        ids, notes = _ids_of_colours(picture, classes, size, aliases)
+    framing = _framing_notes(picture.height, picture.width, size)
     framed = ids if ids.shape == size else np.array(_framed(Image.fromarray(ids), size))
     return LabelMap(framed, turned + notes + framing)
-
-
-def _upright(picture: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    if picture.getexif().get(_ORIENTATION, 1) == 1:
-        return picture, ()
-    return ImageOps.exif_transpose(picture), ("Turned upright as its EXIF data says.",)
 
 
 def _ids_of_colours(
@@ -255,7 +234,7 @@ def _ids_of_colours(
     # Shrunk first, so that a large photograph costs no more than a small one.
     larger = picture.height >= size[0] and picture.width >= size[1]
     small = _framed(picture, size) if larger else picture
-    rgb, flattened = _flattened(small, _background(classes))
+    rgb, notes = flattened(small, _background(classes), "Transparent parts count as unknown.")
     snapped = snap_colours(np.asarray(rgb), _palette(classes, aliases))
     if picture.mode == "P" and _holds_ids(picture, snapped, len(classes)):
         notes = ("Took palette indices as class ids: its colours are not the class colours.",)
@@ -265,7 +244,7 @@ def _ids_of_colours(
             f"{100 * (1 - snapped.fitting):.0f} % of the picture's pixels are in no class colour: "
             "use the class colours listed by `pipe.config.classes`, or class ids in a grey PNG"
         )
-    return snapped.ids, flattened + _snapping_notes(snapped)
+    return snapped.ids, notes + _snapping_notes(snapped)
 
 
 def _snapping_notes(snapped: Snapped) -> tuple[str, ...]:
@@ -277,19 +256,6 @@ def _snapping_notes(snapped: Snapped) -> tuple[str, ...]:
 
 def _background(classes: Sequence[ClassEntry]) -> Colour:
     return next((entry.colour for entry in classes if entry.name == "unknown"), (0, 0, 0))
-
-
-def _flattened(picture: Image.Image, background: Colour) -> tuple[Image.Image, tuple[str, ...]]:
-    """RGB form of a picture, and a note if any of it was transparent."""
-    if not picture.has_transparency_data:
-        return picture.convert("RGB"), ()
-    layer = picture.convert("RGBA")
-    lowest = layer.getchannel("A").getextrema()[0]
-    if lowest == 255:
-        return layer.convert("RGB"), ()
-    solid = Image.new("RGBA", layer.size, background)
-    solid.alpha_composite(layer)
-    return solid.convert("RGB"), ("Transparent parts count as unknown.",)
 
 
 def _holds_ids(picture: Image.Image, snapped: Snapped, class_count: int) -> bool:

@@ -11,7 +11,8 @@ from gradio.utils import get_upload_folder
 
 from fiancee_hub.errors import InputError
 from fiancee_hub.label_maps import to_rgb
-from fiancee_hub.pipelines import FianceePipeline, Rendering, Result, true_lpips
+from fiancee_hub.pipelines import Rendering, Result, true_lpips
+from fiancee_hub.street_pipeline import StreetsPipeline
 from space import facts, maps, plots, texts
 from space.errors import plainly, plainly_streamed
 from space.facts import Outcome
@@ -45,7 +46,7 @@ Shown = tuple[Sides, str, str, str]
 class Handlers:
     """What happens on the screen. Holds the model only: a request's state is its own."""
 
-    def __init__(self, pipe: FianceePipeline) -> None:
+    def __init__(self, pipe: StreetsPipeline) -> None:
         self.pipe = pipe
         self.examples = maps.examples()
 
@@ -169,7 +170,7 @@ def route(result: Result, exits: int) -> dict[str, Any]:
     }
 
 
-def brush(pipe: FianceePipeline, name: str) -> gr.Brush:
+def brush(pipe: StreetsPipeline, name: str) -> gr.Brush:
     """A brush in the colours of the classes, set to one of them."""
     colours = {entry.name: hex_colour(entry) for entry in pipe.config.classes}
     return gr.Brush(
@@ -180,7 +181,7 @@ def brush(pipe: FianceePipeline, name: str) -> gr.Brush:
     )
 
 
-def brush_script(pipe: FianceePipeline) -> str:
+def brush_script(pipe: StreetsPipeline) -> str:
     """JavaScript that gives the brush the colour of the picked class, without asking the server."""
     colours = {entry.name: hex_colour(entry) for entry in pipe.config.classes}
     return f"""(name) => {{
@@ -190,7 +191,7 @@ def brush_script(pipe: FianceePipeline) -> str:
     }}"""
 
 
-def screen(demo: gr.Blocks, pipe: FianceePipeline) -> None:
+def screen(demo: gr.Blocks, pipe: StreetsPipeline) -> None:
     """Puts the screen on the page that is being built."""
     handlers = Handlers(pipe)
     with gr.Row(equal_height=False, elem_id="streets"):

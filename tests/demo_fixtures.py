@@ -26,8 +26,7 @@ def save_street_checkpoint(folder: Path) -> Path:
         torch.manual_seed(0)
         model = build(config).eval().requires_grad_(False)
     _spread_out(model.state_dict())
-    example = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.uint8), torch.zeros(1, 8)
-    save_checkpoint(folder, model, replace(config, costs=count(model, *example)))
+    save_checkpoint(folder, model, replace(config, costs=count(model)))
     return folder
 
 

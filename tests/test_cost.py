@@ -22,7 +22,7 @@ def test_a_matrix_product_by_hand() -> None:
 
 
 def test_deeper_exits_cost_more(model: EarlyExitModel) -> None:
-    costs = count(model, maps(1), noise(1))
+    costs = count(model)
     assert list(costs.exits) == sorted(set(costs.exits))
     assert costs.full_depth == costs.exits[-1]
     assert len(costs.exits) == model.exits
@@ -34,14 +34,14 @@ def test_counting_executes_nothing(model: EarlyExitModel) -> None:
 
 
 def test_counts_equal_a_real_run(model: EarlyExitModel) -> None:
-    costs = count(model, maps(1), noise(1))
+    costs = count(model)
     for exit_index in range(1, model.exits + 1):
         counted = macs(lambda index=exit_index: model(maps(1), noise(1), exit_index=index))  # type: ignore[misc]
         assert costs.exits[exit_index - 1] == counted
 
 
 def test_branches_pay_for_the_guide_look_up(model: EarlyExitModel) -> None:
-    costs = count(model, maps(1), noise(1))
+    costs = count(model)
     progress = model.start(maps(1), noise(1))
     unguided = macs(lambda: model.render(progress, 1, guided=False))
     assert costs.exits[0] - unguided == costs.guides

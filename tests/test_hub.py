@@ -143,7 +143,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "absurd guides": (edited(guides__entries=HUGE), CONFIG, "'guides.entries'"),
     "absurd classes": (edited(generator__classes=HUGE), CONFIG, "'generator.classes'"),
     "odd height": (edited(generator__height=65), CONFIG, "no multiple of 32"),
-    "no exit": (edited(exits=[], costs__exits=[1]), CONFIG, "'exits'"),
+    "no exit": (edited(exits=[], costs__exits=[1]), WEIGHTS, "is unknown to config.json"),
     "exit beyond the trunk": (edited(exits__2__stage=6), CONFIG, "'exits[2].stage'"),
     "hidden too short": (edited(generator__hidden=[8]), CONFIG, "'generator.hidden'"),
     "costs too short": (edited(costs__exits=[1, 2]), CONFIG, "'costs.exits'"),
@@ -241,6 +241,6 @@ def test_a_revision_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         asked.append((repo, name, revision))
         return str(tmp_path / name)
 
-    monkeypatch.setattr("fiancee_hub.hub.hf_hub_download", download)
+    monkeypatch.setattr("fiancee_hub.download.hf_hub_download", download)
     assert resolve("user/repo@abc") == tmp_path
     assert asked == [("user/repo", CONFIG, "abc"), ("user/repo", WEIGHTS, "abc")]

@@ -1,13 +1,14 @@
 """Predicted and true LPIPS of every branch on many inputs: what all figures are computed from."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fiancee_hub.models.exits import EarlyExitModel, Progress
+from fiancee_hub.models.exits import EarlyExitModel, Progress, each_tensor
 from fiancee_hub.perceptual import PerceptualDistance
 from fiancee_hub.router import FloatArray
 
@@ -44,16 +45,18 @@ def distances(images: list[Tensor], lpips: PerceptualDistance) -> Tensor:
 @torch.no_grad()
 def measure(
     model: EarlyExitModel,
-    inputs: tuple[Tensor, ...],
+    inputs: tuple[Any, ...],
     lpips: PerceptualDistance,
     *,
     batch_size: int = 4,
     guided: bool = True,
 ) -> Measurement:
-    """Measures every branch on ``inputs`` (each (n, …), as ``model.start`` takes them)."""
+    """Measures every branch on ``inputs``: (nested tuples of) tensors with n items each, as
+    ``model.start`` takes them."""
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for begin in tqdm(range(0, len(inputs[0]), batch_size), desc="measuring"):
-        progress = model.start(*(item[begin : begin + batch_size] for item in inputs))
+        batch = slice(begin, begin + batch_size)
+        progress = model.start(*each_tensor(inputs, lambda tensor, batch=batch: tensor[batch]))
         prediction = model.predict(progress)
         images, _ = render_all(model, progress, guided=guided)
         parts.append((prediction.mean, prediction.spread, distances(images, lpips)))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fiancee_hub.models.exits import ExitConfig, GuideConfig
 from fiancee_hub.models.oasis import OasisConfig
+from fiancee_hub.models.portraits import PortraitConfig
 
 _OFFICIAL_CHANNELS = (1024, 1024, 1024, 512, 256, 128, 64)
 
@@ -17,11 +18,26 @@ OASIS_CONFIGS = {
 }
 
 
+PORTRAIT_CONFIGS = {
+    "faces": PortraitConfig(256, (80, 96, 80, 48, 24), (24, 48, 128), motion_channels=32),
+    # The size of MegaPortraits' base model: 512 pixels, a volume of 96 x 16 x 64 x 64.
+    "megaportraits": PortraitConfig(
+        512,
+        (512, 512, 256, 128, 64),
+        (128, 256, 1536),
+        depth=16,
+        blocks=4,
+        motion_channels=256,
+        descriptor=512,
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a checkpoint is trained to be: trunk, branches and guide bank."""
 
-    generator: OasisConfig
+    generator: OasisConfig | PortraitConfig
     exits: tuple[ExitConfig, ...]
     guides: GuideConfig
 
@@ -32,8 +48,19 @@ STREETS = Recipe(
         ExitConfig(stage=1, scale_factor=6),
         ExitConfig(stage=2, scale_factor=4),
         ExitConfig(stage=2, scale_factor=3),
-        ExitConfig(stage=3, scale_factor=3),
-        ExitConfig(stage=4, scale_factor=2),
+        ExitConfig(stage=2, scale_factor=2),
+        ExitConfig(stage=2, scale_factor=1.5),
     ),
     GuideConfig(entries=256, value_shape=(12, 24, 32)),
+)
+
+FACES = Recipe(
+    PORTRAIT_CONFIGS["faces"],
+    (
+        ExitConfig(stage=1, scale_factor=8),
+        ExitConfig(stage=2, scale_factor=4),
+        ExitConfig(stage=2, scale_factor=2.5),
+        ExitConfig(stage=2, scale_factor=1.5),
+    ),
+    GuideConfig(entries=256, value_shape=(12, 32, 32)),
 )

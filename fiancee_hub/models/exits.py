@@ -5,10 +5,13 @@ belongs to one call travels in a ``Progress``, so one model serves many callers 
 going deeper after exit k reuses the stages that exit k already ran.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from fiancee_hub.models.guides import Guide, GuideBank
 from fiancee_hub.models.predictor import Prediction, Predictor
@@ -30,26 +33,68 @@ class ExitConfig:
 class Trunk(Protocol):
     """What a generator family provides. Stages are counted from 0."""
 
-    stages: int
-    stage_channels: tuple[int, ...]
+    @property
+    def stages(self) -> int: ...
 
-    def condition(self, *inputs: Tensor) -> Any:
-        """Prepares what all stages share."""
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        """Channels of the features that leave each stage."""
+
+    @property
+    def condition(self) -> Callable[..., Any]:
+        """From the family's inputs to what all stages share."""
 
     def stage(self, index: int, features: Tensor | None, condition: Any) -> Tensor:
         """One stage of the trunk."""
 
-    def to_image(self, features: Tensor) -> Tensor:
+    def to_image(self, features: Tensor, condition: Any) -> Tensor:
         """Features of the last stage to an image in [-1, 1]."""
 
-    def branch(self, exit_config: ExitConfig, guide_channels: int) -> nn.Module:
-        """A module (features, condition, guide values or None) -> image."""
+    def branch(self, exit_config: ExitConfig, guide_channels: int) -> "Branch":
+        """The branch of an exit, untrained."""
 
     def predictor_inputs(self, condition: Any) -> tuple[Tensor, Tensor]:
         """Coarse maps (batch, channels, h, w) and a vector (batch, length) for the predictor."""
 
     def predictor_shape(self) -> tuple[int, int]:
         """Channels and vector length of ``predictor_inputs``."""
+
+    def example_inputs(self, *, encoded: bool = True) -> tuple[Any, ...]:
+        """Inputs of ``condition`` for one image, to count and time with.
+
+        Args:
+            encoded: with what can be read ahead already read (a face's source).
+        """
+
+
+class Branch(nn.Module):
+    """What leaves the trunk early; a family gives the layers.
+
+    Args:
+        guide_channels: channels of the guide values, 0 without a guide bank.
+    """
+
+    def __init__(self, guide_channels: int) -> None:
+        super().__init__()
+        self.guide_channels = guide_channels
+
+    def forward(self, features: Tensor, condition: Any, guide: Tensor | None) -> Tensor:
+        """Features of the stage that it leaves and a guide's values to an image."""
+        raise NotImplementedError
+
+    def inherit(self, trunk: Any) -> None:
+        """Starts from the trunk's own later stages: of each, the channels that weigh most."""
+        raise NotImplementedError
+
+    def with_guide(self, features: Tensor, guide: Tensor | None) -> Tensor:
+        """The guide's values beside the features; zeros where there is none."""
+        if not self.guide_channels:
+            return features
+        if guide is None:
+            zeros = (len(features), self.guide_channels, *features.shape[2:])
+            return torch.cat([features, features.new_zeros(zeros)], 1)
+        mode = "area" if guide.shape[2] > features.shape[2] else "nearest"
+        return torch.cat([features, F.interpolate(guide, size=features.shape[2:], mode=mode)], 1)
 
 
 @dataclass(frozen=True)
@@ -100,7 +145,7 @@ class EarlyExitModel(nn.Module):
             return int(self.trunk.stages)
         return self.exit_configs[exit_index - 1].stage
 
-    def start(self, *inputs: Tensor) -> Progress:
+    def start(self, *inputs: Any) -> Progress:
         """Prepares a call; ``inputs`` are the family's (see its ``condition``)."""
         return Progress(self.trunk.condition(*inputs))
 
@@ -134,7 +179,7 @@ class EarlyExitModel(nn.Module):
         stage = self.stages_of(exit_index)
         progress = self.advance(progress, stage)
         if exit_index == self.exits:
-            return self.trunk.to_image(progress.features[stage - 1]), progress
+            return self.trunk.to_image(progress.features[stage - 1], progress.condition), progress
         values = None
         if self.guides is not None and guided:
             progress = self._look_up(progress, self.guides)
@@ -149,20 +194,22 @@ class EarlyExitModel(nn.Module):
             return progress
         return replace(progress, guide=guides(progress.features[0]))
 
-    def forward(self, *inputs: Tensor, exit_index: int) -> Tensor:
+    def forward(self, *inputs: Any, exit_index: int) -> Tensor:
         image, _ = self.render(self.start(*inputs), exit_index)
         return image
 
 
+def each_tensor(value: Any, change: Callable[[Tensor], Any]) -> Any:
+    """``change`` applied to every tensor of nested (named) tuples; what is none stays."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, tuple):
+        items = [each_tensor(item, change) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
 def select(progress: Progress, rows: Tensor) -> Progress:
     """The progress of some items of a batch."""
-
-    def pick(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return value[rows]
-        if isinstance(value, tuple):
-            picked = [pick(item) for item in value]
-            return type(value)(*picked) if hasattr(value, "_fields") else tuple(picked)
-        return value
-
-    return Progress(pick(progress.condition), pick(progress.features), pick(progress.guide))
+    parts = progress.condition, progress.features, progress.guide
+    return Progress(*each_tensor(parts, lambda tensor: tensor[rows]))

@@ -7,13 +7,14 @@ hardly any compute).
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.models.exits import ExitConfig
+from fiancee_hub.models.exits import Branch, ExitConfig, Trunk
+from fiancee_hub.models.thinning import select_channels, strongest, take, thinner
 
 SPADE_HIDDEN = 128
 LEAK = 0.2
@@ -67,20 +68,27 @@ class OasisConfig:
 
 
 class Condition(NamedTuple):
-    """What every stage is modulated by: one label map per stage size, and the noise.
+    """What every stage is modulated by: label maps of every stage's size, and the noise.
 
-    ``labels[i]`` is (batch, label channels, height, width) at the size of stage i; ``noise`` is
+    ``labels[i]`` is (batch, label channels, height, width) at the size of stage i, the last
+    stage's left out; ``cells`` is that one, with each 2x2 cell's pixels one after another in the
+    channels: branches read it as it is, and only full depth needs it unfolded. ``noise`` is
     (batch, noise channels, 1, 1), constant over the image, or (batch, noise channels, h, w).
     """
 
     labels: tuple[Tensor, ...]
+    cells: Tensor
     noise: Tensor
 
-    def noise_at(self, stage: int) -> Tensor:
-        """The noise at the size of a stage; constant noise stays one pixel."""
+    def labels_at(self, stage: int) -> Tensor:
+        """The label map at the size of a stage (0-based)."""
+        return self.labels[stage] if stage < len(self.labels) else _unfolded(self.cells)
+
+    def noise_for(self, labels: Tensor) -> Tensor:
+        """The noise at the size of a label map; constant noise stays one pixel."""
         if self.noise.shape[2:] == (1, 1):
             return self.noise
-        return F.interpolate(self.noise, size=self.labels[stage].shape[2:], mode="nearest")
+        return F.interpolate(self.noise, size=labels.shape[2:], mode="nearest")
 
 
 class SharedModulation(nn.Module):
@@ -97,6 +105,14 @@ class SharedModulation(nn.Module):
             return torch.addcmul(shift, self.norm(features), 1 + scale)
         scale, shift = self._folded(embedding).chunk(2, 1)
         return torch.addcmul(shift, features, scale)
+
+    @torch.no_grad()
+    def inherit(self, norm: "SharedModulation", channels: Tensor, hidden: Tensor) -> None:
+        """Takes over the chosen channels (indices) of a wider modulation."""
+        both = torch.cat([channels, channels + norm.norm.num_features])
+        take(self.scale_shift, norm.scale_shift, both, hidden)
+        for mine, theirs in zip(self.norm.buffers(), norm.norm.buffers(), strict=True):
+            mine.copy_(theirs[channels] if theirs.dim() else theirs)
 
     def _folded(self, embedding: Tensor) -> Tensor:
         """Scale and shift with the normalisation's statistics folded into the convolution.
@@ -137,6 +153,21 @@ class SharedBlock(nn.Module):
         residual = self.conv_0(F.leaky_relu(self.norm_0(features, embedding), LEAK))
         residual = self.conv_1(F.leaky_relu(self.norm_1(residual, embedding), LEAK))
         return residual + (features if self.conv_s is None else self.conv_s(features))
+
+    @torch.no_grad()
+    def inherit(self, block: "SharedBlock", entering: Tensor, leaving: Tensor) -> None:
+        """Takes over the chosen channels (indices) of a wider block of the same kind."""
+        modulating = block.norm_0.scale_shift.weight, block.norm_1.scale_shift.weight
+        hidden = strongest(torch.cat(modulating), self.embed.out_channels)
+        middle = strongest(block.conv_1.weight, self.conv_0.out_channels)
+        take(self.embed, block.embed, hidden)
+        take(self.embed_noise, block.embed_noise, hidden)
+        self.norm_0.inherit(block.norm_0, entering, hidden)
+        take(self.conv_0, block.conv_0, middle, entering)
+        self.norm_1.inherit(block.norm_1, middle, hidden)
+        take(self.conv_1, block.conv_1, leaving, middle)
+        if self.conv_s is not None and block.conv_s is not None:
+            take(self.conv_s, block.conv_s, leaving, entering)
 
 
 class Spade(nn.Module):
@@ -216,7 +247,7 @@ class OasisGenerator(nn.Module):
 
     def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
         """Class shares at a quarter of the image's size, and the noise, averaged over the image."""
-        return condition.labels[-3], condition.noise.mean((2, 3))
+        return condition.labels[-2], condition.noise.mean((2, 3))
 
     def predictor_shape(self) -> tuple[int, int]:
         return self.config.label_channels, self.config.noise_channels
@@ -228,17 +259,21 @@ class OasisGenerator(nn.Module):
             label_map: class ids, integer (batch, height, width), 0 ≤ id < classes.
             noise: (batch, noise channels) or (batch, noise channels, h, w), standard normal.
         """
-        one_hot = _one_hot(label_map, self.config.classes, noise.dtype)
-        sizes = [self.config.stage_size(stage) for stage in range(self.config.stages)]
-        if self.config.modulation == "spade":
-            labels = tuple(F.interpolate(one_hot, size=size, mode="nearest") for size in sizes)
+        shared = self.config.modulation == "shared"
+        cells = _one_hot_cells(label_map, self.config.classes, noise.dtype, coordinates=shared)
+        if shared:
+            levels = _shares(cells, self.config.classes, self.config.stages - 1)
+            labels = tuple(_with_coordinates(level) for level in levels)
         else:
-            labels = tuple(_with_coordinates(level) for level in _shares(one_hot, len(sizes)))
-        return Condition(labels, noise if noise.dim() == 4 else noise[:, :, None, None])
+            one_hot = _unfolded(cells)
+            sizes = [self.config.stage_size(stage) for stage in range(self.config.stages - 1)]
+            labels = tuple(F.interpolate(one_hot, size=size, mode="nearest") for size in sizes)
+        return Condition(labels, cells, noise if noise.dim() == 4 else noise[:, :, None, None])
 
     def stage(self, index: int, features: Tensor | None, condition: Condition) -> Tensor:
         """Runs stage ``index`` (0-based) on what the stage before returned (None for the first)."""
-        labels, noise = condition.labels[index], condition.noise_at(index)
+        labels = condition.labels_at(index)
+        noise = condition.noise_for(labels)
         if features is None:
             features = self._enter(labels, noise)
         else:
@@ -251,19 +286,27 @@ class OasisGenerator(nn.Module):
             return self.head(torch.cat([noise, labels], 1))
         return self.head(torch.cat([labels, noise], 1)) + self.place
 
-    def to_image(self, features: Tensor) -> Tensor:
+    def to_image(self, features: Tensor, condition: Condition) -> Tensor:
         """Features of the last stage to an image in [-1, 1], (batch, 3, height, width)."""
         return torch.tanh(self.to_rgb(F.leaky_relu(features, LEAK)))
+
+    def example_inputs(self, *, encoded: bool = True) -> tuple[Tensor, Tensor]:
+        """An empty label map and no noise; nothing can be read ahead."""
+        label_map = torch.zeros(1, self.config.height, self.config.width, dtype=torch.long)
+        return label_map, torch.zeros(1, self.config.noise_channels)
 
     def forward(self, label_map: Tensor, noise: Tensor) -> Tensor:
         condition, features = self.condition(label_map, noise), None
         for index in range(self.config.stages):
             features = self.stage(index, features, condition)
         assert features is not None
-        return self.to_image(features)
+        return self.to_image(features, condition)
 
 
-class OasisBranch(nn.Module):
+_: type[Trunk] = OasisGenerator
+
+
+class OasisBranch(Branch):
     """A lighter copy of the remaining stages (FIANCEE, arXiv 2304.10306).
 
     The trunk's features, joined with the guide, pass a 1x1 convolution to the branch's width,
@@ -272,15 +315,14 @@ class OasisBranch(nn.Module):
     """
 
     def __init__(self, config: OasisConfig, exit_config: ExitConfig, guide_channels: int) -> None:
-        super().__init__()
+        super().__init__(guide_channels)
         self.first = exit_config.stage
         scale = exit_config.scale_factor
-        channels = [_thinner(c, scale) for c in config.channels[self.first : -1]]
-        self.guide_channels = guide_channels
+        channels = [thinner(c, scale) for c in config.channels[self.first : -1]]
         self.join = nn.Conv2d(config.channels[self.first] + guide_channels, channels[0], 1)
         labels = config.label_channels
         embedding = config.hidden or (SPADE_HIDDEN,) * config.stages
-        hidden = [_thinner(h, scale**0.5) for h in embedding[self.first : -1]]
+        hidden = [thinner(h, scale**0.5) for h in embedding[self.first : -1]]
         self.blocks = nn.ModuleList(
             SharedBlock(inputs, outputs, labels, config.noise_channels, width)
             for inputs, outputs, width in zip(channels[:-1], channels[1:], hidden, strict=True)
@@ -288,63 +330,90 @@ class OasisBranch(nn.Module):
         self.to_rgb = nn.Conv2d(channels[-1] + labels * 4, 12, 3, padding=1)
 
     def forward(self, features: Tensor, condition: Condition, guide: Tensor | None) -> Tensor:
-        if self.guide_channels:
-            features = torch.cat([features, self._fitted(guide, features)], 1)
-        features = self.join(features)
+        features = self.join(self.with_guide(features, guide))
         for stage, block in enumerate(self.blocks, self.first):
             features = F.interpolate(features, scale_factor=2, mode="nearest")
-            features = block(features, condition.labels[stage], condition.noise_at(stage))
+            labels = condition.labels[stage]
+            features = block(features, labels, condition.noise_for(labels))
         # The map's own pixels, folded to half size, keep edges where they were drawn.
-        edges = _folded(condition.labels[-1])
-        pixels = self.to_rgb(torch.cat([F.leaky_relu(features, LEAK), edges], 1))
+        pixels = self.to_rgb(torch.cat([F.leaky_relu(features, LEAK), condition.cells], 1))
         return torch.tanh(F.pixel_shuffle(pixels, 2))
 
-    def _fitted(self, guide: Tensor | None, features: Tensor) -> Tensor:
-        if guide is None:
-            size = (len(features), self.guide_channels, *features.shape[2:])
-            return features.new_zeros(size)
-        mode = "area" if guide.shape[2] > features.shape[2] else "nearest"
-        return F.interpolate(guide, size=features.shape[2:], mode=mode)
+    @torch.no_grad()
+    def inherit(self, trunk: OasisGenerator) -> None:
+        """Starts from the trunk's own later stages: of each, the channels that weigh most.
+
+        A wide branch then begins near the full-depth image instead of at noise.
+        """
+        blocks: list[Any] = list(trunk.blocks[self.first :])
+        if not isinstance(trunk.blocks[0], SharedBlock):
+            return
+        kept = strongest(blocks[0].conv_0.weight, self.join.out_channels)
+        select_channels(self.join, kept)
+        thin: Any
+        for thin, block, after in zip(self.blocks, blocks[:-1], blocks[1:], strict=True):
+            leaving = strongest(after.conv_0.weight, thin.conv_1.out_channels)
+            thin.inherit(block, kept, leaving)
+            kept = leaving
 
 
-def _thinner(channels: int, scale_factor: float) -> int:
-    """Channels divided by the scale factor, to a multiple of 8."""
-    return max(8, round(channels / scale_factor / 8) * 8)
+def _one_hot_cells(
+    label_map: Tensor, classes: int, dtype: torch.dtype, *, coordinates: bool
+) -> Tensor:
+    """Class ids (batch, height, width) one-hot, each 2x2 cell's pixels one after another in the
+    channels, at half the size and channels last in memory; with ``coordinates`` y and x follow
+    each pixel's classes.
 
-
-def _one_hot(label_map: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
-    """Class ids (batch, height, width) as (batch, classes, height, width), channels last.
-
-    ``F.one_hot`` checks every pixel and fills 64-bit integers: half a cheap exit's time.
+    ``F.one_hot`` checks every pixel and fills 64-bit integers, and ``F.pixel_unshuffle`` copies
+    between layouts: together they took half of a cheap exit's time.
     """
-    one_hot = torch.zeros(*label_map.shape, classes, dtype=dtype, device=label_map.device)
-    one_hot.scatter_(-1, label_map.long().unsqueeze(-1), 1)
-    return one_hot.permute(0, 3, 1, 2)
+    batch, height, width = label_map.shape
+    length = classes + 2 * coordinates
+    ids = _cells(label_map).long().unsqueeze(-1)
+    cells = torch.zeros(*ids.shape[:-1], length, dtype=dtype, device=label_map.device)
+    cells.scatter_(-1, ids, 1)
+    if coordinates:
+        y, x = _axes(height, width, cells)
+        cells[..., classes] = _cells(y.expand(1, -1, width))
+        cells[..., classes + 1] = _cells(x.expand(1, height, -1))
+    return cells.reshape(batch, height // 2, width // 2, 4 * length).permute(0, 3, 1, 2)
 
 
-def _shares(one_hot: Tensor, levels: int) -> list[Tensor]:
+def _cells(maps: Tensor) -> Tensor:
+    """(batch, height, width) as (batch, height / 2, width / 2, 4)."""
+    batch, height, width = maps.shape
+    pairs = maps.reshape(batch, height // 2, 2, width // 2, 2).transpose(2, 3)
+    return pairs.reshape(batch, height // 2, width // 2, 4)
+
+
+def _unfolded(cells: Tensor) -> Tensor:
+    """Undoes the folding of ``_one_hot_cells``: (batch, channels, height, width)."""
+    batch, channels, height, width = cells.shape
+    rows = cells.permute(0, 2, 3, 1).reshape(batch, height, width, 2, channels // 2)
+    whole = rows.transpose(2, 3).reshape(batch, 2 * height, 2 * width, channels // 4)
+    return whole.permute(0, 3, 1, 2)
+
+
+def _shares(cells: Tensor, classes: int, levels: int) -> list[Tensor]:
     """Class shares per cell, coarse to fine: a pole thinner than a cell still shows in it."""
-    pyramid = [one_hot]
+    shares = cells.unflatten(1, (4, -1))[:, :, :classes].mean(1)
+    pyramid = [shares.contiguous(memory_format=torch.channels_last)]
     for _ in range(levels - 1):
-        cells = _folded(pyramid[-1]).unflatten(1, (4, -1))
-        pyramid.append(cells.mean(1).contiguous(memory_format=torch.channels_last))
+        batch, channels, height, width = pyramid[-1].shape
+        rows = pyramid[-1].permute(0, 2, 3, 1)
+        quarters = rows.reshape(batch, height // 2, 2, width // 2, 2, channels)
+        pyramid.append(quarters.mean((2, 4)).permute(0, 3, 1, 2))
     return pyramid[::-1]
 
 
-def _folded(maps: Tensor) -> Tensor:
-    """Each 2x2 cell's pixels one after another in the channels, at half the size.
-
-    ``F.pixel_unshuffle`` and ``F.avg_pool2d`` are many times slower on channels-last tensors.
-    """
-    batch, channels, height, width = maps.shape
-    rows = maps.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2 * channels)
-    cells = rows.transpose(2, 3).reshape(batch, height // 2, width // 2, 4 * channels)
-    return cells.permute(0, 3, 1, 2)
+def _axes(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """y (height, 1) and x (1, width), each from -1 to 1."""
+    y = torch.linspace(-1, 1, height, device=like.device, dtype=like.dtype)
+    x = torch.linspace(-1, 1, width, device=like.device, dtype=like.dtype)
+    return y[:, None], x[None]
 
 
 def _with_coordinates(labels: Tensor) -> Tensor:
     batch, _, height, width = labels.shape
-    y = torch.linspace(-1, 1, height, device=labels.device, dtype=labels.dtype)
-    x = torch.linspace(-1, 1, width, device=labels.device, dtype=labels.dtype)
-    grid = torch.stack(torch.meshgrid(y, x, indexing="ij")).expand(batch, -1, -1, -1)
-    return torch.cat([labels, grid], 1).contiguous(memory_format=torch.channels_last)
+    y, x = (axis.expand(batch, 1, height, width) for axis in _axes(height, width, labels))
+    return torch.cat([labels, y, x], 1).contiguous(memory_format=torch.channels_last)

@@ -10,20 +10,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.evaluation.measure import render_all
-from fiancee_hub.models.exits import EarlyExitModel, Progress
+from fiancee_hub.models.exits import EarlyExitModel, Progress, each_tensor
 from fiancee_hub.perceptual import PerceptualDistance
 from fiancee_hub.training import pictures
-from fiancee_hub.training.classes import UNKNOWN
-from fiancee_hub.training.data import DataFolder
 from fiancee_hub.training.discriminator import (
     Discriminator,
-    class_weights,
     fake_loss,
     real_loss,
 )
 from fiancee_hub.training.losses import STRIDE
-from fiancee_hub.training.maps import MapSource
 from fiancee_hub.training.resumable import Resumable
+from fiancee_hub.training.task import Inputs, Task
 
 
 @dataclass(frozen=True)
@@ -68,19 +65,18 @@ class BranchPhase(Resumable):
         self,
         model: EarlyExitModel,
         discriminator_state: dict[str, Tensor],
-        data: DataFolder,
+        task: Task,
         accelerator: Accelerator,
         settings: BranchSettings = BranchSettings(),
     ) -> None:
         device = accelerator.device
         self.model = model.to(device, memory_format=torch.channels_last)
         self.model.requires_grad_(False).eval()
-        self.settings, self.accelerator, self.classes = settings, accelerator, data.classes
-        config = model.trunk.config
-        self.source = MapSource(data, "maps", (config.height, config.width))
+        self.settings, self.accelerator, self.task = settings, accelerator, task
+        self.source = task.source()
         branches = _Branches(model)
         branches.requires_grad_(True)
-        discriminator = Discriminator(config.classes)
+        discriminator = Discriminator(task.classes)
         discriminator.load_state_dict(discriminator_state)
         discriminator = discriminator.to(memory_format=torch.channels_last)
         self.trained = [p for p in discriminator.parameters() if p.requires_grad]
@@ -99,23 +95,29 @@ class BranchPhase(Resumable):
 
     def step(self, progress: float) -> dict[str, float]:
         self._set_mode(progress)
-        labels = self.source.draw(self.settings.batch_size, self.random)
-        labels = labels.to(self.accelerator.device)
-        state, target = self._full_depth(labels)
+        inputs = self._draw(self.settings.batch_size, self.random)
+        labels, weights = self.task.judged(inputs)
+        state, target = self._full_depth(inputs)
         with self.accelerator.autocast():
             images = self.branches(state, self._guide(state))
         images = [image.float() for image in images]
         leaves = [image.detach().requires_grad_() for image in images]
         distances, gradients = self._faithful(leaves, target)
         pick = int(torch.randint(len(leaves), (), generator=self.random))
-        adversarial = self._add_realistic(leaves[pick], gradients[pick], labels)
+        adversarial = self._add_realistic(leaves[pick], gradients[pick], labels, weights)
         self.optimizer.zero_grad()
         torch.autograd.backward(images, gradients)
         self.optimizer.step()
         losses = {f"exit {index}": value for index, value in enumerate(distances, 1)}
-        losses |= self._discriminator_step(target, leaves[pick].detach(), labels)
+        losses |= self._discriminator_step(target, leaves[pick].detach(), labels, weights)
         self.steps += 1
         return losses | {"adversarial": adversarial}
+
+    def _draw(self, count: int, random: torch.Generator) -> Inputs:
+        inputs: Inputs = each_tensor(
+            self.source.draw(count, random), lambda tensor: tensor.to(self.accelerator.device)
+        )
+        return inputs
 
     def _set_mode(self, progress: float) -> None:
         self.branches.train()
@@ -128,12 +130,9 @@ class BranchPhase(Resumable):
             group["lr"] = self.settings.rate * fall * min(1.0, (self.steps + 1) / 50)
 
     @torch.no_grad()
-    def _full_depth(self, labels: Tensor) -> tuple[Progress, Tensor]:
-        noise = torch.randn(
-            len(labels), self.model.trunk.config.noise_channels, generator=self.random
-        )
+    def _full_depth(self, inputs: Inputs) -> tuple[Progress, Tensor]:
         with self.accelerator.autocast():
-            state = self.model.start(labels, noise.to(labels.device))
+            state = self.model.start(*inputs)
             image, state = self.model.render(state, self.model.exits)
         return state, image.float()
 
@@ -162,11 +161,12 @@ class BranchPhase(Resumable):
             distances.append(distance.item())
         return distances, gradients
 
-    def _add_realistic(self, leaf: Tensor, gradient: Tensor, labels: Tensor) -> float:
+    def _add_realistic(
+        self, leaf: Tensor, gradient: Tensor, labels: Tensor, weights: Tensor
+    ) -> float:
         """Adds the adversarial pull to ``gradient`` in place."""
         judge = self.accelerator.unwrap_model(self.discriminator)
         judge.requires_grad_(False)
-        weights = class_weights(labels, self.model.trunk.config.classes, UNKNOWN)
         with self.accelerator.autocast():
             loss = real_loss(judge(leaf), labels, weights)
         (pull,) = torch.autograd.grad(loss, leaf)
@@ -177,9 +177,8 @@ class BranchPhase(Resumable):
         return loss.item()
 
     def _discriminator_step(
-        self, target: Tensor, image: Tensor, labels: Tensor
+        self, target: Tensor, image: Tensor, labels: Tensor, weights: Tensor
     ) -> dict[str, float]:
-        weights = class_weights(labels, self.model.trunk.config.classes, UNKNOWN)
         with self.accelerator.autocast():
             real, fake = self.discriminator(torch.cat([target, image])).chunk(2)
         loss = real_loss(real, labels, weights) + fake_loss(fake)
@@ -199,11 +198,9 @@ class BranchPhase(Resumable):
 
     @torch.no_grad()
     def samples(self) -> Image.Image:
-        """Maps and every exit's image, full depth last."""
+        """Inputs and every exit's image, full depth last."""
         self.model.eval()
-        random = torch.Generator().manual_seed(0)
-        labels = self.source.draw(8, random).to(self.accelerator.device)
-        noise = torch.randn(8, self.model.trunk.config.noise_channels, generator=random)
+        inputs = self._draw(8, torch.Generator().manual_seed(0))
         with self.accelerator.autocast():
-            images, _ = render_all(self.model, self.model.start(labels, noise.to(labels.device)))
-        return pictures.grid([pictures.colour(labels.cpu(), self.classes), *images], blocks=1)
+            images, _ = render_all(self.model, self.model.start(*inputs))
+        return pictures.grid([*self.task.preview(inputs), *images], blocks=1)

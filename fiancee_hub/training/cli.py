@@ -4,7 +4,12 @@ import argparse
 import logging
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from fiancee_hub.training.phases import Run
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +22,10 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("train", help="train a checkpoint, phase by phase")
     phases = parser.add_subparsers(required=True, metavar="PHASE")
     prepare = phases.add_parser("prepare", help="bring source data sets into one layout")
-    prepare.add_argument("--source", type=Path, required=True, help="folder of camvid11, …")
+    prepare.add_argument("--family", choices=("streets", "faces"), default="streets")
+    prepare.add_argument(
+        "--source", type=Path, required=True, help="folder of camvid11, … or of faces, …"
+    )
     prepare.add_argument("--data", type=Path, required=True, help="folder to write")
     prepare.set_defaults(run=_prepare)
     segmenter = phases.add_parser("segmenter", help="train the net that judges pictures")
@@ -50,28 +58,37 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    from fiancee_hub.training.prepare import prepare_streets
+    if arguments.family == "faces":
+        from fiancee_hub.training.prepare_faces import prepare_faces
 
-    prepare_streets(arguments.source, arguments.data)
+        prepare_faces(arguments.source, arguments.data)
+    else:
+        from fiancee_hub.training.prepare import prepare_streets
+
+        prepare_streets(arguments.source, arguments.data)
     return 0
 
 
-def _job(arguments: argparse.Namespace) -> Any:
+def _accelerator(arguments: argparse.Namespace) -> "Accelerator":
     from accelerate import Accelerator
 
-    from fiancee_hub.training.data import DataFolder
+    return Accelerator(cpu=arguments.cpu, mixed_precision=arguments.precision)
+
+
+def _job(arguments: argparse.Namespace) -> "Run":
+    from fiancee_hub.training.families import task_of
     from fiancee_hub.training.phases import Run
 
-    accelerator = Accelerator(cpu=arguments.cpu, mixed_precision=arguments.precision)
-    return Run(arguments.run_folder, DataFolder(arguments.data), accelerator)
+    return Run(arguments.run_folder, task_of(arguments.data), _accelerator(arguments))
 
 
 def _segmenter(arguments: argparse.Namespace) -> int:
+    from fiancee_hub.training.data import DataFolder
     from fiancee_hub.training.segmenter import train_segmenter
 
-    job = _job(arguments)
+    data, accelerator = DataFolder(arguments.data), _accelerator(arguments)
     train_segmenter(
-        job.data, job.folder, arguments.minutes, job.accelerator, checkpoint=arguments.out
+        data, arguments.run_folder, arguments.minutes, accelerator, checkpoint=arguments.out
     )
     return 0
 

@@ -62,12 +62,17 @@ class Discriminator(nn.Module):
         self.classify = nn.Conv2d(WIDTHS[0], classes + 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classify(self.features(images))
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the classes are told from, (batch, channels, h / 2, w / 2)."""
         levels = [entry(f) for entry, f in zip(self.entries, self.encoder(images), strict=True)]
         features = self.merges[-1](levels[-1])
         for level, merge in list(zip(levels, self.merges, strict=True))[-2::-1]:
             features = F.interpolate(features, size=level.shape[2:], mode="nearest")
             features = merge(torch.cat([features, level], 1))
-        return self.classify(features)
+        return features
 
 
 def _double_conv(inputs: int, outputs: int) -> nn.Sequential:

@@ -12,26 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
 from fiancee_hub.config import CheckpointConfig
-from fiancee_hub.cost import Costs, count
+from fiancee_hub.cost import count
 from fiancee_hub.errors import DataError
 from fiancee_hub.hub import build, load_checkpoint, save_checkpoint, stored
-from fiancee_hub.models.configs import STREETS, Recipe
-from fiancee_hub.models.exits import EarlyExitModel
-from fiancee_hub.training.backbone import BackbonePhase
+from fiancee_hub.models.exits import Branch, EarlyExitModel
+from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase
 from fiancee_hub.training.calibration import calibrate_model
-from fiancee_hub.training.data import DataFolder
-from fiancee_hub.training.guides import fill_guides, spread_out
+from fiancee_hub.training.guides import fill_guides
 from fiancee_hub.training.loop import Schedule, run
-from fiancee_hub.training.maps import MapSource
 from fiancee_hub.training.packing import pack_backbone, unpack
 from fiancee_hub.training.predictor import PredictorPhase, fingerprint, measure_targets
 from fiancee_hub.training.state import load_state
+from fiancee_hub.training.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +43,8 @@ class Run:
     """Where a training run lives and what it runs on."""
 
     folder: Path
-    data: DataFolder
+    task: Task
     accelerator: Accelerator
-    recipe: Recipe = STREETS
 
     @property
     def checkpoint(self) -> Path:
@@ -82,8 +78,8 @@ def train_backbone(job: Run, minutes: float, start: Path | None = None) -> None:
         minutes: in all, resumed runs included; those before ``start`` are not.
         start: a file of ``pack``.
     """
-    config, large = job.recipe.generator, job.folder / "backbone"
-    phase = BackbonePhase(config, job.data, job.accelerator)
+    config, large = job.task.recipe.generator, job.folder / "backbone"
+    phase = job.task.backbone(config, job.accelerator)
     earlier: dict[str, Any] = {"images": 0, "hours": 0.0}
     if start is not None:
         earlier = unpack(start)
@@ -91,7 +87,7 @@ def train_backbone(job: Run, minutes: float, start: Path | None = None) -> None:
     else:
         small = job.folder / "backbone-half"
         if not (large / STATE).is_file():
-            half = BackbonePhase(config.half_size(), job.data, job.accelerator)
+            half = job.task.backbone(config.half_size(), job.accelerator)
             job.note("backbone-half", _train(half, small, minutes * GROW_SHARE, job))
         phase.grow_from(load_state(small / STATE)["phase"])
         minutes *= 1 - GROW_SHARE
@@ -107,7 +103,7 @@ def pack(job: Run, target: Path) -> None:
 
 
 def _train(
-    phase: BackbonePhase | BranchPhase | PredictorPhase, folder: Path, minutes: float, job: Run
+    phase: AdversarialPhase | BranchPhase | PredictorPhase, folder: Path, minutes: float, job: Run
 ) -> dict[str, Any]:
     schedule = Schedule(minutes, phase.batch_size)
     facts = run(phase, folder, schedule, job.accelerator)
@@ -117,21 +113,17 @@ def _train(
 
 def build_guides(job: Run) -> None:
     """Phase 2: a model around the trained trunk, its guide bank filled."""
-    recipe, generator = job.recipe, job.recipe.generator
-    unknown = Costs((1,) * (len(recipe.exits) + 1), 0, 0, 0)
-    config = CheckpointConfig(
-        "oasis", generator, job.data.classes, recipe.exits, recipe.guides, unknown
-    )
+    config = job.task.config()
     model = build(config).eval()
     model.trunk.load_state_dict(_backbone(job)["average"])
-    inputs = torch.zeros(1, generator.height, generator.width, dtype=torch.long)
-    costs = count(model, inputs, torch.zeros(1, generator.noise_channels))
+    for branch in model.branches:
+        assert isinstance(branch, Branch)
+        branch.inherit(model.trunk)
     # Everything that follows is measured on the weights as the checkpoint stores them.
     rounded = {name: stored(name, t).to(t.dtype) for name, t in model.state_dict().items()}
     model.load_state_dict(rounded)
-    maps = job.data.label_maps("maps", (generator.height, generator.width))
-    fill_guides(model, maps[spread_out(maps, recipe.guides.entries)])
-    job.save(model, dataclasses.replace(config, costs=costs))
+    fill_guides(model, job.task.guide_inputs(config.guides.entries))
+    job.save(model, dataclasses.replace(config, costs=count(model)))
 
 
 def _backbone(job: Run) -> dict[str, dict[str, Tensor]]:
@@ -145,7 +137,7 @@ def _backbone(job: Run) -> dict[str, dict[str, Tensor]]:
 def train_branches(job: Run, minutes: float) -> None:
     """Phase 3."""
     model, config = job.load()
-    phase = BranchPhase(model, _backbone(job)["discriminator"], job.data, job.accelerator)
+    phase = BranchPhase(model, _backbone(job)["discriminator"], job.task, job.accelerator)
     job.note("branches", _train(phase, job.folder / "branches", minutes, job))
     job.save(model, config)
 
@@ -153,8 +145,7 @@ def train_branches(job: Run, minutes: float) -> None:
 def train_predictor(job: Run, minutes: float, samples: int) -> None:
     """Phase 4."""
     model, config = job.load()
-    size = config.generator.height, config.generator.width
-    source = MapSource(job.data, "maps", size)
+    source = job.task.source()
     # Other branches have other distances: neither targets nor progress may outlive them.
     folder = job.folder / "predictor" / fingerprint(model)
     targets = measure_targets(model, source, samples, folder, job.accelerator)
@@ -162,13 +153,13 @@ def train_predictor(job: Run, minutes: float, samples: int) -> None:
     facts = _train(phase, folder, minutes, job)
     errors = phase.error()
     logger.info("mean absolute error, held out: %s", [f"{error:.4f}" for error in errors])
-    job.note("predictor", facts | {"samples": len(targets["labels"]), "errors": errors})
+    job.note("predictor", facts | {"samples": len(targets["lpips"]), "errors": errors})
     job.save(model, config)
 
 
 def calibrate(job: Run) -> None:
     """Phase 5."""
     model, config = job.load()
-    calibration = calibrate_model(model, job.data)
+    calibration = calibrate_model(model, job.task)
     job.note("calibration", {"samples": calibration.samples, "groups": calibration.groups})
     job.save(model, dataclasses.replace(config, calibration=calibration))

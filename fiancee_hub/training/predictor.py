@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fiancee_hub.evaluation.measure import distances, render_all
-from fiancee_hub.models.exits import EarlyExitModel
+from fiancee_hub.models.exits import EarlyExitModel, each_tensor
 from fiancee_hub.perceptual import PerceptualDistance
-from fiancee_hub.training.maps import MapSource
 from fiancee_hub.training.state import load_state, resume_random, save_state
+from fiancee_hub.training.task import InputSource
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ QUANTILE = 0.9
 """The spread reaches from the mean to this quantile."""
 
 CHUNK = 64
+BATCH = 4
 
 
 def fingerprint(model: EarlyExitModel) -> str:
@@ -37,17 +38,17 @@ def fingerprint(model: EarlyExitModel) -> str:
 @torch.no_grad()
 def measure_targets(
     model: EarlyExitModel,
-    source: MapSource,
+    source: InputSource,
     samples: int,
     folder: Path,
     accelerator: Accelerator,
 ) -> dict[str, Tensor]:
-    """Random maps and noise with the true LPIPS of every branch; resumes where it stopped.
+    """Random inputs with the true LPIPS of every branch; resumes where it stopped.
 
     Every process of a distributed run measures its share.
 
     Returns:
-        ``labels`` uint8 (n, height, width), ``noise`` (n, channels), ``lpips`` (n, branches).
+        ``maps`` and ``vector`` as the predictor takes them (float16), ``lpips`` (n, branches).
     """
     model.to(accelerator.device).eval()
     lpips = PerceptualDistance().to(accelerator.device)
@@ -64,23 +65,24 @@ def measure_targets(
 
 def _measure_chunk(
     model: EarlyExitModel,
-    source: MapSource,
+    source: InputSource,
     chunk: int,
     lpips: PerceptualDistance,
     accelerator: Accelerator,
 ) -> dict[str, Tensor]:
     random = torch.Generator().manual_seed(2_000_000 + chunk)
-    labels = source.draw(CHUNK, random)
-    noise = torch.randn(CHUNK, model.trunk.config.noise_channels, generator=random)
-    parts = []
-    for begin in range(0, CHUNK, 4):
-        batch = slice(begin, begin + 4)
-        device = accelerator.device
+    parts: list[tuple[Tensor, ...]] = []
+    for _ in range(0, CHUNK, BATCH):
+        inputs = source.draw(BATCH, random)
+        inputs = each_tensor(inputs, lambda tensor: tensor.to(accelerator.device))
         with accelerator.autocast():
-            progress = model.start(labels[batch].to(device), noise[batch].to(device))
+            progress = model.start(*inputs)
             images, _ = render_all(model, progress)
-            parts.append(distances(images, lpips).float().cpu())
-    return {"labels": labels, "noise": noise, "lpips": torch.cat(parts)}
+            found = distances(images, lpips).float()
+        views = model.trunk.predictor_inputs(progress.condition)
+        parts.append((*(view.half().cpu() for view in views), found.cpu()))
+    names = ("maps", "vector", "lpips")
+    return {n: torch.cat(column) for n, column in zip(names, zip(*parts, strict=True), strict=True)}
 
 
 class PredictorPhase:
@@ -92,14 +94,14 @@ class PredictorPhase:
         self, model: EarlyExitModel, targets: dict[str, Tensor], accelerator: Accelerator
     ) -> None:
         assert model.predictor is not None
-        self.model, self.targets, self.accelerator = model, targets, accelerator
+        self.targets, self.accelerator = targets, accelerator
         model.predictor.requires_grad_(True).train()
         optimizer = torch.optim.AdamW(model.predictor.parameters(), 1e-3, weight_decay=0.05)
         self.predictor, self.optimizer = accelerator.prepare(model.predictor, optimizer)
         self.random = torch.Generator().manual_seed(3000 + accelerator.process_index)
-        held_out = max(1, len(targets["labels"]) // 10)
-        self.train_rows = torch.arange(len(targets["labels"]) - held_out)
-        self.test_rows = torch.arange(len(targets["labels"]) - held_out, len(targets["labels"]))
+        held_out = max(1, len(targets["lpips"]) // 10)
+        self.train_rows = torch.arange(len(targets["lpips"]) - held_out)
+        self.test_rows = torch.arange(len(targets["lpips"]) - held_out, len(targets["lpips"]))
 
     def step(self, progress: float) -> dict[str, float]:
         for group in self.optimizer.param_groups:
@@ -123,10 +125,8 @@ class PredictorPhase:
 
     def _predict(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         device = self.accelerator.device
-        labels, noise = (self.targets[name][rows].to(device) for name in ("labels", "noise"))
-        with torch.no_grad():
-            inputs = self.model.trunk.predictor_inputs(self.model.trunk.condition(labels, noise))
-        mean, spread = self.predictor(*inputs)
+        views = (self.targets[name][rows].float().to(device) for name in ("maps", "vector"))
+        mean, spread = self.predictor(*views)
         return mean, spread
 
     @torch.no_grad()

@@ -1,0 +1,1 @@
+"""Faces: finding them, their landmarks, pose and expression; reading photographs and clips."""

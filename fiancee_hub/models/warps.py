@@ -1,0 +1,114 @@
+"""Warps of pictures and of feature volumes, as sampling grids in [-1, 1] (y down)."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+DEPTH = 8.0
+"""Canonical units (about centimetres) that a feature volume reaches before and behind a head."""
+
+SMOOTHNESS = 1e-3
+"""Ridge on the kernel: points that disagree are met on average instead of folding the plane."""
+
+
+def full_precision(like: Tensor) -> AbstractContextManager[object]:
+    """Positions need all their bits: no autocast inside."""
+    device = like.device.type
+    return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
+
+
+def identity_grid(height: int, width: int, like: Tensor) -> Tensor:
+    """Centres of the pixels, (height, width, 2) as x, y in [-1, 1]."""
+    y = (torch.arange(height, device=like.device, dtype=torch.float32) + 0.5) * 2 / height - 1
+    x = (torch.arange(width, device=like.device, dtype=torch.float32) + 0.5) * 2 / width - 1
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([columns, rows], -1)
+
+
+def thin_plate_flow(source: Tensor, target: Tensor, grid: Tensor) -> Tensor:
+    """For every point of the target plane, the way to where it comes from in the source.
+
+    Thin-plate spline (Bookstein 1989) through control points.
+
+    Args:
+        source: control points (batch, n, 2) in [-1, 1].
+        target: where they go, (batch, n, 2).
+        grid: points (h, w, 2) of the target plane.
+
+    Returns:
+        flow (batch, h, w, 2): source position minus target position.
+    """
+    batch, count, _ = target.shape
+    ones = torch.ones(batch, count, 1, device=target.device)
+    plane = torch.cat([ones, target], 2)
+    kernel = _kernel(target, target)
+    kernel = kernel + SMOOTHNESS * torch.eye(count, device=target.device)
+    corner = torch.zeros(batch, 3, 3, device=target.device)
+    system = torch.cat(
+        [torch.cat([kernel, plane], 2), torch.cat([plane.transpose(1, 2), corner], 2)], 1
+    )
+    wanted = torch.cat([source - target, torch.zeros(batch, 3, 2, device=target.device)], 1)
+    weights = torch.linalg.solve(system, wanted)
+    points = grid.reshape(1, -1, 2).expand(batch, -1, -1)
+    basis = torch.cat([_kernel(points, target), torch.ones_like(points[..., :1]), points], 2)
+    return (basis @ weights).reshape(batch, *grid.shape)
+
+
+def _kernel(points: Tensor, centres: Tensor) -> Tensor:
+    """r² log r² of all pairs, (batch, points, centres)."""
+    square = (points.unsqueeze(2) - centres.unsqueeze(1)).square().sum(-1)
+    return square * (square + 1e-9).log()
+
+
+def rigid_volume_grid(source: Tensor, target: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Where every cell of a volume around the target's head lies in the source's volume.
+
+    The way goes from the target's pose to the canonical head and on to the source's pose.
+
+    Args:
+        source: pose (batch, 3, 4): canonical points to normalised picture axes.
+        target: likewise.
+        shape: depth, height and width of the volume.
+
+    Returns:
+        (batch, depth, height, width, 3) as x, y, z in [-1, 1] of the source's volume.
+    """
+    depth, height, width = shape
+    plane = identity_grid(height, width, target)
+    z = (torch.arange(depth, device=target.device, dtype=torch.float32) + 0.5) * 2 / depth - 1
+    cells = torch.cat(
+        [
+            plane.expand(depth, -1, -1, -1),
+            z.view(-1, 1, 1, 1).expand(-1, height, width, 1),
+        ],
+        -1,
+    ).reshape(1, -1, 3)
+    turn_s, turn_t = source[:, :, :3], target[:, :, :3]
+    scale_s, scale_t = _scale(turn_s), _scale(turn_t)
+    # Depth runs around the head's own middle, in units that grow with its size.
+    reach = torch.stack([torch.ones_like(scale_t), torch.ones_like(scale_t), DEPTH * scale_t], 1)
+    middle = target[:, :, 3]
+    camera = cells * reach[:, None] + middle[:, None] * middle.new_tensor([0.0, 0.0, 1.0])
+    canonical = (camera - middle[:, None]) @ turn_t / scale_t.square()[:, None, None]
+    moved = canonical @ turn_s.transpose(1, 2)
+    x_y = moved[..., :2] + source[:, None, :2, 3]
+    z_out = moved[..., 2:] / (DEPTH * scale_s)[:, None, None]
+    return torch.cat([x_y, z_out], -1).reshape(-1, depth, height, width, 3)
+
+
+def _scale(turn: Tensor) -> Tensor:
+    """Length of the axes of (batch, 3, 3) scaled rotations."""
+    return turn.norm(dim=1).mean(1)
+
+
+def sample(features: Tensor, flow: Tensor) -> Tensor:
+    """Features (batch, c, h, w) moved along a flow (batch, 2, h', w') of another size."""
+    height, width = features.shape[2:]
+    if flow.shape[2:] != features.shape[2:]:
+        flow = F.interpolate(flow, size=(height, width), mode="bilinear", align_corners=False)
+    grid = identity_grid(height, width, features) + flow.permute(0, 2, 3, 1).float()
+    return F.grid_sample(
+        features.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
+    ).to(features.dtype)

@@ -1,0 +1,183 @@
+"""What every backbone's training shares: a generator, its average, and a discriminator.
+
+The gradients of the losses meet at the pixels: there the adversarial one is capped relative to
+the faithful one, and only their sum goes back through the generator.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from fiancee_hub.training.averaging import update_average
+from fiancee_hub.training.discriminator import Discriminator, fake_loss, real_loss
+from fiancee_hub.training.resumable import Resumable
+
+
+@dataclass(frozen=True)
+class AdversarialSettings:
+    """Weights of the losses and rates of the optimizers."""
+
+    perceptual: float = 10.0
+    reconstruction: float = 1.0
+    generator_rate: float = 3e-4
+    discriminator_rate: float = 2e-4
+    batch_size: int = 4
+    average_decay: float = 0.998
+    adversarial_share: float = 1.0
+    """Cap of the adversarial gradient at the pixels, relative to the perceptual one: a
+    discriminator on pretrained features soon wins, and would drown layout and colour."""
+    final_rate: float = 0.1
+    """Share of the learning rate at the end; it falls over the last 30 % of the time."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A training batch.
+
+    Args:
+        inputs: what the generator takes.
+        truth: pictures (batch, 3, height, width) in [-1, 1].
+        labels: class of every pixel for the discriminator, (batch, height, width).
+        weights: of the classes and of "fake", (classes + 1,).
+    """
+
+    inputs: tuple[Any, ...]
+    truth: Tensor
+    labels: Tensor
+    weights: Tensor
+
+
+class AdversarialPhase(Resumable):
+    """Generator and discriminator steps; a family gives the batches and the faithful loss."""
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        average: nn.Module,
+        classes: int,
+        accelerator: Accelerator,
+        settings: AdversarialSettings,
+    ) -> None:
+        self.settings, self.accelerator = settings, accelerator
+        layout = torch.channels_last
+        discriminator = Discriminator(classes).to(memory_format=layout)
+        generator = generator.to(memory_format=layout)
+        self.trained = [p for p in discriminator.parameters() if p.requires_grad]
+        betas = (0.0, 0.99)
+        self.generator, self.discriminator, self.generator_optimizer, self.optimizer = (
+            accelerator.prepare(
+                generator,
+                discriminator,
+                torch.optim.Adam(generator.parameters(), settings.generator_rate, betas=betas),
+                torch.optim.Adam(self.trained, settings.discriminator_rate, betas=betas),
+            )
+        )
+        self.average = average.to(accelerator.device, memory_format=layout).eval()
+        self.random = torch.Generator().manual_seed(accelerator.process_index)
+        self.steps, self.grown = 0, False
+        self.batch_size = settings.batch_size
+
+    def _batch(self) -> Example:
+        """The next training batch, on the accelerator's device."""
+        raise NotImplementedError
+
+    def _faithful(self, leaf: Tensor, example: Example) -> tuple[dict[str, float], Tensor]:
+        """Distances to the truth by name, and the gradient of their sum at the pixels."""
+        raise NotImplementedError
+
+    def _adversarial_share(self, progress: float) -> float | None:
+        """Cap of the adversarial gradient; None while there is no discriminator yet."""
+        raise NotImplementedError
+
+    def step(self, progress: float) -> dict[str, float]:
+        self._set_rates(progress)
+        example = self._batch()
+        share = self._adversarial_share(progress)
+        losses, generated = self._generator_step(example, share)
+        if share is not None:
+            losses |= self._discriminator_step(example, generated)
+        self.steps += 1
+        decay = min(self.settings.average_decay, self.steps / (self.steps + 10))
+        update_average(self.average, self.accelerator.unwrap_model(self.generator), decay)
+        return losses
+
+    def _set_rates(self, progress: float) -> None:
+        fall = min(1.0, (1 - progress) / 0.3)
+        factor = self.settings.final_rate + (1 - self.settings.final_rate) * fall
+        warm = min(1.0, (self.steps + 1) / 100)
+        for optimizer, rate in (
+            (self.generator_optimizer, self.settings.generator_rate),
+            (self.optimizer, self.settings.discriminator_rate),
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor * warm
+
+    def _generator_step(
+        self, example: Example, share: float | None
+    ) -> tuple[dict[str, float], Tensor]:
+        with self.accelerator.autocast():
+            generated = self.generator(*example.inputs).float()
+        leaf = generated.detach().requires_grad_()
+        losses, gradient = self._faithful(leaf, example)
+        if share:
+            losses["adversarial"], pull = self._realistic(leaf, example)
+            cap = share * gradient.norm() / pull.norm().clamp(min=1e-12)
+            gradient = gradient + cap.clamp(max=1.0) * pull
+        self.generator_optimizer.zero_grad()
+        generated.backward(gradient)
+        self.generator_optimizer.step()
+        return losses, leaf.detach()
+
+    def _realistic(self, leaf: Tensor, example: Example) -> tuple[float, Tensor]:
+        """Adversarial loss, and its gradient at the generated pixels."""
+        # Not through the distributed wrapper: this pass leaves its parameters alone.
+        judge = self.accelerator.unwrap_model(self.discriminator)
+        judge.requires_grad_(False)
+        with self.accelerator.autocast():
+            loss = self._pull(judge, leaf, example)
+        (gradient,) = torch.autograd.grad(loss, leaf)
+        for parameter in self.trained:
+            parameter.requires_grad_(True)
+        return loss.item(), gradient
+
+    def _pull(self, judge: Discriminator, leaf: Tensor, example: Example) -> Tensor:
+        """The generator's adversarial loss."""
+        return real_loss(judge(leaf), example.labels, example.weights)
+
+    def _discriminator_step(self, example: Example, generated: Tensor) -> dict[str, float]:
+        with self.accelerator.autocast():
+            logits = self.discriminator(torch.cat([example.truth, generated]))
+        real, fake = logits.chunk(2)
+        loss_real = real_loss(real, example.labels, example.weights)
+        loss_fake = fake_loss(fake)
+        self.optimizer.zero_grad()
+        self.accelerator.backward(loss_real + loss_fake)
+        self.optimizer.step()
+        return {"real": loss_real.item(), "fake": loss_fake.item()}
+
+    def grow_from(self, state: dict[str, Any]) -> None:
+        """Takes over what fits of another phase: of one trained at half the size all but the
+        last stage; of a packed one all but the discriminator's frozen encoder."""
+        self.grown = True
+        parts = self._parts()
+        for name in ("discriminator", "generator", "average"):
+            own = parts[name].state_dict()
+            fitting = {
+                key: value
+                for key, value in state[name].items()
+                if key in own and own[key].shape == value.shape
+            }
+            parts[name].load_state_dict(own | fitting)
+
+    def _parts(self) -> dict[str, Any]:
+        unwrap = self.accelerator.unwrap_model
+        return {
+            "average": self.average,
+            "generator": unwrap(self.generator),
+            "discriminator": unwrap(self.discriminator),
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.optimizer,
+        }
