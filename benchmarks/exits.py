@@ -1,5 +1,7 @@
 """Time of every exit beside its MACs, both relative to full depth, exits in turn in one run.
 
+Of faces the driver's part is timed: a source is read once, ahead.
+
 python benchmarks/exits.py weights_card/streets --threads 1 2 --rounds 50
 """
 
@@ -7,8 +9,6 @@ import argparse
 import sys
 from pathlib import Path
 from statistics import median
-
-import torch
 
 from fiancee_hub.evaluation.timing import exit_milliseconds, time_ratios
 from fiancee_hub.hub import load_checkpoint
@@ -21,9 +21,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=50)
     arguments = parser.parse_args()
     model, config = load_checkpoint(arguments.checkpoint)
-    generator = config.generator
-    label_map = torch.randint(0, generator.classes, (1, generator.height, generator.width))
-    inputs = label_map, torch.randn(1, generator.noise_channels)
+    inputs = model.trunk.example_inputs()
     for threads in arguments.threads:
         rounds = exit_milliseconds(model, inputs, threads, arguments.rounds)
         sys.stdout.write(f"{threads} thread(s)\nexit  MACs   time   milliseconds (median)\n")

@@ -132,13 +132,13 @@ def _info(arguments: argparse.Namespace) -> int:
 
 def _table(found: "ModelInfo") -> str:
     lines = [
-        f"{found.source}: {found.height}x{found.width}, {found.classes} classes, "
-        f"{found.modulation} modulation",
+        _title(found),
         f"parameters {found.parameters}",
         f"parameters in all {found.parameters_in_all}",
         f"macs {found.macs}",
         f"predictor macs {found.predictor_macs}",
         f"guide look-up macs {found.guides_macs}",
+        *([f"encoder macs {found.encoder_macs} (source, once)"] if found.encoder_macs else []),
         "exit  stage  scale factor            macs   ratio",
     ]
     for row in found.exits:
@@ -147,6 +147,13 @@ def _table(found: "ModelInfo") -> str:
             f"{row.exit:4d}  {row.stage:5d}  {scale:>12}  {row.macs:14d}  {row.macs_ratio:.4f}"
         )
     return "\n".join(lines)
+
+
+def _title(found: "ModelInfo") -> str:
+    size = f"{found.source}: {found.height}x{found.width}"
+    if found.classes is None:
+        return f"{size}, faces"
+    return f"{size}, {found.classes} classes, {found.modulation} modulation"
 
 
 def _load(arguments: argparse.Namespace) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from fiancee_hub.cost import Costs
 from fiancee_hub.errors import CheckpointError
 from fiancee_hub.label_maps import ClassEntry
+from fiancee_hub.models.configs import Recipe
 from fiancee_hub.models.exits import ExitConfig, GuideConfig
 from fiancee_hub.models.oasis import OasisConfig
 from fiancee_hub.models.portraits import PortraitConfig
@@ -46,6 +47,15 @@ class CheckpointConfig:
     costs: Costs
     calibration: Calibration | None = None
     format: int = FORMAT
+
+
+def untrained(recipe: Recipe, classes: tuple[ClassEntry, ...] = ()) -> CheckpointConfig:
+    """Of a checkpoint before its training; its costs are yet to be counted."""
+    family: Literal["oasis", "portraits"] = (
+        "oasis" if isinstance(recipe.generator, OasisConfig) else "portraits"
+    )
+    unknown = Costs((1,) * (len(recipe.exits) + 1), 0, 0, 0)
+    return CheckpointConfig(family, recipe.generator, classes, recipe.exits, recipe.guides, unknown)
 
 
 def to_json(config: CheckpointConfig) -> str:

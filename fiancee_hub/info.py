@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from fiancee_hub.config import read_config
+from fiancee_hub.config import CheckpointConfig, read_config, untrained
 from fiancee_hub.cost import Costs, count, parameters
 from fiancee_hub.errors import InputError
-from fiancee_hub.hub import CONFIG, resolve
-from fiancee_hub.models.configs import OASIS_CONFIGS, STREETS
-from fiancee_hub.models.exits import EarlyExitModel, ExitConfig, GuideConfig
-from fiancee_hub.models.oasis import OasisConfig, OasisGenerator
+from fiancee_hub.hub import CONFIG, build, resolve
+from fiancee_hub.models.configs import FACES, OASIS_CONFIGS, PORTRAIT_CONFIGS, STREETS, Recipe
+from fiancee_hub.models.exits import EarlyExitModel, GuideConfig
+from fiancee_hub.models.oasis import OasisConfig
 
 
 @dataclass(frozen=True)
@@ -41,24 +41,31 @@ class ModelInfo:
 
     Args:
         source: what was asked for.
+        family: ``"oasis"`` or ``"portraits"``.
+        classes: ids in a label map; None for faces.
+        modulation: of OASIS; None for faces.
         parameters: weights of the trunk: what full depth needs.
         macs: multiply-accumulates of full depth per image.
         parameters_in_all: weights of trunk, branches and predictor.
         predictor_macs: what a routed call adds.
         guides_macs: guide look-up; part of every branch's cost.
+        encoder_macs: of reading a source once for all its drivers; not part of ``macs``, 0 where
+            nothing is read ahead.
         exits: cheapest first, full depth last.
     """
 
     source: str
+    family: str
     height: int
     width: int
-    classes: int
-    modulation: str
+    classes: int | None
+    modulation: str | None
     parameters: int
     macs: int
     parameters_in_all: int
     predictor_macs: int
     guides_macs: int
+    encoder_macs: int
     exits: tuple[ExitInfo, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -69,42 +76,49 @@ def describe(source: str) -> ModelInfo:
     """Counts a named generator or a checkpoint; of the latter only config.json is read.
 
     Args:
-        source: a name of ``models.configs.OASIS_CONFIGS``, a folder, or ``"user/repo"``.
+        source: a name of ``models.configs``, a folder, or ``"user/repo"``.
 
     Raises:
         InputError: there is no such name or folder.
         CheckpointError: its config.json is missing or cannot be used.
     """
-    generator, exits, guides = _shape(source)
+    config = _config(source)
     with torch.device("meta"):
-        model = EarlyExitModel(OasisGenerator(generator), exits, guides)
-        label_map = torch.zeros(1, generator.height, generator.width, dtype=torch.long)
-        costs = count(model, label_map, torch.zeros(1, generator.noise_channels))
+        model = build(config)
+    costs, shape = count(model), config.generator
+    streets = shape if isinstance(shape, OasisConfig) else None
     return ModelInfo(
         source=source,
-        height=generator.height,
-        width=generator.width,
-        classes=generator.classes,
-        modulation=generator.modulation,
+        family=config.family,
+        height=shape.height,
+        width=shape.width,
+        classes=streets.classes if streets else None,
+        modulation=streets.modulation if streets else None,
         parameters=parameters(model.trunk),
         macs=costs.full_depth,
         parameters_in_all=costs.parameters,
         predictor_macs=costs.predictor,
         guides_macs=costs.guides,
+        encoder_macs=costs.encoder,
         exits=_exits(model, costs),
     )
 
 
-def _shape(source: str) -> tuple[OasisConfig, tuple[ExitConfig, ...], GuideConfig]:
-    if source == "streets":
-        return STREETS.generator, STREETS.exits, STREETS.guides
-    if source in OASIS_CONFIGS:
-        return OASIS_CONFIGS[source], (), GuideConfig()
+def _config(source: str) -> CheckpointConfig:
+    recipes = _recipes()
+    if source in recipes:
+        return untrained(recipes[source])
     if "/" not in source and not Path(source).is_dir():
-        names = ", ".join(OASIS_CONFIGS)
+        names = ", ".join(recipes)
         raise InputError(f"there is no folder and no configuration '{source}': choose {names}")
-    config = read_config(resolve(source, files=(CONFIG,)) / CONFIG)
-    return config.generator, config.exits, config.guides
+    return read_config(resolve(source, files=(CONFIG,)) / CONFIG)
+
+
+def _recipes() -> dict[str, Recipe]:
+    """Every named generator; what we train with its branches, the published ones without."""
+    shapes = OASIS_CONFIGS | PORTRAIT_CONFIGS
+    plain = {name: Recipe(shape, (), GuideConfig()) for name, shape in shapes.items()}
+    return plain | {"streets": STREETS, "faces": FACES}
 
 
 def _exits(model: EarlyExitModel, costs: Costs) -> tuple[ExitInfo, ...]:

@@ -13,7 +13,7 @@ from fiancee_hub.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-OUR_SIDE = "Something went wrong on our side. Please try again, or try another map."
+OUR_SIDE = "Something went wrong on our side. Please try again or with another input."
 
 P = ParamSpec("P")
 R = TypeVar("R")

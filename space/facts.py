@@ -1,6 +1,6 @@
 """What is known about a picture, as HTML: exit, LPIPS, operations, time. Pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -17,8 +17,9 @@ class Outcome:
         early: what the budget bought.
         budget: LPIPS.
         exits: number of exits, full depth included.
-        full: full depth for the same map and seed.
+        full: full depth for the same input and seed.
         lpips: true LPIPS between the two.
+        source_milliseconds: that reading the source took; 0 where nothing is read ahead.
     """
 
     early: Result
@@ -26,6 +27,7 @@ class Outcome:
     exits: int
     full: Result | None = None
     lpips: float | None = None
+    source_milliseconds: float = 0.0
 
     @property
     def went_full(self) -> bool:
@@ -36,7 +38,7 @@ def exit_name(exit_index: int, exits: int) -> str:
     return "Full depth" if exit_index == exits else f"Exit {exit_index}"
 
 
-def giga(macs: int) -> str:
+def giga(macs: float) -> str:
     return f"{macs / 1e9:.2f} G"
 
 
@@ -72,8 +74,7 @@ def facts(outcome: Outcome) -> str:
     """Verdict, figures and bars."""
     return (
         '<div class="facts">'
-        f"{_verdict(outcome)}{_tiles(outcome)}"
-        f"{_bars('Operations (MACs)', outcome, 'macs')}{_bars('Time, measured now', outcome, 'ms')}"
+        f"{_verdict(outcome)}{_tiles(outcome)}{_costs(outcome)}"
         f"{notes(outcome.early.notes)}</div>"
     )
 
@@ -113,33 +114,47 @@ def _tiles(outcome: Outcome) -> str:
     return f"<dl>{''.join(rows)}</dl>"
 
 
-def _bars(title: str, outcome: Outcome, quantity: str) -> str:
-    full = outcome.full
-    early = _bar(exit_name(outcome.early.exit, outcome.exits), outcome.early, full, quantity)
-    whole = _bar("Full depth", full, full, quantity)
-    less = f", {saved(*_pair(outcome.early, full, quantity))}" if full else ""
-    return f'<div class="bars"><p>{title}{less}</p>{early}{whole}</div>'
+def _costs(outcome: Outcome) -> str:
+    """Operations and time of both; where a source is read ahead, also with that reading."""
+    macs, ms = "Operations (MACs)", "Time, measured now"
+    source_macs, source_ms = outcome.early.source_macs, outcome.source_milliseconds
+    bars = _bars(macs, outcome, "macs", giga) + _bars(ms, outcome, "milliseconds", time)
+    if not source_macs:
+        return bars
+    reading = f"Reading the source once: {giga(source_macs)}, {time(source_ms)}. "
+    return (
+        f"{bars}<details><summary>{reading}With it, for a single picture</summary>"
+        f"{_bars(macs, outcome, 'macs', giga, source_macs)}"
+        f"{_bars(ms, outcome, 'milliseconds', time, source_ms)}</details>"
+    )
 
 
-def _pair(part: Result, whole: Result, quantity: str) -> tuple[float, float]:
-    if quantity == "macs":
-        return part.macs, whole.macs
-    return part.milliseconds, whole.milliseconds
+def _bars(
+    title: str,
+    outcome: Outcome,
+    quantity: str,
+    words: Callable[[float], str],
+    before: float = 0.0,
+) -> str:
+    """A quantity of both results, ``before`` added to each."""
+    early = getattr(outcome.early, quantity) + before
+    full = getattr(outcome.full, quantity) + before if outcome.full else None
+    less = "" if full is None else f", {saved(early, full)}"
+    width = min(100.0, 100 * early / full) if full else 0.0
+    key = quantity if not before else f"{quantity}-anew"
+    first = _bar(exit_name(outcome.early.exit, outcome.exits), words(early), width, key)
+    second = _bar("Full depth", WAITING if full is None else words(full), 100.0 if full else 0, key)
+    return f'<div class="bars"><p>{title}{less}</p>{first}{second}</div>'
 
 
-def _bar(label: str, result: Result | None, full: Result | None, quantity: str) -> str:
-    if result is None:
-        return f"<div><span>{label}</span><i></i><b>{WAITING}</b></div>"
-    value, whole = _pair(result, full or result, quantity)
-    width = min(100.0, 100 * value / whole) if whole and full else 0.0
-    text = giga(result.macs) if quantity == "macs" else time(result.milliseconds)
+def _bar(label: str, text: str, width: float, key: str) -> str:
     return (
         f'<div><span>{label}</span><i><i style="width:{width:.1f}%"></i></i>'
-        f'<b data-fact="{quantity}">{text}</b></div>'
+        f'<b data-fact="{key}">{text}</b></div>'
     )
 
 
 def notes(sentences: Sequence[str]) -> str:
-    """What was done to the map, or nothing."""
+    """What was done to the input, or nothing."""
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
     return f'<ul class="notes" role="status">{items}</ul>' if items else ""

@@ -1,25 +1,22 @@
 """The streets screen: a map in, the early picture beside full depth and all figures out."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
-from gradio.utils import get_upload_folder
 
 from fiancee_hub.errors import InputError
 from fiancee_hub.label_maps import to_rgb
-from fiancee_hub.pipelines import Rendering, Result, true_lpips
 from fiancee_hub.street_pipeline import StreetsPipeline
-from space import facts, maps, plots, texts
+from space import comparison, facts, maps
+from space.comparison import BUDGET, MODEL, SHOW_RESULT, Shown, model_event, route
 from space.errors import plainly, plainly_streamed
-from space.facts import Outcome
-from space.files import stored
+from space.files import answer, stored, uploaded
 from space.theme import hex_colour
 
-BUDGET, MOST_BUDGET, BUDGET_STEP = 0.1, 0.3, 0.005
 SEEDS = 2**31
 BRUSH = 9
 """Radius in pixels of the map."""
@@ -27,21 +24,9 @@ BRUSH = 9
 EDITOR_HEIGHT = 452
 """On a wide screen; with it the canvas fills the column's width."""
 
-MODEL = "streets-model"
-"""Events with this concurrency id take turns at the model."""
-
 UPLOADS = [".png", ".jpg", ".jpeg", ".webp", ".npy"]
 
 NEW_SEED = f"() => Math.floor(Math.random() * {SEEDS})"
-SHOW_RESULT = """() => {
-  if (matchMedia('(max-width: 767px)').matches)
-    document.querySelector('#result').scrollIntoView({behavior: 'smooth'});
-}"""
-
-Sides = tuple[str, str]
-Shown = tuple[Sides, str, str, str]
-"""Files of the slider's pictures, its caption, the facts, the plot."""
-
 
 class Handlers:
     """What happens on the screen. Holds the model only: a request's state is its own."""
@@ -62,15 +47,7 @@ class Handlers:
 
     def run(self, label_map: Any, budget: float, seed: int) -> Iterator[Shown]:
         """The pictures and figures of one map, as they become known."""
-        rendering = self.pipe.prepare(label_map, seed=seed)
-        exits = self.pipe.model.exits
-        outcome = Outcome(rendering.deliver(budget), budget, exits)
-        yield shown(outcome, predictions(rendering))
-        full = rendering.result(exits)
-        lpips = true_lpips(rendering, outcome.early.exit)
-        outcome = Outcome(outcome.early, budget, exits, full, lpips)
-        yield shown(outcome, predictions(rendering))
-        yield shown(outcome, every_exit(rendering))
+        yield from comparison.steps(self.pipe.prepare(label_map, seed=seed), budget, stored)
 
     def pick(self, event: gr.SelectData) -> tuple[dict[str, Any], str]:
         """An example into the editor."""
@@ -100,37 +77,7 @@ class Handlers:
             The picture, and which way it took: exit, predicted_lpips, macs, saving and more.
         """
         result = self.pipe(uploaded(label_map), budget=budget, seed=seed)
-        picture: Any = {
-            "path": stored(result.image, "street"),
-            "meta": {"_type": "gradio.FileData"},
-        }
-        return picture, route(result, self.pipe.model.exits)
-
-
-def shown(outcome: Outcome, points: Sequence[plots.Point]) -> Shown:
-    """What the screen shows of an outcome and the exits' points."""
-    # The slider shows nothing until it has two pictures, so the early one waits on both sides.
-    pictures = (stored(outcome.early.image), stored((outcome.full or outcome.early).image))
-    plot = plots.exits_plot(points, outcome.budget, outcome.early.exit)
-    return pictures, facts.caption(outcome), facts.facts(outcome), plot
-
-
-def predictions(rendering: Rendering) -> list[plots.Point]:
-    """What is known of all exits before any is rendered."""
-    costs = rendering.pipeline.config.costs.exits
-    predicted = (*rendering.predicted, 0.0)
-    return [plots.Point(i, *known) for i, known in enumerate(zip(costs, predicted, strict=True), 1)]
-
-
-def every_exit(rendering: Rendering) -> list[plots.Point]:
-    """All exits of a rendering with their true LPIPS."""
-    return [measured(rendering, index) for index in range(1, rendering.pipeline.model.exits + 1)]
-
-
-def measured(rendering: Rendering, index: int) -> plots.Point:
-    """One exit, rendered and compared with full depth."""
-    result, lpips = rendering.result(index), true_lpips(rendering, index)
-    return plots.Point(index, result.macs, result.predicted_lpips, lpips, result.milliseconds)
+        return answer(stored(result.image, "street")), route(result, self.pipe.model.exits)
 
 
 def whole(seed: float | None) -> int:
@@ -142,32 +89,6 @@ def whole(seed: float | None) -> int:
     if seed is None:
         raise InputError("The seed is empty: type a whole number or press New seed.")
     return int(seed)
-
-
-def uploaded(file: Any) -> Path:
-    """Path of a file that came through the API, and no other file of this machine.
-
-    Raises:
-        InputError: it was not uploaded.
-    """
-    path = Path(str(file.get("path", "") if isinstance(file, dict) else "")).resolve()
-    if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
-        raise InputError("Send the label map as a file: handle_file(...) in gradio_client.")
-    return path
-
-
-def route(result: Result, exits: int) -> dict[str, Any]:
-    """How a picture came about, for programs."""
-    return {
-        "exit": result.exit,
-        "exits": exits,
-        "predicted_lpips": result.predicted_lpips,
-        "macs": result.macs,
-        "saving": result.saving,
-        "milliseconds": result.milliseconds,
-        "seed": result.seed,
-        "notes": list(result.notes),
-    }
 
 
 def brush(pipe: StreetsPipeline, name: str) -> gr.Brush:
@@ -199,36 +120,17 @@ def screen(demo: gr.Blocks, pipe: StreetsPipeline) -> None:
             editor, budget, seed, button = _inputs(handlers)
         with gr.Column(min_width=320, elem_id="result"):
             outputs = _outputs()
-    _run(button.click, plainly_streamed(handlers.generate), [editor, budget, seed], outputs)
-    button.click(None, js=SHOW_RESULT, api_visibility="private")
-    _run(demo.load, plainly_streamed(handlers.first), None, outputs)
-    gr.api(plainly(handlers.api), api_name="streets", concurrency_id=MODEL, concurrency_limit=1)
-
-
-def _run(event: Any, handler: Any, inputs: Any, outputs: Any) -> None:
-    event(
-        handler,
-        inputs,
-        outputs,
-        concurrency_id=MODEL,
-        concurrency_limit=1,
-        show_progress="minimal",
-        api_visibility="private",
+    button.click(
+        plainly_streamed(handlers.generate), [editor, budget, seed], outputs, **model_event()
     )
+    button.click(None, js=SHOW_RESULT.format("result"), api_visibility="private")
+    demo.load(plainly_streamed(handlers.first), None, outputs, **model_event())
+    gr.api(plainly(handlers.api), api_name="streets", concurrency_id=MODEL, concurrency_limit=1)
 
 
 def _inputs(handlers: Handlers) -> tuple[gr.ImageEditor, gr.Slider, gr.Number, gr.Button]:
     editor = _map(handlers)
-    with gr.Group():
-        budget = gr.Slider(
-            0,
-            MOST_BUDGET,
-            BUDGET,
-            step=BUDGET_STEP,
-            label="Budget: largest LPIPS to the full-depth picture",
-            elem_id="budget",
-        )
-        gr.Markdown(texts.read("budget"), elem_id="budget-words")
+    budget = comparison.budget_slider("")
     with gr.Row(elem_id="seed-row"):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=120, elem_id="seed")
         new_seed = gr.Button("New seed", min_width=120, elem_id="new-seed")
@@ -307,18 +209,4 @@ def _editor(handlers: Handlers) -> gr.ImageEditor:
 
 
 def _outputs() -> list[Any]:
-    slider = gr.ImageSlider(
-        label="Early exit | full depth",
-        format="png",
-        type="pil",
-        interactive=False,
-        buttons=["fullscreen"],
-        max_height=600,
-        elem_id="pictures",
-    )
-    caption = gr.HTML(elem_id="caption")
-    figures = gr.HTML(elem_id="facts")
-    plot = gr.HTML(elem_id="plot")
-    with gr.Accordion("How it works", open=False):
-        gr.Markdown(texts.read("method"))
-    return [slider, caption, figures, plot]
+    return [comparison.picture_slider(""), *comparison.words("", "caption", "facts", "plot")]

@@ -192,7 +192,8 @@ def test_projecting_undoes_canonicalising(
     pose = Pose(rotation_from_euler(yaw, pitch, roll), shift, scale)
     points = random.uniform(-300, 300, (478, 3)).astype(np.float32)
     assert np.allclose(project(canonicalise(points, pose), pose), points, atol=0.01)
-    assert np.allclose(canonicalise(project(points / 30, pose), pose), points / 30, atol=0.01)
+    face = random.uniform(-10, 10, (478, 3)).astype(np.float32)
+    assert np.allclose(canonicalise(project(face, pose), pose), face, atol=0.01)
 
 
 @quick
@@ -545,7 +546,7 @@ def test_odd_sizes_are_cut_to_even(tmp_path: Path) -> None:
 def test_animations_are_read(kind: str, tmp_path: Path) -> None:
     first, *others = coloured_frames(10)
     path = tmp_path / f"animation.{kind}"
-    lossless = {"lossless": True} if kind == "webp" else {}
+    lossless: dict[str, Any] = {"lossless": True} if kind == "webp" else {}
     first.save(path, save_all=True, append_images=others, duration=40, **lossless)
     clip = read_clip(path)
     assert clip.fps == pytest.approx(25) and clip.count == 10

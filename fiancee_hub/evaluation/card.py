@@ -99,7 +99,7 @@ def _body(
     )
     shown = [f"![{text}]({name})" for name, text in sheets if (folder / name).is_file()]
     return template.read_text(encoding="utf-8").format(
-        classes=config.generator.classes,
+        classes=len(config.classes),
         width=config.generator.width,
         height=config.generator.height,
         exits=len(config.exits) + 1,

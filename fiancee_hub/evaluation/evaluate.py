@@ -23,6 +23,7 @@ from fiancee_hub.evaluation.segmenter import load_segmenter
 from fiancee_hub.evaluation.timing import exit_milliseconds, time_ratios
 from fiancee_hub.hub import CONFIG, WEIGHTS, load_checkpoint
 from fiancee_hub.models.exits import EarlyExitModel
+from fiancee_hub.models.oasis import OasisConfig
 from fiancee_hub.perceptual import PerceptualDistance
 from fiancee_hub.training.data import DataFolder
 from fiancee_hub.training.maps import drawn_maps
@@ -89,6 +90,8 @@ def evaluate(folder: Path, data: DataFolder, segmenter: Path, *, seed: int = 0) 
 
 def _check(folder: Path, config: CheckpointConfig, data: DataFolder) -> None:
     """Finds what is missing before hours are spent."""
+    if config.family != "oasis":
+        raise CheckpointError(f"{folder / CONFIG}: streets data cannot judge '{config.family}'")
     if config.calibration is None:
         raise CheckpointError(f"{folder / CONFIG} has no calibration: run `train calibrate` first")
     for split in ("test", "towns", "photos"):
@@ -96,6 +99,7 @@ def _check(folder: Path, config: CheckpointConfig, data: DataFolder) -> None:
 
 
 def _noise(config: CheckpointConfig, count: int, seed: int) -> Tensor:
+    assert isinstance(config.generator, OasisConfig)
     random = torch.Generator().manual_seed(seed)
     return torch.randn(count, config.generator.noise_channels, generator=random)
 

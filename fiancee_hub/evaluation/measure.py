@@ -1,6 +1,7 @@
 """Predicted and true LPIPS of every branch on many inputs: what all figures are computed from."""
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def measure(
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for begin in tqdm(range(0, len(inputs[0]), batch_size), desc="measuring"):
         batch = slice(begin, begin + batch_size)
-        progress = model.start(*each_tensor(inputs, lambda tensor, batch=batch: tensor[batch]))
+        progress = model.start(*each_tensor(inputs, itemgetter(batch)))
         prediction = model.predict(progress)
         images, _ = render_all(model, progress, guided=guided)
         parts.append((prediction.mean, prediction.spread, distances(images, lpips)))

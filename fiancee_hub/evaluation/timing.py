@@ -2,16 +2,16 @@
 
 import time
 from statistics import median
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from fiancee_hub.models.exits import EarlyExitModel
 
 
 @torch.inference_mode()
 def exit_milliseconds(
-    model: EarlyExitModel, inputs: tuple[Tensor, ...], threads: int, rounds: int = 30
+    model: EarlyExitModel, inputs: tuple[Any, ...], threads: int, rounds: int = 30
 ) -> list[list[float]]:
     """Milliseconds of a call to every exit, exits in turn in every round.
 
@@ -39,7 +39,7 @@ def exit_milliseconds(
         torch.set_num_threads(before)
 
 
-def _call(model: EarlyExitModel, inputs: tuple[Tensor, ...], exit_index: int) -> float:
+def _call(model: EarlyExitModel, inputs: tuple[Any, ...], exit_index: int) -> float:
     started = time.perf_counter()
     progress = model.start(*inputs)
     if exit_index < model.exits:

@@ -138,7 +138,7 @@ def _letterbox(image: Image.Image, quarter: int) -> tuple[Image.Image, int, int,
     shrink = SIZE / max(image.size)
     width, height = (max(1, round(side * shrink)) for side in image.size)
     # Turned when small: the turns of a large photograph would cost more than the look.
-    small = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    small = image.resize((width, height), Image.Resampling.BILINEAR)
     scale = np.array([image.width / width, image.height / height], np.float32)
     if quarter:
         small = small.transpose(_TURNS[quarter])

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from PIL import Image
 from torch import Tensor, nn
 
 from fiancee_hub.training.averaging import update_average
@@ -90,6 +91,10 @@ class AdversarialPhase(Resumable):
 
     def _adversarial_share(self, progress: float) -> float | None:
         """Cap of the adversarial gradient; None while there is no discriminator yet."""
+        raise NotImplementedError
+
+    def samples(self) -> Image.Image:
+        """Images of the average beside their truth."""
         raise NotImplementedError
 
     def step(self, progress: float) -> dict[str, float]:

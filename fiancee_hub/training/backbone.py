@@ -36,9 +36,7 @@ class BackbonePhase(AdversarialPhase):
         self.photos = data.images("photos", enlarged(size))
         self.maps = data.label_maps("photos", enlarged(size))
         generator = add_spectral_norm(OasisGenerator(config))
-        super().__init__(
-            generator, OasisGenerator(config), config.classes, accelerator, settings
-        )
+        super().__init__(generator, OasisGenerator(config), config.classes, accelerator, settings)
         self.lpips = PerceptualDistance().to(accelerator.device)
 
     def _adversarial_share(self, progress: float) -> float | None:

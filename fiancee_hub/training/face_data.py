@@ -51,7 +51,9 @@ class FaceFolder:
 
     def __post_init__(self) -> None:
         if not (self.root / "frames.json").is_file():
-            raise DataError(f"{self.root} has no frames.json: run `train prepare faces` first")
+            raise DataError(
+                f"{self.root} has no frames.json: run `train prepare --family faces` first"
+            )
 
     @cached_property
     def frames(self) -> list[Frame]:

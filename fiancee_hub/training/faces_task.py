@@ -7,8 +7,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from fiancee_hub.config import CheckpointConfig
-from fiancee_hub.cost import Costs
+from fiancee_hub.config import CheckpointConfig, untrained
 from fiancee_hub.models.configs import FACES, Recipe
 from fiancee_hub.models.portraits import Head, PortraitConfig
 from fiancee_hub.training.adversarial import AdversarialPhase
@@ -34,11 +33,7 @@ class FacesTask:
         return self.recipe.generator
 
     def config(self) -> CheckpointConfig:
-        recipe = self.recipe
-        unknown = Costs((1,) * (len(recipe.exits) + 1), 0, 0, 0)
-        return CheckpointConfig(
-            "portraits", self.generator, (), recipe.exits, recipe.guides, unknown
-        )
+        return untrained(self.recipe)
 
     def backbone(self, generator: PortraitConfig, accelerator: Accelerator) -> AdversarialPhase:
         return PortraitBackbonePhase(generator, self.data, accelerator)

@@ -20,6 +20,4 @@ def task_of(folder: Path) -> Task:
         return FacesTask(FaceFolder(folder))
     if (folder / "classes.json").is_file():
         return StreetsTask(DataFolder(folder))
-    raise DataError(
-        f"{folder} has neither classes.json nor frames.json: run `train prepare` first"
-    )
+    raise DataError(f"{folder} has neither classes.json nor frames.json: run `train prepare` first")

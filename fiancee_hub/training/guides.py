@@ -1,5 +1,7 @@
 """Phase 2: the guide bank, filled once from training inputs (FIANCEE, arXiv 2304.10306)."""
 
+from operator import itemgetter
+
 import torch
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -23,7 +25,8 @@ def fill_guides(model: EarlyExitModel, inputs: Inputs) -> None:
     shape = tuple(bank.values.shape[1:])
     descriptors, values = [], []
     for row in tqdm(range(len(bank.keys)), desc="guide bank"):
-        one = each_tensor(inputs, lambda tensor, row=row: tensor[row : row + 1].to(device))
+        one = each_tensor(inputs, itemgetter(slice(row, row + 1)))
+        one = each_tensor(one, lambda tensor: tensor.to(device))
         image, progress = model.render(model.start(*one), model.exits)
         pooled = F.adaptive_avg_pool2d(progress.features[0].float(), KEY_CELLS)
         descriptors.append(pooled.flatten(1))

@@ -94,7 +94,9 @@ def list_frames(folder: Path) -> list[Row]:
 
 def _write_arrays(folder: Path, target: Path, rows: list[Row]) -> None:
     """Pictures, landmarks and expressions of all rows; notes in each whether it has a face."""
-    images = _memory_map(target / "images.npy", (len(rows), SIZE, SIZE, 3))
+    shape = len(rows), SIZE, SIZE, 3
+    # On the disk from the start: all pictures together may be too much for the memory.
+    images = np.lib.format.open_memmap(target / "images.npy", "w+", np.dtype(np.uint8), shape)
     landmarks = np.zeros((len(rows), LANDMARKS, 3), np.float32)
     expressions = np.zeros((len(rows), len(BLENDSHAPES)), np.float32)
     landmarker = FaceLandmarker()
@@ -108,11 +110,6 @@ def _write_arrays(folder: Path, target: Path, rows: list[Row]) -> None:
     images.flush()
     np.save(target / "landmarks.npy", landmarks)
     np.save(target / "expressions.npy", expressions)
-
-
-def _memory_map(path: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], np.dtype[np.uint8]]":
-    """A new array on the disk: all pictures together need not fit the memory."""
-    return np.lib.format.open_memmap(path, "w+", np.dtype(np.uint8), shape)
 
 
 def read_frame(path: Path) -> Image.Image:

@@ -6,8 +6,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from fiancee_hub.config import CheckpointConfig
-from fiancee_hub.cost import Costs
+from fiancee_hub.config import CheckpointConfig, untrained
 from fiancee_hub.models.configs import STREETS, Recipe
 from fiancee_hub.models.oasis import OasisConfig
 from fiancee_hub.training import pictures
@@ -59,11 +58,7 @@ class StreetsTask:
         return self.generator.classes
 
     def config(self) -> CheckpointConfig:
-        recipe = self.recipe
-        unknown = Costs((1,) * (len(recipe.exits) + 1), 0, 0, 0)
-        return CheckpointConfig(
-            "oasis", self.generator, self.data.classes, recipe.exits, recipe.guides, unknown
-        )
+        return untrained(self.recipe, self.data.classes)
 
     def backbone(self, generator: OasisConfig, accelerator: Accelerator) -> AdversarialPhase:
         return BackbonePhase(generator, self.data, accelerator)
