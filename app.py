@@ -4,8 +4,8 @@ from space.demo import build, launch, load
 from space.settings import Settings
 
 settings = Settings.from_environment()
-pipe = load(settings)
-demo = build(pipe, settings)
+models = load(settings)
+demo = build(models, settings)
 
 if __name__ == "__main__":
-    launch(demo, pipe, settings)
+    launch(demo, models, settings)

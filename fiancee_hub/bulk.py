@@ -5,7 +5,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -86,14 +86,46 @@ def generate_folder(
     jobs = plan(source, out, seed)
     todo = [job for job in jobs if not job.output.exists()]
     out.mkdir(parents=True, exist_ok=True)
-    failed: list[tuple[str, str]] = []
     bar = tqdm(total=len(jobs), initial=len(jobs) - len(todo), unit="map", disable=not progress)
     with bar, logging_redirect_tqdm():
-        readable = _readable(pipe, todo, failed, bar)
-        while chunk := list(islice(readable, batch_size)):
-            _generate(pipe, chunk, out / ROUTES, budget, exit, batch_size)
-            bar.update(len(chunk))
+        failed = generate_jobs(
+            pipe, todo, out, budget=budget, exit=exit, batch_size=batch_size, done=bar.update
+        )
     return BulkReport(len(todo) - len(failed), len(jobs) - len(todo), tuple(failed))
+
+
+def generate_jobs(
+    pipe: StreetsPipeline,
+    jobs: Sequence[Job],
+    out: Path,
+    *,
+    budget: float = 0.1,
+    exit: int | None = None,
+    batch_size: int = 8,
+    done: Callable[[int], object] = lambda maps: None,
+) -> list[tuple[str, str]]:
+    """Makes the pictures of ``jobs`` and appends their lines to ``out/routes.jsonl``.
+
+    Several processes may work on jobs of their own in one folder.
+
+    Args:
+        pipe: the pipeline.
+        jobs: of ``plan``.
+        out: folder that exists.
+        budget: LPIPS to full depth, 0 to 1.
+        exit: render this exit whatever the budget.
+        batch_size: maps that go through the model at once.
+        done: called with the number of maps just finished or left out.
+
+    Returns:
+        name and reason of every map that could not be read.
+    """
+    failed: list[tuple[str, str]] = []
+    readable = _readable(pipe, jobs, failed, done)
+    while chunk := list(islice(readable, batch_size)):
+        _generate(pipe, chunk, out / ROUTES, budget, exit, batch_size)
+        done(len(chunk))
+    return failed
 
 
 def plan(source: Path, out: Path, seed: int) -> list[Job]:
@@ -126,7 +158,10 @@ def seed_of(name: str, seed: int) -> int:
 
 
 def _readable(
-    pipe: StreetsPipeline, jobs: Iterable[Job], failed: list[tuple[str, str]], bar: "tqdm[None]"
+    pipe: StreetsPipeline,
+    jobs: Iterable[Job],
+    failed: list[tuple[str, str]],
+    done: Callable[[int], object],
 ) -> Iterator[tuple[Job, LabelMap]]:
     for job in jobs:
         try:
@@ -134,7 +169,7 @@ def _readable(
         except InputError as error:
             logger.warning("left out %s: %s", job.source.name, error)
             failed.append((job.source.name, str(error)))
-            bar.update()
+            done(1)
             continue
         yield job, label_map
 

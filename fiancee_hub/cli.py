@@ -1,4 +1,4 @@
-"""The command line: ``python -m fiancee_hub info | generate | compare | evaluate | train``.
+"""The command line: ``python -m fiancee_hub info | generate | compare | convert | evaluate …``.
 
 Everything heavy is imported by the command that needs it, so ``--help`` answers at once.
 """
@@ -74,6 +74,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     _add_info(commands)
     _add_generate(commands)
     _add_compare(commands)
+    _add_convert(commands)
     helps = {"evaluate": "measure a checkpoint", "train": "train a checkpoint"}
     for command, package in PHASES.items():
         if command in words[:1]:
@@ -99,6 +100,19 @@ def _add_generate(commands: Any) -> None:
     parser.add_argument("--exit", type=int, help="render this exit whatever the budget")
     parser.add_argument("--batch-size", type=int, default=8, help="maps at once (8)")
     parser.set_defaults(run=_generate)
+
+
+def _add_convert(commands: Any) -> None:
+    parser = commands.add_parser("convert", help="someone else's generator to a checkpoint folder")
+    parser.add_argument("kind", choices=("oasis",), help="what made it")
+    parser.add_argument("file", type=Path, help="its state_dict, official ones end in EMA.pth")
+    table = parser.add_mutually_exclusive_group(required=True)
+    table.add_argument("--config", choices=("cityscapes", "ade20k", "coco"), help="official data")
+    table.add_argument("--classes", type=Path, help="class table of your own data, JSON")
+    parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="in pixels")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--float16", action="store_true", help="half the size, values rounded")
+    parser.set_defaults(run=_convert)
 
 
 def _add_compare(commands: Any) -> None:
@@ -289,3 +303,28 @@ def _facts(comparison: "Comparison") -> dict[str, object]:
         "seed": early.seed,
         "notes": early.notes,
     }
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from fiancee_hub.card import Origin
+    from fiancee_hub.convert import SOURCES, convert_oasis, official_origin, read_classes
+
+    size, origin = (256, 256), Origin("OASIS")
+    if arguments.config:
+        source = SOURCES[arguments.config]
+        size, origin = (source.height, source.width), official_origin(arguments.config)
+    if arguments.size:
+        size = (arguments.size[0], arguments.size[1])
+    config = convert_oasis(
+        arguments.file,
+        arguments.out,
+        read_classes(arguments.config or arguments.classes),
+        size,
+        origin=origin,
+        rounded=arguments.float16,
+    )
+    print(
+        f"{arguments.out}: {len(config.classes)} classes, {size[0]}x{size[1]}, full depth "
+        f"{config.costs.full_depth} MACs, {config.costs.parameters} parameters"
+    )
+    return 0

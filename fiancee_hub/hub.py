@@ -37,10 +37,19 @@ def load_checkpoint(folder: Path) -> tuple[EarlyExitModel, CheckpointConfig]:
     if not is_regular(folder / CONFIG):
         raise CheckpointError(f"{folder / CONFIG}: no regular file")
     config = read_config(folder / CONFIG)
+    _check_costs(folder / CONFIG, config)
     model = _shapes(folder / CONFIG, config)
     tensors = read_tensors(folder / WEIGHTS, model.state_dict())
     model.load_state_dict(tensors, strict=True, assign=True)
     return model.requires_grad_(False).eval(), config
+
+
+def _check_costs(path: Path, config: CheckpointConfig) -> None:
+    """Ratios of costs are computed at every call; none may overflow there."""
+    costs = config.costs
+    for name in ("predictor", "guides", "encoder", "parameters"):
+        if not 0 <= getattr(costs, name) < 2**63:
+            raise CheckpointError(f"{path}: field 'costs.{name}' is out of bounds (0 to 2**63)")
 
 
 def _shapes(path: Path, config: CheckpointConfig) -> EarlyExitModel:
@@ -68,6 +77,11 @@ def save_checkpoint(
     state = model.state_dict()
     tensors = {name: stored(name, value, exact=exact) for name, value in state.items()}
     write_tensors(folder / WEIGHTS, tensors)
+    write_config(folder, config)
+
+
+def write_config(folder: Path, config: CheckpointConfig) -> None:
+    """Writes config.json at once or not at all."""
     partial = folder / f".{CONFIG}.part"
     partial.write_text(to_json(config), encoding="utf-8")
     os.replace(partial, folder / CONFIG)

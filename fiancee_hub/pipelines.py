@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin
+from huggingface_hub import ModelCard, ModelHubMixin
 from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.config import CheckpointConfig
 from fiancee_hub.errors import CheckpointError, InputError
-from fiancee_hub.hub import load_checkpoint, resolve, save_checkpoint
+from fiancee_hub.hub import load_checkpoint, resolve
 from fiancee_hub.models.exits import EarlyExitModel, Progress
 from fiancee_hub.router import check_budget, route
 
@@ -160,6 +160,12 @@ class FianceePipeline(ModelHubMixin):
     ``FacesPipeline`` a source and a driver. One instance serves many threads at once.
     """
 
+    loaded_from: Path | None = None
+    """Folder that it was loaded from."""
+
+    repository: str | None = None
+    """Repository on the Hub that it was loaded from."""
+
     def __new__(cls, model: EarlyExitModel, config: CheckpointConfig) -> "FianceePipeline":
         kind = _pipeline_of(config.family) if cls is FianceePipeline else cls
         made: FianceePipeline = super().__new__(kind, model, config)
@@ -202,10 +208,29 @@ class FianceePipeline(ModelHubMixin):
             raise CheckpointError(
                 f"{folder} holds a {config.family} model: load it with {kind.__name__}"
             )
-        return kind(model, config)
+        pipe = kind(model, config)
+        pipe.loaded_from = folder
+        if not Path(pretrained_model_name_or_path).is_dir():
+            pipe.repository = str(pretrained_model_name_or_path).partition("@")[0]
+        return pipe
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        save_checkpoint(save_directory, self.model, self.config)
+        from fiancee_hub.saving import save
+
+        save(save_directory, self.model, self.config, self.loaded_from)
+
+    def generate_model_card(self, *_: Any, **origin: Any) -> ModelCard:
+        """The card that ``save_pretrained`` and ``push_to_hub`` write where there is none.
+
+        Args:
+            origin: fields of ``card.Origin``: name, license, datasets …; the two methods take
+                them as ``model_card_kwargs``.
+        """
+        from fiancee_hub.card import Origin
+        from fiancee_hub.saving import card_of
+
+        origin = {"base_model": self.repository} | origin
+        return card_of(self.model, self.config, Origin(**origin), self.loaded_from)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -85,7 +85,7 @@ def choose(mean: FloatArray, spread: FloatArray, budget: float, margin: float | 
         exit indices, integers (…).
     """
     branches = mean.shape[-1]
-    if margin is None:
+    if margin is None or not branches:
         return np.full(mean.shape[:-1], branches + 1)
     fits = mean + margin * spread <= budget
     return np.where(fits.any(-1), fits.argmax(-1), branches) + 1

@@ -79,7 +79,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         _check_finite(path, name, tensor)
     partial = path.with_name(f".{path.name}.part")
-    save_file(dict(tensors), partial, metadata={"format": "pt", DIGEST: digest(tensors)})
+    # One entry only: the library writes several in any order, and files would differ.
+    save_file(dict(tensors), partial, metadata={DIGEST: digest(tensors)})
     os.replace(partial, path)
 
 
@@ -90,7 +91,7 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
         tensor = tensors[name]
         shape = ",".join(str(size) for size in tensor.shape)
         state.update(f"{name} {TYPE_NAMES[tensor.dtype]} [{shape}]\n".encode())
-        state.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        state.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return state.hexdigest()
 
 

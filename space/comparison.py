@@ -103,7 +103,7 @@ def budget_slider(prefix: str) -> gr.Slider:
     return slider
 
 
-def picture_slider(prefix: str) -> gr.ImageSlider:
+def picture_slider(prefix: str, max_height: int = 600) -> gr.ImageSlider:
     """Early exit and full depth under one sliding edge."""
     return PictureSlider(
         label="Early exit | full depth",
@@ -111,7 +111,7 @@ def picture_slider(prefix: str) -> gr.ImageSlider:
         type="pil",
         interactive=False,
         buttons=["fullscreen"],
-        max_height=600,
+        max_height=max_height,
         elem_id=f"{prefix}pictures",
         elem_classes="pictures",
     )

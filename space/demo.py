@@ -1,45 +1,87 @@
 """Puts the screens together and serves them."""
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 import torch
 
-from fiancee_hub.pipelines import FianceePipeline
-from space import streets, texts, theme
+from fiancee_hub.face_pipeline import Controls, FacesPipeline
+from fiancee_hub.street_pipeline import StreetsPipeline
+from space import face_screen, people, streets, texts, theme
 from space.settings import Settings
 
-TITLE = "FIANCEE streets: pictures that cost what they need"
-CACHE_SECONDS = 3600
+logger = logging.getLogger(__name__)
+
+TITLE = "FIANCEE: pictures that cost what they need"
+CACHE_SECONDS = (600, 1800)
+"""How often Gradio's cache is searched, and how old its files grow."""
+
 CSS = Path(__file__).parent / "demo.css"
 
 
-def load(settings: Settings) -> FianceePipeline:
-    """The streets model, warmed up, so that the first visitor's times are true ones."""
+@dataclass(frozen=True)
+class Models:
+    """What the demo shows; ``faces`` is None where its checkpoint is missing."""
+
+    streets: StreetsPipeline
+    faces: FacesPipeline | None
+
+
+def load(settings: Settings) -> Models:
+    """The models, warmed up, so that the first visitor's times are true ones."""
     torch.set_num_threads(settings.threads)
-    pipe = FianceePipeline.from_pretrained(settings.streets)
+    return Models(_streets(settings.streets), _faces(settings.faces))
+
+
+def _streets(checkpoint: str) -> StreetsPipeline:
+    pipe = StreetsPipeline.from_pretrained(checkpoint)
+    assert isinstance(pipe, StreetsPipeline)
     height, width = pipe.size
     pipe.compare([[0] * width] * height, budget=0.0)
     return pipe
 
 
-def build(pipe: FianceePipeline, settings: Settings) -> gr.Blocks:
+def _faces(checkpoint: str) -> FacesPipeline | None:
+    # A Hub id is never an absolute path.
+    if Path(checkpoint).is_absolute() and not Path(checkpoint).is_dir():
+        logger.warning("There is no folder %s: the demo runs without faces", checkpoint)
+        return None
+    pipe = FacesPipeline.from_pretrained(checkpoint)
+    assert isinstance(pipe, FacesPipeline)
+    pipe.compare(source=people.examples()[0].path, driver=Controls(), budget=0.0)
+    return pipe
+
+
+def build(models: Models, settings: Settings) -> gr.Blocks:
     """The whole demo, not yet served."""
-    with gr.Blocks(
-        title=TITLE, analytics_enabled=False, delete_cache=(CACHE_SECONDS, CACHE_SECONDS)
-    ) as demo:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as demo:
         gr.Markdown(texts.read("header"), elem_id="header")
-        streets.screen(demo, pipe)
-        gr.Markdown(texts.read("limits"), elem_id="limits")
+        if models.faces is None:
+            gr.Markdown(texts.read("faces-missing"), elem_id="notice")
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Streets", id="streets"):
+                gr.Markdown(texts.read("streets"), elem_classes="lead")
+                streets.screen(demo, models.streets)
+                gr.Markdown(texts.read("limits"), elem_classes="limits")
+            if models.faces is not None:
+                with gr.Tab("Faces", id="faces") as tab:
+                    gr.Markdown(texts.read("faces"), elem_classes="lead")
+                    face_screen.screen(tab, models.faces)
+                    gr.Markdown(texts.read("faces-limits"), elem_classes="limits")
+            with gr.Tab("How it works", id="method"):
+                gr.Markdown(texts.read("method"), elem_id="method")
+        gr.Markdown(texts.read("footer"), elem_id="footer")
     demo.queue(max_size=settings.queue)
     return demo
 
 
-def launch(demo: gr.Blocks, pipe: FianceePipeline, settings: Settings) -> None:
+def launch(demo: gr.Blocks, models: Models, settings: Settings) -> None:
     """Serves the demo until it is stopped."""
     demo.launch(
         theme=theme.theme(),
-        css=CSS.read_text(encoding="utf-8") + theme.class_chips(pipe.config.classes),
+        css=CSS.read_text(encoding="utf-8") + theme.class_chips(models.streets.config.classes),
         ssr_mode=False,
         max_file_size=settings.upload,
         footer_links=["api", "gradio"],

@@ -1,4 +1,7 @@
-"""Gradio parts that leave no picture on the server's disk."""
+"""Gradio parts that leave no picture on the server's disk.
+
+Gradio writes a stub file beside this one when it is imported; git leaves it alone.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -23,17 +26,17 @@ class PictureSlider(gr.ImageSlider):
 
 
 class PhotoInput(gr.Image):
-    """Takes a photograph into memory, and shows what it is given as a ``data:`` address."""
+    """Hands over the bytes of an upload, whose file is gone then; shows a ``data:`` address."""
 
     is_template = True
 
     def preprocess(self, payload: ImageData | None) -> Any:
-        """The bytes of the uploaded file, which is gone afterwards; None without one."""
+        """The bytes of the uploaded file; None without one."""
         return files.taken(Path(payload.path)) if payload and payload.path else None
 
-    def postprocess(self, value: Any) -> Any:
+    def postprocess(self, value: Any) -> ImageData | None:
         """A ``data:`` address, or None."""
-        return ImageData(url=value) if _is_address(value) else super().postprocess(value)
+        return ImageData(url=value) if value else None
 
 
 class ClipInput(gr.UploadButton):

@@ -1,6 +1,7 @@
 """What a host can set, all of it from environment variables, read here and nowhere else.
 
 FIANCEE_CHECKPOINT_STREETS   folder or Hub id (user/repo or user/repo@revision) of the streets model
+FIANCEE_CHECKPOINT_FACES     the same of the faces model; without that folder there is no faces tab
 FIANCEE_THREADS              PyTorch threads; by default two, or one where there is one processor
 FIANCEE_QUEUE                visitors that may wait before the next is asked to come back later
 FIANCEE_UPLOAD               largest upload, such as 10mb
@@ -21,6 +22,7 @@ class Settings:
     """How the demo runs on this host."""
 
     streets: str = str(ROOT / "weights_card" / "streets")
+    faces: str = str(ROOT / "weights_card" / "faces")
     threads: int = 2
     queue: int = 32
     upload: str = "10mb"
@@ -34,6 +36,7 @@ class Settings:
         """
         return cls(
             streets=environment.get("FIANCEE_CHECKPOINT_STREETS") or cls.streets,
+            faces=environment.get("FIANCEE_CHECKPOINT_FACES") or cls.faces,
             threads=_count(environment, "FIANCEE_THREADS", min(2, os.cpu_count() or 1)),
             queue=_count(environment, "FIANCEE_QUEUE", cls.queue),
             upload=environment.get("FIANCEE_UPLOAD") or cls.upload,

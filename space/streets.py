@@ -28,6 +28,7 @@ UPLOADS = [".png", ".jpg", ".jpeg", ".webp", ".npy"]
 
 NEW_SEED = f"() => Math.floor(Math.random() * {SEEDS})"
 
+
 class Handlers:
     """What happens on the screen. Holds the model only: a request's state is its own."""
 
@@ -153,6 +154,7 @@ def _map(handlers: Handlers) -> gr.ImageEditor:
         buttons=[],
         format="png",
         elem_id="examples",
+        elem_classes="examples",
     )
     with gr.Row(elem_id="sources"):
         blank = gr.Button("Blank map", size="sm", min_width=120)

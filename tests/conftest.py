@@ -1,13 +1,29 @@
 """Fixtures: a very small checkpoint with random weights, and a pipeline on it."""
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import tiny
+import tiny_faces
 from tiny import config_of, random_model
 
 from fiancee_hub import FianceePipeline
 from fiancee_hub.hub import save_checkpoint
 from fiancee_hub.models.exits import EarlyExitModel
+
+
+@pytest.fixture(scope="session", params=[tiny, tiny_faces], ids=lambda module: module.__name__)
+def family(request: pytest.FixtureRequest) -> ModuleType:
+    """A module with a small model of a family and inputs for it."""
+    module: ModuleType = request.param
+    return module
+
+
+@pytest.fixture(scope="session")
+def family_model(family: ModuleType) -> EarlyExitModel:
+    found: EarlyExitModel = family.random_model()
+    return found
 
 
 @pytest.fixture(scope="session")

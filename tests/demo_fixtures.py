@@ -1,14 +1,16 @@
-"""A very small streets checkpoint: random weights, but the true classes, so that examples fit."""
+"""Very small checkpoints for the demo: random weights, but the true classes of streets."""
 
 from dataclasses import replace
 from pathlib import Path
 
+import tiny_faces
 import torch
 from tiny import EXITS, GUIDES
 
-from fiancee_hub.config import CheckpointConfig
+from fiancee_hub.config import CheckpointConfig, untrained
 from fiancee_hub.cost import Costs, count
 from fiancee_hub.hub import build, save_checkpoint
+from fiancee_hub.models.configs import Recipe
 from fiancee_hub.models.oasis import OasisConfig
 from fiancee_hub.router import BUDGETS, Calibration
 from fiancee_hub.training.classes import STREETS
@@ -27,6 +29,18 @@ def save_street_checkpoint(folder: Path) -> Path:
         model = build(config).eval().requires_grad_(False)
     _spread_out(model.state_dict())
     save_checkpoint(folder, model, replace(config, costs=count(model)))
+    return folder
+
+
+def save_face_checkpoint(folder: Path) -> Path:
+    """Writes a faces checkpoint to ``folder``; expressions move something, routes differ."""
+    recipe = Recipe(tiny_faces.GENERATOR, tiny_faces.EXITS, tiny_faces.GUIDES)
+    model = tiny_faces.random_model()
+    random = torch.Generator().manual_seed(0)
+    model.trunk.expression_basis.normal_(std=0.05, generator=random)
+    calibration = Calibration(0.9, 0.9, 500, BUDGETS, (0.0,) * len(BUDGETS), {"drawn": 500})
+    config = replace(untrained(recipe), costs=count(model), calibration=calibration)
+    save_checkpoint(folder, model, config)
     return folder
 
 

@@ -23,19 +23,20 @@ ARGUMENTS = (
     "--no-first-run",
 )
 START_SECONDS = 120
-PATIENCE = 60_000
+PATIENCE = 120_000
 """Milliseconds that the page may take on a busy machine."""
 
 
 @contextmanager
-def serving(checkpoint: Path, log: Path) -> Iterator[str]:
-    """``app.py`` on a free port with a checkpoint; gives its address."""
+def serving(streets: Path, faces: Path, log: Path) -> Iterator[str]:
+    """``app.py`` on a free port with two checkpoints; gives its address."""
     port = _free_port()
     environment = {
         **os.environ,
-        "FIANCEE_CHECKPOINT_STREETS": str(checkpoint),
+        "FIANCEE_CHECKPOINT_STREETS": str(streets),
+        "FIANCEE_CHECKPOINT_FACES": str(faces),
         "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(log.parent / "gradio"),
+        "GRADIO_TEMP_DIR": str(cache_of(log)),
     }
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -48,6 +49,11 @@ def serving(checkpoint: Path, log: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+def cache_of(log: Path) -> Path:
+    """Where a server with this log keeps uploads and results."""
+    return log.parent / "gradio"
 
 
 def _free_port() -> int:
@@ -75,8 +81,10 @@ def browsing() -> Iterator[Browser]:
         browser.close()
 
 
-class StreetsPage:
-    """The streets screen through a visitor's eyes and hands."""
+class DemoPage:
+    """One screen through a visitor's eyes and hands; its parts' ids begin with ``prefix``."""
+
+    prefix = ""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
@@ -84,7 +92,6 @@ class StreetsPage:
         page.set_default_timeout(PATIENCE)
         page.on("response", lambda response: self.urls.add(response.url))
         page.goto(url)
-        self.wait_until_measured()
 
     @property
     def hosts(self) -> set[str]:
@@ -92,32 +99,72 @@ class StreetsPage:
         return {url.split("/")[2] for url in self.urls if url.startswith(("http", "ws"))}
 
     @property
-    def pictures(self) -> Locator:
-        return self.page.locator("#pictures img")
+    def error(self) -> Locator:
+        return self.page.get_by_test_id("toast-body")
+
+    def part(self, name: str, inside: str = "") -> Locator:
+        return self.page.locator(f"#{self.prefix}{name} {inside}".rstrip())
 
     def fact(self, key: str) -> str:
-        return self.page.locator(f"#facts [data-fact={key}]").first.inner_text()
+        return self.part("facts", f"[data-fact={key}]").first.inner_text()
 
     def wait_until_measured(self) -> None:
         """All exits are in the plot."""
-        expect(self.page.locator("#plot circle.true").first).to_be_visible(timeout=PATIENCE)
+        expect(self.part("plot", "circle.true").first).to_be_visible(timeout=PATIENCE)
 
     def sources(self) -> list[str]:
-        return [str(image.get_attribute("src")) for image in self.pictures.all()]
+        """Addresses of both pictures."""
+        return [str(image.get_attribute("src")) for image in self.part("pictures", "img").all()]
+
+    @contextmanager
+    def new_result(self) -> Iterator[None]:
+        """Waits until a result has come that was not there before, with all exits measured."""
+        self.part("plot", "svg").evaluate("element => element.id = 'old'")
+        yield
+        expect(self.part("plot", "#old")).to_have_count(0, timeout=PATIENCE)
+        self.wait_until_measured()
 
     def generate(self) -> list[str]:
         """Presses Generate and waits for the result; addresses of both pictures."""
-        # Marks what is on the page, so that the new result is not mistaken for it.
-        self.page.locator("#plot svg").evaluate("element => element.id = 'old'")
-        self.page.locator("#generate").click()
-        expect(self.page.locator("#plot #old")).to_have_count(0, timeout=PATIENCE)
-        self.wait_until_measured()
+        with self.new_result():
+            self.part("generate").click()
         return self.sources()
 
+    def pick(self, gallery: str, number: int) -> None:
+        """Clicks on an example."""
+        self.part(gallery).get_by_role("button", name=f"Thumbnail {number}", exact=False).click()
+
+
+class FacesPage(DemoPage):
+    """The faces screen."""
+
+    prefix = "face-"
+
+    def __init__(self, page: Page, url: str) -> None:
+        super().__init__(page, url)
+        page.get_by_role("tab", name="Faces").click()
+        self.wait_until_measured()
+
+    def upload(self, part: str, path: Path) -> None:
+        self.part(part, "input[type=file]").set_input_files(path)
+
+    def press(self, slider: str, key: str, times: int) -> None:
+        """Moves a slider with the keyboard."""
+        knob = self.part(slider, "input[type=range]")
+        for _ in range(times):
+            knob.press(key)
+
+
+class StreetsPage(DemoPage):
+    """The streets screen."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        super().__init__(page, url)
+        self.wait_until_measured()
+
     def pick_example(self, number: int) -> None:
-        examples = self.page.locator("#examples")
         with self.new_map():
-            examples.get_by_role("button", name=f"Thumbnail {number}", exact=False).click()
+            self.pick("examples", number)
 
     def pick_blank(self) -> None:
         with self.new_map():
@@ -154,7 +201,3 @@ class StreetsPage:
     def upload(self, path: Path) -> None:
         """Gives a file to the upload button."""
         self.page.locator("#sources input[type=file]").set_input_files(path)
-
-    @property
-    def error(self) -> Locator:
-        return self.page.get_by_test_id("toast-body")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
+from itertools import count, islice, product
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def neutral() -> Floats:
     irises = []
     for eye in EYES:
         middle = vertices[list(eye)].mean(0)
-        rim = np.array([(-1, 0, 0), (0, 1, 0), (1, 0, 0), (0, -1, 0)], np.float32) * 0.55
+        rim = np.array([(1, 0, 0), (0, 1, 0), (-1, 0, 0), (0, -1, 0)], np.float32) * 0.57
         irises += [middle, *(middle + rim)]
     return np.concatenate([vertices, np.array(irises, np.float32)])
 
@@ -130,7 +131,9 @@ def write_faces(root: Path, splits: dict[str, int], frames: int = 4) -> FaceFold
     landmarks = [project(head.canonical, head.pose) for head in heads]
     np.save(root / "images.npy", np.stack(pictures))
     np.save(root / "landmarks.npy", np.stack(landmarks) * _found(rows)[:, None, None])
-    np.save(root / "expressions.npy", np.stack([h.expression for h in heads]) * _found(rows)[:, None])
+    np.save(
+        root / "expressions.npy", np.stack([h.expression for h in heads]) * _found(rows)[:, None]
+    )
     (root / "frames.json").write_text(json.dumps([asdict(row) for row in rows]))
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -139,16 +142,14 @@ def write_faces(root: Path, splits: dict[str, int], frames: int = 4) -> FaceFold
 
 
 def _rows(splits: dict[str, int], frames: int) -> Iterator[Row]:
-    person = 0
-    for split, count in splits.items():
-        for person in range(person + 1, person + 1 + count):
-            name = str(person)
-            for clip in ("a0", "b0"):
-                for index in range(frames):
-                    file = f"{name}/{clip}_{index:05d}.jpg"
-                    yield Row(file, name, f"{name}/{clip}", "clip", split, found=True)
-            yield Row(f"{name}/p1.jpg", name, f"{name}/p1", "lfw", split, found=True)
-        yield Row(f"{person}/p2.jpg", str(person), f"{person}/p2", "lfw", split, found=False)
+    numbers = count(1)
+    for split, persons in splits.items():
+        for person in map(str, islice(numbers, persons)):
+            for clip, index in product(("a0", "b0"), range(frames)):
+                name, group = f"{person}/{clip}_{index:05d}.jpg", f"{person}/{clip}"
+                yield Row(name, person, group, "clip", split, found=True)
+            yield Row(f"{person}/p1.jpg", person, f"{person}/p1", "lfw", split, found=True)
+        yield Row(f"{person}/p2.jpg", person, f"{person}/p2", "lfw", split, found=False)
 
 
 def _found(rows: list[Row]) -> Floats:

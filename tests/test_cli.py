@@ -8,13 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_faces
+import torch
 from PIL import Image
 from tiny import CLASSES, random_map
 
 from fiancee_hub import FianceePipeline
 from fiancee_hub.bulk import ROUTES, seed_of
 from fiancee_hub.cli import main
+from fiancee_hub.config import to_json, untrained
+from fiancee_hub.cost import count, parameters
+from fiancee_hub.hub import build
 from fiancee_hub.label_maps import to_palette_image
+from fiancee_hub.models.configs import FACES, PORTRAIT_CONFIGS, Recipe
+from fiancee_hub.models.portraits import PortraitGenerator
 
 Capture = pytest.CaptureFixture[str]
 
@@ -59,11 +66,48 @@ def test_info_of_a_checkpoint(
     assert found["parameters_in_all"] == costs.parameters
 
 
+def test_info_of_the_published_faces_generator(capsys: Capture) -> None:
+    assert run("info", "megaportraits", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["height"], found["width"], found["classes"]) == (512, 512, None)
+    assert [row["macs"] for row in found["exits"]] == [found["macs"]]
+    with torch.device("meta"):
+        trunk = PortraitGenerator(PORTRAIT_CONFIGS["megaportraits"])
+    assert found["parameters"] == parameters(trunk) > 2e8
+    assert found["macs"] > found["encoder_macs"] / 3 > 1e11
+
+
+def test_info_of_faces_as_text(capsys: Capture) -> None:
+    assert run("info", "faces") == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("faces: 256x256, faces\n")
+    with torch.device("meta"):
+        costs = count(build(untrained(FACES)))
+    assert f"\nmacs {costs.full_depth}\n" in shown
+    assert f"\nencoder macs {costs.encoder} (source, once)\n" in shown
+    assert len(shown.splitlines()) - 8 == len(costs.exits)
+
+
+def test_info_of_a_faces_checkpoint(tmp_path: Path, capsys: Capture) -> None:
+    """Only config.json is read: its costs are counted anew."""
+    model = tiny_faces.random_model()
+    config = untrained(Recipe(tiny_faces.GENERATOR, tiny_faces.EXITS, tiny_faces.GUIDES))
+    (tmp_path / "config.json").write_text(to_json(config))
+    assert run("info", tmp_path, "--json") == 0
+    found, costs = json.loads(capsys.readouterr().out), count(model)
+    assert found["family"] == "portraits"
+    assert [row["macs"] for row in found["exits"]] == list(costs.exits)
+    assert found["encoder_macs"] == costs.encoder > 0
+    assert found["parameters"] == parameters(model.trunk)
+    assert found["parameters_in_all"] == costs.parameters
+
+
 def test_info_as_text(tiny_checkpoint: Path, capsys: Capture) -> None:
     assert run("info", tiny_checkpoint) == 0
     shown = capsys.readouterr().out
     assert "parameters " in shown
     assert "full depth" in shown
+    assert "encoder" not in shown
 
 
 def test_generate_one(

@@ -1,6 +1,9 @@
 """Counted costs."""
 
+from types import ModuleType
+
 import pytest
+import tiny_faces
 import torch
 from tiny import config_of, maps, noise
 from torch import nn
@@ -21,30 +24,47 @@ def test_a_matrix_product_by_hand() -> None:
     assert parameters(layer) == 7 * 11 + 11
 
 
-def test_deeper_exits_cost_more(model: EarlyExitModel) -> None:
-    costs = count(model)
+def test_deeper_exits_cost_more(family_model: EarlyExitModel) -> None:
+    costs = count(family_model)
     assert list(costs.exits) == sorted(set(costs.exits))
     assert costs.full_depth == costs.exits[-1]
-    assert len(costs.exits) == model.exits
+    assert len(costs.exits) == family_model.exits
 
 
-def test_counting_executes_nothing(model: EarlyExitModel) -> None:
-    assert all(tensor.is_meta for tensor in on_meta(model).state_dict().values())
-    assert not any(tensor.is_meta for tensor in model.state_dict().values())
+def test_counting_executes_nothing(family_model: EarlyExitModel) -> None:
+    assert all(tensor.is_meta for tensor in on_meta(family_model).state_dict().values())
+    assert not any(tensor.is_meta for tensor in family_model.state_dict().values())
 
 
-def test_counts_equal_a_real_run(model: EarlyExitModel) -> None:
-    costs = count(model)
-    for exit_index in range(1, model.exits + 1):
-        counted = macs(lambda index=exit_index: model(maps(1), noise(1), exit_index=index))  # type: ignore[misc]
-        assert costs.exits[exit_index - 1] == counted
+def test_counts_equal_a_real_run(family_model: EarlyExitModel, family: ModuleType) -> None:
+    costs, inputs = count(family_model), family.inputs(1)
+    for exit_index in range(1, family_model.exits + 1):
+        counted = macs(lambda index=exit_index: family_model(*inputs, exit_index=index))  # type: ignore[misc]
+        assert costs.exits[exit_index - 1] + costs.encoder == counted
 
 
-def test_branches_pay_for_the_guide_look_up(model: EarlyExitModel) -> None:
-    costs = count(model)
-    progress = model.start(maps(1), noise(1))
-    unguided = macs(lambda: model.render(progress, 1, guided=False))
-    assert costs.exits[0] - unguided == costs.guides
+def test_what_is_read_ahead_is_counted_apart(
+    family_model: EarlyExitModel, family: ModuleType
+) -> None:
+    assert (count(family_model).encoder > 0) == (family is tiny_faces)
+
+
+def test_examples_are_inputs_of_one_image(family_model: EarlyExitModel, family: ModuleType) -> None:
+    for encoded in (True, False):
+        inputs = family_model.trunk.example_inputs(encoded=encoded)
+        image = family_model(*inputs, exit_index=2)
+        assert image.shape == (1, 3, *family.SIZE)
+        assert image.isfinite().all()
+
+
+def test_branches_pay_for_the_guide_look_up(
+    family_model: EarlyExitModel, family: ModuleType
+) -> None:
+    costs = count(family_model)
+    progress = family_model.start(*family.inputs(1))
+    unguided = macs(lambda: family_model.render(progress, 1, guided=False))
+    guided = macs(lambda: family_model.render(progress, 1))
+    assert guided - unguided == costs.guides > 0
 
 
 def test_a_routed_call_pays_for_the_predictor(model: EarlyExitModel) -> None:

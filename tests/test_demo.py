@@ -17,8 +17,9 @@ from PIL import Image
 from fiancee_hub import FianceePipeline
 from fiancee_hub.errors import InputError
 from fiancee_hub.pipelines import Result
+from fiancee_hub.street_pipeline import StreetsPipeline
 from fiancee_hub.training.classes import STREETS
-from space import demo, errors, facts, files, maps, plots, streets, theme
+from space import comparison, demo, errors, facts, files, maps, plots, streets, theme
 from space.examples.draw import SCENES
 from space.facts import Outcome
 from space.settings import Settings
@@ -34,12 +35,14 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pipe(checkpoint: Path) -> FianceePipeline:
-    return FianceePipeline.from_pretrained(checkpoint)
+def pipe(checkpoint: Path) -> StreetsPipeline:
+    loaded = FianceePipeline.from_pretrained(checkpoint)
+    assert isinstance(loaded, StreetsPipeline)
+    return loaded
 
 
 @pytest.fixture(scope="module")
-def handlers(pipe: FianceePipeline) -> streets.Handlers:
+def handlers(pipe: StreetsPipeline) -> streets.Handlers:
     return streets.Handlers(pipe)
 
 
@@ -173,7 +176,7 @@ def test_the_class_picker_shows_every_colour() -> None:
 # handlers
 
 
-def test_the_early_picture_comes_first(handlers: streets.Handlers, pipe: FianceePipeline) -> None:
+def test_the_early_picture_comes_first(handlers: streets.Handlers, pipe: StreetsPipeline) -> None:
     path = handlers.examples[3].path
     with Image.open(path) as example:
         editor = {"background": example.copy()}
@@ -275,8 +278,8 @@ def test_the_api_reads_no_file_that_was_not_sent(handlers: streets.Handlers, fil
 
 
 @pytest.fixture(scope="module")
-def page(pipe: FianceePipeline) -> gr.Blocks:
-    return demo.build(pipe, Settings())
+def page(pipe: StreetsPipeline) -> gr.Blocks:
+    return demo.build(demo.Models(pipe, None), Settings())
 
 
 def test_only_the_typed_endpoint_is_public(page: gr.Blocks) -> None:
@@ -287,7 +290,7 @@ def test_only_the_typed_endpoint_is_public(page: gr.Blocks) -> None:
 
 
 def test_the_model_is_shared_by_one_queue(page: gr.Blocks) -> None:
-    using = [f for f in page.fns.values() if f.concurrency_id == streets.MODEL]
+    using = [f for f in page.fns.values() if f.concurrency_id == comparison.MODEL]
     assert len(using) == 3
     assert {f.concurrency_limit for f in using} == {1}
 
@@ -300,5 +303,6 @@ def test_the_page_asks_no_other_host(page: gr.Blocks) -> None:
 
 
 def test_loading_warms_the_model_up(checkpoint: Path) -> None:
-    threads = torch.get_num_threads()
-    assert demo.load(Settings(streets=str(checkpoint), threads=threads)).model.exits == 4
+    settings = Settings(str(checkpoint), str(checkpoint / "none"), torch.get_num_threads())
+    models = demo.load(settings)
+    assert models.streets.model.exits == 4 and models.faces is None

@@ -1,6 +1,7 @@
 """The demo in a real browser."""
 
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,33 +13,71 @@ from PIL import Image
 
 pytest.importorskip("playwright.sync_api")
 
-from demo_fixtures import save_street_checkpoint
-from demo_server import CHROMIUM, PATIENCE, ROOT, StreetsPage, browsing, serving
+from demo_fixtures import save_face_checkpoint, save_street_checkpoint
+from demo_server import (
+    CHROMIUM,
+    PATIENCE,
+    ROOT,
+    DemoPage,
+    FacesPage,
+    StreetsPage,
+    browsing,
+    cache_of,
+    serving,
+)
 from playwright.sync_api import Browser, expect
 
 from fiancee_hub import FianceePipeline
+from fiancee_hub.face_pipeline import GENERATED, MARK, Controls, FacesPipeline
+from fiancee_hub.faces.clips import write_clip
+from fiancee_hub.hub import CONFIG, WEIGHTS
+from fiancee_hub.street_pipeline import StreetsPipeline
+from space import people
 from space.maps import examples
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 
-SHIPPED = ROOT / "weights_card" / "streets"
+SHIPPED = ROOT / "weights_card"
+
+
+def shipped(name: str, otherwise: Callable[[Path], Path], folder: Path) -> Path:
+    """The checkpoint that comes with the demo, or a small one."""
+    ready = all((SHIPPED / name / file).is_file() for file in (CONFIG, WEIGHTS))
+    return SHIPPED / name if ready else otherwise(folder)
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if (SHIPPED / "config.json").is_file():
-        return SHIPPED
-    return save_street_checkpoint(tmp_path_factory.mktemp("streets"))
+    return shipped("streets", save_street_checkpoint, tmp_path_factory.mktemp("streets"))
 
 
 @pytest.fixture(scope="module")
-def pipe(checkpoint: Path) -> FianceePipeline:
-    return FianceePipeline.from_pretrained(checkpoint)
+def face_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shipped("faces", save_face_checkpoint, tmp_path_factory.mktemp("faces"))
 
 
 @pytest.fixture(scope="module")
-def url(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(checkpoint, tmp_path_factory.mktemp("demo") / "log.txt") as address:
+def pipe(checkpoint: Path) -> StreetsPipeline:
+    loaded = FianceePipeline.from_pretrained(checkpoint)
+    assert isinstance(loaded, StreetsPipeline)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def face_pipe(face_checkpoint: Path) -> FacesPipeline:
+    loaded = FacesPipeline.from_pretrained(face_checkpoint)
+    assert isinstance(loaded, FacesPipeline)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "log.txt"
+
+
+@pytest.fixture(scope="module")
+def url(checkpoint: Path, face_checkpoint: Path, log: Path) -> Iterator[str]:
+    with serving(checkpoint, face_checkpoint, log) as address:
         yield address
 
 
@@ -56,8 +95,20 @@ def screen(browser: Browser, url: str, request: pytest.FixtureRequest) -> Iterat
     page.close()
 
 
-def picture(screen: StreetsPage, source: str) -> np.ndarray[Any, Any]:
-    with Image.open(BytesIO(screen.page.request.get(source).body())) as image:
+@pytest.fixture(params=[(1400, 900)])
+def faces(browser: Browser, url: str, request: pytest.FixtureRequest) -> Iterator[FacesPage]:
+    width, height = request.param
+    page = browser.new_page(viewport={"width": width, "height": height})
+    yield FacesPage(page, url)
+    page.close()
+
+
+def picture(screen: DemoPage, source: str) -> np.ndarray[Any, Any]:
+    if source.startswith("data:"):
+        content = b64decode(source.partition(",")[2])
+    else:
+        content = screen.page.request.get(source).body()
+    with Image.open(BytesIO(content)) as image:
         return np.asarray(image.convert("RGB"))
 
 
@@ -66,7 +117,7 @@ def largest_difference(first: Any, second: Any) -> int:
 
 
 def test_an_example_is_generated_as_the_library_does(
-    screen: StreetsPage, pipe: FianceePipeline
+    screen: StreetsPage, pipe: StreetsPipeline
 ) -> None:
     screen.pick_example(5)
     sources = screen.generate()
@@ -101,7 +152,7 @@ def test_drawing_starts_on_a_blank_map(screen: StreetsPage) -> None:
     expect(screen.page.locator("#facts .notes")).to_have_count(0)
 
 
-def test_the_budget_and_the_seed_count(screen: StreetsPage, pipe: FianceePipeline) -> None:
+def test_the_budget_and_the_seed_count(screen: StreetsPage, pipe: StreetsPipeline) -> None:
     screen.page.locator("#budget input[type=number]").fill("0")
     screen.page.locator("#seed input").fill("11")
     screen.generate()
@@ -149,7 +200,7 @@ def test_the_page_fits_a_phone(screen: StreetsPage) -> None:
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 375
 
 
-def test_programs_get_the_picture_and_its_route(url: str, pipe: FianceePipeline) -> None:
+def test_programs_get_the_picture_and_its_route(url: str, pipe: StreetsPipeline) -> None:
     path = examples()[3].path
     image, route = Client(url, verbose=False).predict(
         label_map=handle_file(str(path)), budget=0.1, seed=5, api_name="/streets"
@@ -168,3 +219,131 @@ def test_programs_are_told_what_is_wrong(url: str) -> None:
         )
     with pytest.raises(Exception, match="handle_file"):
         client.predict(label_map={"path": str(ROOT / "app.py")}, api_name="/streets")
+
+
+# faces
+
+FACES = [example.path for example in people.examples()]
+
+
+def face_files(log: Path) -> set[Path]:
+    """What the server keeps, the streets' pictures aside."""
+    kept = {path for path in cache_of(log).rglob("*") if path.is_file()}
+    return {path for path in kept if path.name not in ("picture.png", "map.png", "street.png")}
+
+
+def group_photo(folder: Path) -> Path:
+    """Two persons, the larger one at the left."""
+    canvas = Image.new("RGB", (620, 340), (170, 175, 180))
+    for path, side, corner in ((FACES[0], 300, (10, 20)), (FACES[2], 230, (360, 60))):
+        with Image.open(path) as portrait:
+            canvas.paste(portrait.resize((side, side)), corner)
+    canvas.save(folder / "group.png")
+    return folder / "group.png"
+
+
+def test_sliders_move_a_face_as_the_library_does(
+    faces: FacesPage, face_pipe: FacesPipeline
+) -> None:
+    before = faces.sources()
+    with faces.new_result():
+        faces.press("yaw", "ArrowRight", 9)
+        expect(faces.part("facts", ".waiting")).to_be_visible(timeout=PATIENCE)
+    early, full = (picture(faces, source) for source in faces.sources())
+    assert not np.array_equal(picture(faces, before[1]), full)
+    controls = Controls(yaw=9.0, relative=True)
+    expected = face_pipe.compare(source=FACES[0], driver=controls, budget=0.1)
+    assert largest_difference(early, expected.early.image) <= 1
+    assert largest_difference(full, expected.full.image) <= 1
+    assert faces.fact("exit") == f"{expected.early.exit} of {face_pipe.model.exits}"
+    assert float(faces.fact("measured")) == pytest.approx(expected.lpips, abs=2e-4)
+    assert faces.part("plot", "circle.true").count() == face_pipe.model.exits
+    expect(faces.part("facts", "[data-fact=macs-anew]").first).to_have_count(1)
+    assert faces.hosts == {faces.page.url.split("/")[2]}
+
+
+def test_one_of_several_faces_is_chosen_and_nothing_stays(
+    faces: FacesPage, log: Path, tmp_path: Path
+) -> None:
+    kept = face_files(log)
+    with faces.new_result():
+        faces.upload("source", group_photo(tmp_path))
+    expect(faces.part("source-notes")).to_contain_text("Found 2 faces")
+    first = faces.sources()
+    with faces.new_result():
+        faces.part("choice").get_by_label("Face 2").check()
+    assert picture(faces, faces.sources()[1]).shape == picture(faces, first[1]).shape
+    assert faces.sources()[1] != first[1]
+    faces.part("whole-wanted", "input").check()
+    expect(faces.part("whole", "img")).to_be_visible(timeout=PATIENCE)
+    assert face_files(log) == kept
+
+
+def test_a_picture_without_a_face_is_refused_and_gone(
+    faces: FacesPage, log: Path, tmp_path: Path
+) -> None:
+    kept, shown = face_files(log), faces.part("source", "img").first.get_attribute("src")
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "wall.png")
+    faces.upload("source", tmp_path / "wall.png")
+    expect(faces.error).to_contain_text("No face was found", timeout=PATIENCE)
+    # The source before takes its place again.
+    expect(faces.part("source", "img").first).to_have_attribute("src", str(shown))
+    assert face_files(log) == kept
+
+
+def test_an_example_drives(faces: FacesPage, face_pipe: FacesPipeline) -> None:
+    faces.part("mode").get_by_label("Picture").check()
+    with faces.new_result():
+        faces.pick("driver-examples", 4)
+    expected = face_pipe(source=FACES[0], driver=FACES[3], reference=FACES[2], budget=0.1)
+    assert largest_difference(picture(faces, faces.sources()[0]), expected.image) <= 1
+
+
+def test_a_clip_drives_and_is_gone(faces: FacesPage, log: Path, tmp_path: Path) -> None:
+    kept = face_files(log)
+    frames = [Image.open(path).convert("RGB") for path in FACES[2:]]
+    write_clip(frames * 2, 4, tmp_path / "clip.mp4")
+    faces.part("mode").get_by_label("Clip").check()
+    faces.upload("clip-group", tmp_path / "clip.mp4")
+    expect(faces.part("clip-notes")).to_contain_text("4 frames", timeout=PATIENCE)
+    faces.part("make").click()
+    expect(faces.part("clip", "video")).to_be_visible(timeout=PATIENCE)
+    faces.page.wait_for_function("document.querySelector('#face-clip video').readyState > 1")
+    assert faces.part("clip", "rect").count() >= 1
+    assert face_files(log) == kept
+
+
+@pytest.mark.parametrize("faces", [(360, 740)], indirect=True)
+def test_the_faces_fit_a_phone(faces: FacesPage) -> None:
+    for mode in ("Sliders", "Picture", "Clip"):
+        faces.part("mode").get_by_label(mode).check()
+        expect(faces.part("make" if mode == "Clip" else "generate")).to_be_visible()
+        assert faces.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_programs_reenact(url: str, log: Path, face_pipe: FacesPipeline) -> None:
+    kept = face_files(log)
+    image, route = Client(url, verbose=False).predict(
+        source=handle_file(str(FACES[0])),
+        driver=handle_file(str(FACES[3])),
+        budget=0.1,
+        api_name="/reenact",
+    )
+    expected = face_pipe(source=FACES[0], driver=FACES[3], budget=0.1)
+    with Image.open(image) as saved:
+        assert largest_difference(saved, expected.image) <= 1
+        assert saved.info[GENERATED] == MARK
+    assert route["exit"] == expected.exit
+    assert {path.name for path in face_files(log) - kept} <= {"face.png"}
+
+
+def test_programs_drive_by_numbers(url: str, face_pipe: FacesPipeline) -> None:
+    image, route = Client(url, verbose=False).predict(
+        source=handle_file(str(FACES[2])), yaw=-8, smile=0.5, exit=1, api_name="/drive"
+    )
+    controls = Controls(yaw=-8, smile=0.5, relative=True)
+    expected = face_pipe(source=FACES[2], driver=controls, exit=1)
+    with Image.open(image) as saved:
+        assert largest_difference(saved, expected.image) <= 1
+    assert route["exit"] == 1

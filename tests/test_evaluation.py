@@ -25,8 +25,9 @@ from fiancee_hub.cli import main
 from fiancee_hub.config import CheckpointConfig, read_config, to_json
 from fiancee_hub.cost import Costs, count
 from fiancee_hub.errors import CheckpointError, DataError
-from fiancee_hub.evaluation import evaluate, tables
-from fiancee_hub.evaluation.card import MARKERS, PLOT, SHEET, write_card, write_into_readme
+from fiancee_hub.evaluation import card_kinds, evaluate, evaluate_streets, tables
+from fiancee_hub.evaluation.card import PLOT, markers, write_card, write_into_readme
+from fiancee_hub.evaluation.card_kinds import SHEET
 from fiancee_hub.evaluation.evaluate import unguided_costs
 from fiancee_hub.evaluation.figures import draw_plot, draw_sheet, without_people
 from fiancee_hub.evaluation.measure import Measurement
@@ -40,6 +41,8 @@ from fiancee_hub.training.classes import STREETS
 from fiancee_hub.training.data import DataFolder
 
 Figures = dict[str, Any]
+
+MARKERS = markers("streets")
 
 COSTS = Costs((10, 40, 100), predictor=2, guides=1, parameters=7)
 TRUE = np.array([[0.05, 0.02], [0.2, 0.08], [0.3, 0.2], [0.15, 0.05]])
@@ -268,9 +271,9 @@ def test_a_card_needs_a_calibration(
 def test_the_readme_changes_only_between_its_markers(figures: Figures, tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text(f"# Über\n\n{MARKERS[0]}\nold\n{MARKERS[1]}\n\nend\n", encoding="utf-8")
-    write_into_readme(path, figures)
+    write_into_readme(path, card_kinds.STREETS, figures)
     once = path.read_text(encoding="utf-8")
-    write_into_readme(path, figures)
+    write_into_readme(path, card_kinds.STREETS, figures)
     assert path.read_text(encoding="utf-8") == once
     assert once.startswith(f"# Über\n\n{MARKERS[0]}\n")
     assert once.endswith(f"\n{MARKERS[1]}\n\nend\n")
@@ -285,7 +288,7 @@ def test_a_readme_without_markers_is_left_alone(
     path = tmp_path / "README.md"
     path.write_text(text)
     with pytest.raises(DataError, match=r"README\.md lacks the lines"):
-        write_into_readme(path, figures)
+        write_into_readme(path, card_kinds.STREETS, figures)
     assert path.read_text() == text
 
 
@@ -364,13 +367,13 @@ def test_an_uncalibrated_checkpoint_is_refused_at_once(
     config = dataclasses.replace(read_config(checkpoint / "config.json"), calibration=None)
     (tmp_path / "config.json").write_text(to_json(config))
     with pytest.raises(CheckpointError, match=r"config\.json has no calibration"):
-        evaluate.evaluate(tmp_path, streets, tmp_path)
+        evaluate_streets.evaluate_streets(tmp_path, streets, tmp_path)
 
 
 def test_missing_data_is_named_at_once(checkpoint: Path, tmp_path: Path) -> None:
     data = write_streets(tmp_path / "data", {"test": 1, "photos": 1})
     with pytest.raises(DataError, match=r"towns\.txt is missing"):
-        evaluate.evaluate(checkpoint, data, tmp_path)
+        evaluate_streets.evaluate_streets(checkpoint, data, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -386,7 +389,7 @@ def evaluated(
     save_segmenter(segmenter, root / "segmenter", {})
     words = ["evaluate", folder, "--data", streets.root, "--segmenter", root / "segmenter"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "DRAWN", 4)
+        patch.setattr(evaluate_streets, "DRAWN", 4)
         # Two threads on busy cores wait for each other at every operation.
         patch.setattr(evaluate, "THREADS", 1)
         quick = functools.partial(exit_milliseconds, rounds=1)

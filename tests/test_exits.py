@@ -1,18 +1,28 @@
-"""Exits resume: what was computed is kept, and nobody else's call changes it."""
+"""Exits of both families resume: what was computed is kept, and nobody else's call changes it."""
 
 from collections.abc import Iterator
 from itertools import product
+from operator import itemgetter
+from types import ModuleType
+from typing import Any
 
 import pytest
+import tiny
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import EXITS, maps, noise
 from torch import Tensor
+from torch.nn import functional as F
 
-from fiancee_hub.models.exits import EarlyExitModel, Progress, select
+from fiancee_hub.models.exits import EarlyExitModel, Progress, each_tensor, select
 
-ALL_EXITS = range(1, len(EXITS) + 2)
+ALL_EXITS = range(1, len(tiny.EXITS) + 2)
+LEAK = 0.2
+
+
+@pytest.fixture(scope="module")
+def model(family_model: EarlyExitModel) -> EarlyExitModel:
+    return family_model
 
 
 @pytest.fixture(autouse=True)
@@ -21,15 +31,15 @@ def _no_gradients() -> Iterator[None]:
         yield
 
 
-def direct(model: EarlyExitModel, inputs: tuple[Tensor, Tensor], exit_index: int) -> Tensor:
+def direct(model: EarlyExitModel, inputs: tuple[Any, ...], exit_index: int) -> Tensor:
     return model.render(model.start(*inputs), exit_index)[0]
 
 
 @pytest.mark.parametrize(("first", "then"), list(product(ALL_EXITS, ALL_EXITS)))
 def test_going_on_gives_what_a_direct_call_gives(
-    model: EarlyExitModel, first: int, then: int
+    model: EarlyExitModel, family: ModuleType, first: int, then: int
 ) -> None:
-    inputs = maps(2), noise(2)
+    inputs = family.inputs(2)
     _, progress = model.render(model.start(*inputs), first)
     image, _ = model.render(progress, then)
     assert torch.equal(image, direct(model, inputs, then))
@@ -40,15 +50,19 @@ def test_going_on_gives_what_a_direct_call_gives(
     seed=st.integers(0, 2**16),
     order=st.lists(st.sampled_from(ALL_EXITS), min_size=2, max_size=5),
 )
-def test_any_order_of_exits(model: EarlyExitModel, seed: int, order: list[int]) -> None:
-    inputs = maps(1, seed), noise(1, seed)
+def test_any_order_of_exits(
+    model: EarlyExitModel, family: ModuleType, seed: int, order: list[int]
+) -> None:
+    inputs = family.inputs(1, seed)
     progress = model.start(*inputs)
     for exit_index in order:
         image, progress = model.render(progress, exit_index)
         assert torch.equal(image, direct(model, inputs, exit_index))
 
 
-def test_every_stage_runs_once(model: EarlyExitModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_stage_runs_once(
+    model: EarlyExitModel, family: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran = []
     stage = model.trunk.stage
 
@@ -57,24 +71,26 @@ def test_every_stage_runs_once(model: EarlyExitModel, monkeypatch: pytest.Monkey
         return stage(index, features, condition)
 
     monkeypatch.setattr(model.trunk, "stage", counted)
-    progress = model.start(maps(1), noise(1))
-    for exit_index, stages in zip(ALL_EXITS, (1, 2, 4, 6), strict=True):
+    progress = model.start(*family.inputs(1))
+    for exit_index, stages in zip(ALL_EXITS, family.STAGES, strict=True):
         _, progress = model.render(progress, exit_index)
         assert ran == list(range(stages))
     model.render(progress, 1)
-    assert len(ran) == 6
+    assert len(ran) == family.STAGES[-1]
 
 
-def test_the_guide_is_looked_up_once(model: EarlyExitModel) -> None:
-    _, progress = model.render(model.start(maps(1), noise(1)), 1)
+def test_the_guide_is_looked_up_once(model: EarlyExitModel, family: ModuleType) -> None:
+    _, progress = model.render(model.start(*family.inputs(1)), 1)
     guide = progress.guide
     assert guide is not None
     _, progress = model.render(progress, 3)
     assert progress.guide is guide
 
 
-def test_interleaved_calls_do_not_disturb_each_other(model: EarlyExitModel) -> None:
-    calls = [(maps(1, 1), noise(1, 1)), (maps(1, 2), noise(1, 2))]
+def test_interleaved_calls_do_not_disturb_each_other(
+    model: EarlyExitModel, family: ModuleType
+) -> None:
+    calls = [family.inputs(1, 1), family.inputs(1, 2)]
     progresses: list[Progress] = [model.start(*inputs) for inputs in calls]
     for exit_index in ALL_EXITS:
         for index, inputs in enumerate(calls):
@@ -82,24 +98,30 @@ def test_interleaved_calls_do_not_disturb_each_other(model: EarlyExitModel) -> N
             assert torch.equal(image, direct(model, inputs, exit_index))
 
 
-def test_rendering_leaves_the_progress_it_was_given(model: EarlyExitModel) -> None:
-    progress = model.start(maps(1), noise(1))
+def test_rendering_leaves_the_progress_it_was_given(
+    model: EarlyExitModel, family: ModuleType
+) -> None:
+    progress = model.start(*family.inputs(1))
     model.render(progress, 4)
     assert progress.features == ()
     assert progress.guide is None
 
 
 @pytest.mark.parametrize("exit_index", ALL_EXITS)
-def test_guides_matter_to_branches_alone(model: EarlyExitModel, exit_index: int) -> None:
-    progress = model.start(maps(1), noise(1))
+def test_guides_matter_to_branches_alone(
+    model: EarlyExitModel, family: ModuleType, exit_index: int
+) -> None:
+    progress = model.start(*family.inputs(1))
     guided, _ = model.render(progress, exit_index)
     unguided, _ = model.render(progress, exit_index, guided=False)
     assert torch.equal(guided, unguided) == (exit_index == model.exits)
 
 
 @pytest.mark.parametrize("done", [0, 2])
-def test_selected_rows_equal_single_calls(model: EarlyExitModel, done: int) -> None:
-    inputs = maps(5), noise(5)
+def test_selected_rows_equal_single_calls(
+    model: EarlyExitModel, family: ModuleType, done: int
+) -> None:
+    inputs = family.inputs(5)
     progress = model.start(*inputs)
     if done:
         _, progress = model.render(progress, done)
@@ -107,12 +129,55 @@ def test_selected_rows_equal_single_calls(model: EarlyExitModel, done: int) -> N
     for exit_index in ALL_EXITS:
         images, _ = model.render(select(progress, rows), exit_index)
         for image, row in zip(images, rows, strict=True):
-            alone = direct(model, (inputs[0][row : row + 1], inputs[1][row : row + 1]), exit_index)
-            torch.testing.assert_close(image, alone[0], atol=1e-5, rtol=0)
+            alone = direct(model, each_tensor(inputs, itemgetter(row[None])), exit_index)
+            torch.testing.assert_close(image, alone[0], atol=family.BATCHED, rtol=0)
 
 
-def test_images_have_full_size_and_range(model: EarlyExitModel) -> None:
+def test_images_have_full_size_and_range(model: EarlyExitModel, family: ModuleType) -> None:
     for exit_index in ALL_EXITS:
-        image = model(maps(2), noise(2), exit_index=exit_index)
-        assert image.shape == (2, 3, 64, 96)
+        image = model(*family.inputs(2), exit_index=exit_index)
+        assert image.shape == (2, 3, *family.SIZE)
         assert image.abs().max() <= 1
+
+
+def test_the_predictor_sees_the_input_alone(model: EarlyExitModel, family: ModuleType) -> None:
+    progress = model.start(*family.inputs(3))
+    before = model.predict(progress)
+    after = model.predict(model.advance(progress, 2))
+    assert torch.equal(before.mean, after.mean)
+    assert before.mean.shape == before.spread.shape == (3, len(family.EXITS))
+    assert len(set(before.mean[:, 0].tolist())) == 3
+
+
+def painted(model: EarlyExitModel, progress: Progress, exit_index: int) -> Tensor:
+    """What the last convolution of a branch sees first: the features of its last stage."""
+    seen: list[Tensor] = []
+    convolution: Any = model.branches[exit_index - 1].to_rgb
+    hook = convolution.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    model.render(progress, exit_index)
+    hook.remove()
+    return seen[0]
+
+
+def test_a_branch_as_wide_as_the_trunk_starts_from_its_features(family: ModuleType) -> None:
+    model: EarlyExitModel = family.random_model()
+    assert family.EXITS[2].scale_factor == 1
+    branch: Any = model.branches[2]
+    branch.inherit(model.trunk)
+    progress = model.advance(model.start(*family.inputs(2)), family.STAGES[-1])
+    wanted = F.leaky_relu(progress.features[-2], LEAK)
+    found = painted(model, progress, 3)[:, : wanted.shape[1]]
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_a_thinner_branch_starts_from_the_strongest_channels(family: ModuleType) -> None:
+    model: EarlyExitModel = family.random_model()
+    branch: Any = model.branches[1]
+    branch.inherit(model.trunk)
+    progress = model.advance(model.start(*family.inputs(2)), 3)
+    after: Any = model.trunk.blocks[2].conv_0 if family is tiny else model.trunk.stage_list[2].carry
+    norms = after.weight.square().sum((0, 2, 3))
+    kept = sorted(norms.argsort(descending=True)[: branch.join.out_channels].tolist())
+    assert 0 < len(kept) < len(norms)
+    joined = branch.join(branch.with_guide(progress.features[1], None))
+    torch.testing.assert_close(joined, progress.features[1][:, kept])

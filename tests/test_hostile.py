@@ -133,10 +133,11 @@ def damaged_bytes(draw: st.DrawFn, content: bytes) -> bytes:
 
 
 NUMBERS = (-1, 0, 1, 2, 3, 8, 2**31, 2**63 - 1, 2**63, 2**64, 10**12, 10**400, 1.0, 0.5, 1e308)
-VALUES = (
+VALUES: tuple[object, ...] = (
     *NUMBERS, float("nan"), float("inf"), None, True, False, "", "F16", "F32", "F64", "BF16", "I64",
     "U8", "F8_E4M3", "../../../etc/passwd", "/etc/passwd", "\x00", "\n", "\ud800", "x" * 10_000,
-    [], {}, [1], [0, 0], [[]], [None], [-1, 4], {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
+    [], {}, [1], [0, 0], [[]], [None], [-1, 4],
+    {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
 )  # fmt: skip
 
 Place = tuple[str | int, ...]
@@ -165,18 +166,23 @@ def parent_of(value: Any, place: Place) -> Any:
 
 def damaged_json(original: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     """One or two values replaced, removed, nudged, exchanged, renamed or repeated."""
-    text, everywhere = json.dumps(original), st.sampled_from(places(original))
-    one = st.tuples(everywhere, st.sampled_from(CHANGES), everywhere, st.sampled_from(VALUES))
+    text, everywhere = json.dumps(original), places(original)
+    place, value = st.integers(0, len(everywhere) - 1), st.integers(0, len(VALUES) - 1)
+    one = st.tuples(place, st.sampled_from(CHANGES), place, value)
 
-    def apply(changes: list[tuple[Place, Change, Place, object]]) -> dict[str, Any]:
-        mutant = json.loads(text)
-        for place, change, elsewhere, value in changes:
-            # A place may be gone after the first change.
-            with suppress(KeyError, IndexError, TypeError):
-                change(mutant, place, elsewhere, json.loads(json.dumps(value)))
+    def apply(changes: list[tuple[int, Change, int, int]]) -> dict[str, Any]:
+        mutant: dict[str, Any] = json.loads(text)
+        for here, change, there, new in changes:
+            # A place may be gone after the first change, or be of no fitting kind.
+            with suppress(AttributeError, IndexError, KeyError, TypeError):
+                change(mutant, everywhere[here], everywhere[there], fresh(VALUES[new]))
         return mutant
 
     return st.lists(one, min_size=1, max_size=2).map(apply)
+
+
+def fresh(value: object) -> Any:
+    return json.loads(json.dumps(value))
 
 
 Change = Callable[[Any, Place, Place, Any], None]
@@ -197,8 +203,8 @@ def nudge(mutant: Any, place: Place, _: Place, __: Any) -> None:
 def exchange(mutant: Any, place: Place, elsewhere: Place, _: Any) -> None:
     here, there = parent_of(mutant, place), parent_of(mutant, elsewhere)
     mine, theirs = here[place[-1]], there[elsewhere[-1]]
-    here[place[-1]] = json.loads(json.dumps(theirs))
-    there[elsewhere[-1]] = json.loads(json.dumps(mine))
+    here[place[-1]] = fresh(theirs)
+    there[elsewhere[-1]] = fresh(mine)
 
 
 def rename(mutant: Any, place: Place, elsewhere: Place, _: Any) -> None:
@@ -340,14 +346,21 @@ def large_header(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes(joined(text, b""))
 
 
+def cost(value: int) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        raw = json.loads((folder / CONFIG).read_text())
+        raw["costs"]["predictor"] = value
+        (folder / CONFIG).write_text(json.dumps(raw))
+
+    return damage
+
+
 def enormous(folder: Path) -> None:
     """Every size within its bounds, and yet more than 10**12 values in all."""
     raw = json.loads((folder / CONFIG).read_text())
     raw["generator"] |= {"height": 2048, "width": 2048, "classes": 6, "noise_channels": 1024}
     raw["generator"] |= {"channels": [4096] * 4, "hidden": [1024] * 3}
     raw["guides"] = {"entries": 65536, "value_shape": [768, 1024, 1024]}
-    raw["exits"] = [{"stage": 1, "scale_factor": 1.0}] * 16
-    raw["costs"]["exits"] = [1] * 17
     (folder / CONFIG).write_text(json.dumps(raw))
 
 
@@ -414,6 +427,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "pipe for the config": (pipe_instead(CONFIG), CONFIG, "no regular file"),
     "device for the weights": (device_instead(WEIGHTS), WEIGHTS, "no regular file"),
     "device for the config": (device_instead(CONFIG), CONFIG, "no regular file"),
+    "cost beyond all numbers": (cost(10**400), CONFIG, "'costs.predictor'"),
+    "negative cost": (cost(-1), CONFIG, "'costs.predictor'"),
     "10**12 values": (enormous, WEIGHTS, "config.json asks for"),
 }
 

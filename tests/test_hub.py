@@ -31,6 +31,13 @@ def test_saved_again_is_the_same(tiny_checkpoint: Path, tmp_path: Path) -> None:
     assert (tmp_path / WEIGHTS).read_bytes() == (tiny_checkpoint / WEIGHTS).read_bytes()
 
 
+def test_the_same_tensors_make_the_same_file(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    model, config = load_checkpoint(tiny_checkpoint)
+    for index in range(8):
+        save_checkpoint(tmp_path / str(index), model, config)
+    assert len({(tmp_path / str(i) / WEIGHTS).read_bytes() for i in range(8)}) == 1
+
+
 def test_storage_changes_pictures_invisibly(tiny_checkpoint: Path, model: EarlyExitModel) -> None:
     loaded, _ = load_checkpoint(tiny_checkpoint)
     exact = model(maps(2), noise(2), exit_index=4)

@@ -1,35 +1,75 @@
-"""The whole chain on a tiny synthetic street: every phase, resuming, and the state's format."""
+"""The whole chain of both families on tiny drawn data: every phase, resuming, states on disk."""
 
 import json
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from face_data import write_faces
 from PIL import Image
 from street_data import write_streets
 
 from fiancee_hub import FianceePipeline
+from fiancee_hub.cli import main
 from fiancee_hub.errors import CheckpointError, DataError
 from fiancee_hub.models.configs import Recipe
 from fiancee_hub.models.exits import ExitConfig, GuideConfig
 from fiancee_hub.models.oasis import OasisConfig
+from fiancee_hub.models.portraits import PortraitConfig
 from fiancee_hub.training import loop, phases
-from fiancee_hub.training.data import DataFolder, random_crops
+from fiancee_hub.training.adversarial import AdversarialPhase
+from fiancee_hub.training.data import random_crops
 from fiancee_hub.training.drawings import draw_label_map
+from fiancee_hub.training.faces_task import FacesTask
+from fiancee_hub.training.families import task_of
 from fiancee_hub.training.predictor import fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
+from fiancee_hub.training.streets_task import StreetsTask
+from fiancee_hub.training.task import Task
 
 accelerate = pytest.importorskip("accelerate")
 
 SIZE = 64, 96
-RECIPE = Recipe(
+STREETS = Recipe(
     OasisConfig(13, *SIZE, (16, 16, 16, 16, 16, 16, 8), (8, 8, 8, 8, 8, 8)),
     (ExitConfig(1, 2), ExitConfig(2, 2), ExitConfig(4, 2)),
     GuideConfig(4, (12, 8, 12)),
 )
+FACES = Recipe(
+    PortraitConfig(256, (16, 16, 16, 8, 8), (8, 8, 16), motion_channels=8, descriptor=8),
+    (ExitConfig(1, 2), ExitConfig(2, 2), ExitConfig(3, 2)),
+    GuideConfig(4, (12, 8, 8)),
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the tests need to know of a generator family.
+
+    Args:
+        task: on drawn data.
+        size: of a picture, height and width.
+        kinds: calibration inputs of each kind.
+    """
+
+    task: Task
+    size: tuple[int, int]
+    kinds: dict[str, int]
+
+
+def streets(root: Path) -> Family:
+    data = write_streets(root, {"photos": 12, "maps": 12, "calibration-drive": 12})
+    return Family(StreetsTask(data, STREETS), SIZE, {"drive": 12, "drawn": 24})
+
+
+def faces(root: Path) -> Family:
+    task = FacesTask(write_faces(root, {"train": 3, "val": 2}), FACES)
+    return Family(task, (256, 256), {"self": 12, "cross": 12})
 
 
 class StillPhase:
@@ -49,36 +89,84 @@ class StillPhase:
         return Image.new("L", (1, 1))
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    splits = {"photos": 12, "maps": 12, "calibration-drive": 12}
-    return write_streets(tmp_path_factory.mktemp("data") / "streets", splits)
+@pytest.fixture(scope="module", params=[streets, faces])
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Family:
+    make: Callable[[Path], Family] = request.param
+    return make(tmp_path_factory.mktemp("data") / make.__name__)
 
 
 @pytest.fixture(scope="module")
-def job(data: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> phases.Run:
+def job(family: Family, tmp_path_factory: pytest.TempPathFactory) -> phases.Run:
     """A run in which every phase has had a moment."""
     torch.manual_seed(0)
-    run = phases.Run(tmp_path_factory.mktemp("run"), data, accelerate.Accelerator(cpu=True), RECIPE)
+    run = phases.Run(tmp_path_factory.mktemp("run"), family.task, accelerate.Accelerator(cpu=True))
     phases.train_backbone(run, 0.01)
     phases.build_guides(run)
     phases.train_branches(run, 0.01)
-    phases.train_predictor(run, 0.01, samples=64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
+        phases.train_predictor(run, 0.01, samples=32)
     return run
 
 
+@torch.no_grad()
 def test_the_chain_ends_in_a_checkpoint_that_renders_every_exit(
-    job: phases.Run, monkeypatch: pytest.MonkeyPatch
+    job: phases.Run, family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fiancee_hub.training.calibration.DRAWN", 24)
+    monkeypatch.setattr("fiancee_hub.training.streets_task.DRAWN", 24)
+    monkeypatch.setattr("fiancee_hub.training.faces_task.CALIBRATED", 12)
     phases.calibrate(job)
+    model, config = job.load()
+    progress = model.start(*family.task.source().draw(2, torch.Generator().manual_seed(5)))
+    images = [model.render(progress, exit)[0] for exit in (1, 2, 3, 4)]
+    assert all(image.shape == (2, 3, *family.size) for image in images)
+    assert len({image.numpy().tobytes() for image in images}) == 4
+    assert config.calibration is not None
+    assert config.calibration.groups == family.kinds
+
+
+@pytest.mark.parametrize("family", [streets], indirect=True)
+def test_a_trained_street_goes_through_the_pipeline(job: phases.Run) -> None:
     pipe = FianceePipeline.from_pretrained(job.checkpoint)
     label_map = draw_label_map(SIZE, np.random.default_rng(5))
     images = [np.asarray(pipe(label_map, exit=exit).image) for exit in (1, 2, 3, 4)]
     assert all(image.shape == (*SIZE, 3) for image in images)
     assert len({image.tobytes() for image in images}) == 4
-    assert pipe.config.calibration is not None
-    assert pipe.config.calibration.groups == {"drive": 12, "drawn": 24}
+
+
+def test_the_prepared_folder_tells_the_family(family: Family, tmp_path: Path) -> None:
+    assert isinstance(family.task, StreetsTask | FacesTask)
+    assert type(task_of(family.task.data.root)) is type(family.task)
+    with pytest.raises(DataError, match="train prepare"):
+        task_of(tmp_path)
+
+
+def test_the_config_has_what_reading_a_source_costs(job: phases.Run) -> None:
+    _, config = job.load()
+    assert (config.costs.encoder > 0) == (config.family == "portraits")
+
+
+def test_every_part_of_the_backbone_learns(family: Family) -> None:
+    """A step late in the training, when the discriminator pulls."""
+    torch.manual_seed(0)
+    phase = family.task.backbone(family.task.recipe.generator, accelerate.Accelerator(cpu=True))
+    assert isinstance(phase, AdversarialPhase)
+    phase.grown = True
+    before = {name: _weights(part) for name, part in phase._parts().items()}
+    losses = phase.step(0.9)
+    assert {"lpips", "l1", "adversarial", "real", "fake"} <= losses.keys()
+    assert all(np.isfinite(value) for value in losses.values())
+    for name in ("generator", "discriminator", "average"):
+        after = _weights(phase._parts()[name])
+        assert any(not torch.equal(after[key], value) for key, value in before[name].items())
+    columns = phase.samples().width // family.size[1]
+    assert columns == 2 * (3 if isinstance(family.task, StreetsTask) else 4)
+
+
+def _weights(part: Any) -> dict[str, torch.Tensor]:
+    if not isinstance(part, torch.nn.Module):
+        return {}
+    return {name: value.detach().clone() for name, value in part.named_parameters()}
 
 
 def test_branches_leave_the_trunk_as_the_backbone_made_it(job: phases.Run) -> None:
@@ -120,7 +208,7 @@ def test_the_predictor_belongs_to_the_branches_it_was_trained_for(job: phases.Ru
 def test_a_packed_backbone_goes_on_elsewhere(job: phases.Run, tmp_path: Path) -> None:
     packed = tmp_path / "resume.safetensors"
     phases.pack(job, packed)
-    elsewhere = phases.Run(tmp_path / "run", job.data, job.accelerator, RECIPE)
+    elsewhere = phases.Run(tmp_path / "run", job.task, job.accelerator)
     phases.train_backbone(elsewhere, 1e-4, start=packed)
     before, after = job.notes()["backbone"], elsewhere.notes()["backbone"]
     assert after["images"] > before["images"] > 0
@@ -135,23 +223,40 @@ def test_a_packed_backbone_goes_on_elsewhere(job: phases.Run, tmp_path: Path) ->
     assert all(torch.equal(there["discriminator"][n], here["discriminator"][n]) for n in encoder)
 
 
-def test_a_phase_without_its_predecessor_says_what_to_do(data: DataFolder, tmp_path: Path) -> None:
-    run = phases.Run(tmp_path, data, accelerate.Accelerator(cpu=True), RECIPE)
+def test_a_phase_without_its_predecessor_says_what_to_do(family: Family, tmp_path: Path) -> None:
+    run = phases.Run(tmp_path, family.task, accelerate.Accelerator(cpu=True))
     with pytest.raises(DataError, match="train the backbone first"):
         phases.build_guides(run)
 
 
 def test_the_guide_bank_finds_its_own_entries(job: phases.Run) -> None:
     model, _ = job.load()
-    maps = job.data.label_maps("maps", SIZE)
-    from fiancee_hub.training.guides import spread_out
-
-    rows = spread_out(maps, RECIPE.guides.entries)
-    random = torch.Generator().manual_seed(0)
-    noise = torch.randn(len(rows), 64, generator=random)
-    features = model.advance(model.start(maps[rows], noise), 1).features[0]
+    entries = job.task.recipe.guides.entries
+    inputs = job.task.guide_inputs(entries)
+    features = model.advance(model.start(*inputs), 1).features[0]
     assert model.guides is not None
-    assert model.guides(features).entries.tolist() == list(range(len(rows)))
+    assert model.guides(features).entries.tolist() == list(range(entries))
+
+
+def test_the_command_line_finds_the_family(
+    family: Family, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert isinstance(family.task, StreetsTask | FacesTask)
+    words = ["guides", "--data", family.task.data.root, "--run-folder", tmp_path, "--cpu"]
+    assert main(["train", *map(str, words)]) == 2
+    assert "train the backbone first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [([], "camvid11"), (["--family", "faces"], "face-identity-2/model.safetensors")],
+)
+def test_each_family_prepares_its_own_sources(
+    words: list[str], missing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = ["--source", str(tmp_path), "--data", str(tmp_path / "data")]
+    assert main(["train", "prepare", *words, *folders]) == 2
+    assert f"{tmp_path / missing} is missing" in capsys.readouterr().err
 
 
 def test_state_round_trip(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ CLASSES = tuple(
 
 GENERATOR = OasisConfig(len(CLASSES), *SIZE, (16,) * 7, (8,) * 6, noise_channels=8)
 EXITS = (ExitConfig(1, 2), ExitConfig(2, 2), ExitConfig(4, 1))
+STAGES = (1, 2, 4, 6)
+"""Of the trunk, for each exit."""
+
+BATCHED = 1e-5
+"""How far pixels of one input may lie apart, alone and in a batch."""
 GUIDES = GuideConfig(entries=4, value_shape=(12, 16, 24))
 
 Ids = NDArray[np.uint8]
@@ -69,6 +74,11 @@ def noise(batch: int, seed: int = 0) -> Tensor:
 def maps(batch: int, seed: int = 0) -> Tensor:
     """Random label maps (batch, height, width)."""
     return torch.from_numpy(np.stack([random_map(seed + index) for index in range(batch)]))
+
+
+def inputs(batch: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Random label maps and noise."""
+    return maps(batch, seed), noise(batch, seed)
 
 
 def config_of(model: EarlyExitModel) -> CheckpointConfig:

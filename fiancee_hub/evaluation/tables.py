@@ -101,8 +101,8 @@ def _quality_row(row: dict[str, Any]) -> list[str]:
     return [f"{row['lpips_to_photo']:.3f}", kid, f"{row['miou']:.3f}"]
 
 
-def other_inputs(figures: dict[str, Any]) -> str:
-    """The router on other kinds of maps."""
+def other_inputs(figures: dict[str, Any], kind: str = "maps") -> str:
+    """The router on each kind of inputs by itself."""
     rows = [
         [
             f"{other['split']} (n = {other['n']})",
@@ -114,7 +114,7 @@ def other_inputs(figures: dict[str, Any]) -> str:
         for other in figures["other_inputs"]
         for row in other["budgets"]
     ]
-    headings = ["maps", "budget", "mean MACs", "coverage (95 % interval)", "oracle's MACs"]
+    headings = [kind, "budget", "mean MACs", "coverage (95 % interval)", "oracle's MACs"]
     return table(headings, rows)
 
 

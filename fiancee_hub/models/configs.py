@@ -59,7 +59,7 @@ FACES = Recipe(
     (
         ExitConfig(stage=1, scale_factor=8),
         ExitConfig(stage=2, scale_factor=4),
-        ExitConfig(stage=2, scale_factor=2.5),
+        ExitConfig(stage=2, scale_factor=2),
         ExitConfig(stage=2, scale_factor=1.5),
     ),
     GuideConfig(entries=256, value_shape=(12, 32, 32)),

@@ -37,8 +37,8 @@ CROWN_POINTS = 17
 MOUTH = 3
 """The one between the lips."""
 
-KEPT_AT_START = 2.0
-"""Logit of the share of warped source in the picture before training: most of it."""
+MOUTH_GATE = 2.0
+"""Logit of the paint's share between the lips before training; elsewhere it is half."""
 
 CONTROL_POINTS = (
     10, 297, 284, 389, 454, 361, 397, 379, 400, 152, 176, 150, 172, 132, 234, 162, 54, 67,
@@ -153,7 +153,7 @@ class Condition(NamedTuple):
 
 
 class Block(nn.Module):
-    """Residual block without normalisation; starts close to the identity."""
+    """Residual block on features of unit length; starts close to the identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ class Block(nn.Module):
             self.conv_1.weight.mul_(0.2)
 
     def forward(self, features: Tensor) -> Tensor:
-        residual = self.conv_0(F.leaky_relu(features, LEAK))
+        residual = self.conv_0(F.leaky_relu(unit_length(features), LEAK))
         return features + self.conv_1(F.leaky_relu(residual, LEAK))
 
     def inherit(self, block: "Block", channels: Tensor) -> None:
@@ -191,9 +191,9 @@ class Encoder(nn.Module):
     def forward(self, picture: Tensor, face_map: Tensor) -> Appearance:
         doubled = F.interpolate(face_map, size=picture.shape[2:], mode="bilinear")
         features = self.stem(torch.cat([picture, doubled.to(picture.dtype)], 1))
-        levels = [self.blocks[0](features)]
+        levels = [unit_length(self.blocks[0](features))]
         for shrink, block in zip(self.shrink, self.blocks[1:], strict=True):
-            levels.append(block(shrink(F.leaky_relu(levels[-1], LEAK))))
+            levels.append(unit_length(block(shrink(F.leaky_relu(levels[-1], LEAK)))))
         descriptor = self.describe(F.leaky_relu(levels[-1], LEAK).mean((2, 3)))
         return Appearance(picture, tuple(levels), descriptor)
 
@@ -217,7 +217,7 @@ class MotionNet(nn.Module):
         """Views (batch, 28, h, w) to corrections (batch, 3, h, w): flow and logit."""
         features = F.pixel_unshuffle(views, 2)
         for conv in self.convs:
-            features = F.leaky_relu(conv(features), LEAK)
+            features = F.leaky_relu(unit_length(conv(features)), LEAK)
         return F.pixel_shuffle(self.output(features), 2)
 
 
@@ -244,7 +244,7 @@ class Stage(nn.Module):
     ) -> Tensor:
         joined = self.join(torch.cat([warped, face_map.to(warped.dtype)], 1))
         if self.carry is not None and features is not None:
-            carried = self.carry(features)
+            carried = self.carry(unit_length(features))
             if carried.shape[2:] != joined.shape[2:]:
                 carried = F.interpolate(carried, scale_factor=2, mode="nearest")
             joined = joined + carried
@@ -381,7 +381,7 @@ class PortraitGenerator(nn.Module):
 
     def to_image(self, features: Tensor, condition: Condition) -> Tensor:
         """Features of the last stage to an image in [-1, 1], (batch, 3, size, size)."""
-        raw = self.to_rgb(F.leaky_relu(features, LEAK))
+        raw = self.to_rgb(F.leaky_relu(unit_length(features), LEAK))
         return _composed(raw, condition.warped_picture(), condition)
 
     def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
@@ -450,7 +450,8 @@ class PortraitBranch(Branch):
             )
         warped = condition.warped_picture()
         folded = F.pixel_unshuffle(warped, 2).to(features.dtype)
-        pixels = self.to_rgb(torch.cat([F.leaky_relu(features, LEAK), folded], 1))
+        features = F.leaky_relu(unit_length(features), LEAK)
+        pixels = self.to_rgb(torch.cat([features, folded], 1))
         return _composed(F.pixel_shuffle(pixels, 2), warped, condition)
 
     @torch.no_grad()
@@ -476,17 +477,30 @@ def _painting(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def _composed(raw: Tensor, warped: Tensor, condition: Condition) -> Tensor:
-    """New pixels where the network paints, the warped source elsewhere.
+    """The warped source, repainted where the network opens the gate.
+
+    Painting adds to the warp instead of replacing it: training then starts from a plain warp,
+    and nothing drives the gate shut before there is anything worth painting.
 
     Args:
-        raw: (batch, 4, size, size), colour and the logit of the source's share.
+        raw: (batch, 4, size, size), change of colour and the logit of the gate.
         warped: the source picture along the flow.
         condition: of the call.
     """
-    # No warp opens a mouth: what lies between the lips begins as half paint.
-    prior = KEPT_AT_START * (1 - condition.maps[-1][:, MOUTH : MOUTH + 1])
-    kept = torch.sigmoid(raw[:, 3:].float() + prior)
-    return kept * warped.float() + (1 - kept) * torch.tanh(raw[:, :3].float())
+    # No warp opens a mouth: between the lips the gate starts open.
+    prior = MOUTH_GATE * condition.maps[-1][:, MOUTH : MOUTH + 1]
+    gate = torch.sigmoid(raw[:, 3:].float() + prior)
+    return (warped.float() + gate * 2 * torch.tanh(raw[:, :3].float())).clamp(-1, 1)
+
+
+def unit_length(features: Tensor) -> Tensor:
+    """Features (batch, channels, h, w) of mean square 1 at every pixel (Karras et al., ICLR 2018).
+
+    Without it Adam blows the features up until the gate sticks; unlike batch normalisation it
+    is the same in training and use.
+    """
+    power = features.float().square().mean(1, keepdim=True)
+    return features * torch.rsqrt(power + 1e-6).to(features.dtype)
 
 
 def _as_shares(face_map: Tensor) -> Tensor:

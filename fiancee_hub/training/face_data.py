@@ -214,9 +214,9 @@ class PairSource:
         inputs: tuple[Any, ...] = collate(pairs, SIZE)["inputs"]
         return inputs
 
-    def random_self(self, hand: np.random.Generator) -> Pair:
-        """A pair with its truth."""
-        if self.stills and hand.random() < self.STILLS:
+    def random_self(self, hand: np.random.Generator, *, stills: bool = True) -> Pair:
+        """A pair with its truth; without ``stills`` two frames of a group always."""
+        if stills and self.stills and hand.random() < self.STILLS:
             return self._still(hand)
         members = self.groups[hand.choice(self.by_person[self._person(hand)])]
         source = members[hand.integers(len(members))]

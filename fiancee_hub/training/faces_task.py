@@ -15,7 +15,7 @@ from fiancee_hub.training.face_data import SIZE, FaceFolder, PairSource, collate
 from fiancee_hub.training.portrait_backbone import PortraitBackbonePhase
 from fiancee_hub.training.task import Inputs, Task
 
-CALIBRATED = 500
+CALIBRATED = 300
 """Pairs of each kind for calibration."""
 
 
@@ -47,7 +47,7 @@ class FacesTask:
     def calibration_inputs(self) -> tuple[Inputs, list[str]]:
         """Pairs of the validation persons: of one person, and with another's driver."""
         source, hand = PairSource(self.data, "val"), np.random.default_rng(900_000)
-        pairs = [source.random_self(hand) for _ in range(CALIBRATED)]
+        pairs = [source.random_self(hand, stills=False) for _ in range(CALIBRATED)]
         pairs += [source.random_cross(hand) for _ in range(CALIBRATED)]
         inputs: Inputs = collate(pairs, SIZE)["inputs"]
         return inputs, ["self"] * CALIBRATED + ["cross"] * CALIBRATED

@@ -25,15 +25,16 @@ class PortraitSettings(AdversarialSettings):
     """As for streets; the discriminator comes in late and gently (early it leaves stains)."""
 
     reconstruction: float = 5.0
+    generator_rate: float = 5e-4
     adversarial_share: float = 0.5
     identity: float = 1.0
     feature_matching: float = 1.0
     attention: float = 4.0
     """Weight of eyes and mouth in the reconstruction; 1 elsewhere."""
-    judged_from: float = 0.3
+    judged_from: float = 0.5
     """Share of the time after which the discriminator learns, at full size only."""
-    pulls_from: float = 0.4
-    """Share of the time after which it pulls; its cap then grows for as long again."""
+    pulls_from: float = 0.6
+    """Share of the time after which it pulls; its cap grows until the end."""
 
 
 class PortraitBackbonePhase(AdversarialPhase):
@@ -59,7 +60,7 @@ class PortraitBackbonePhase(AdversarialPhase):
         settings = self.settings
         if not self.grown or progress < settings.judged_from:
             return None
-        ramp = (progress - settings.pulls_from) / settings.pulls_from
+        ramp = (progress - settings.pulls_from) / (1 - settings.pulls_from)
         return settings.adversarial_share * min(1.0, max(0.0, ramp))
 
     def _batch(self) -> Example:

@@ -1,0 +1,416 @@
+"""The faces screen without a browser: photographs in memory, handlers, clips, endpoints."""
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+import numpy as np
+import pytest
+from demo_fixtures import save_face_checkpoint, save_street_checkpoint
+from gradio.data_classes import FileData, ImageData
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from fiancee_hub.errors import InputError
+from fiancee_hub.face_pipeline import GENERATED, MARK, Controls, FacesPipeline
+from fiancee_hub.faces.clips import write_clip
+from fiancee_hub.pipelines import Result
+from space import clips, demo, faces, facts, files, parts, people
+from space.errors import plainly
+from space.faces import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS, Handlers
+from space.people import Person
+from space.settings import Settings
+
+MISSING = "nowhere"
+BUDGET = 0.1
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_face_checkpoint(tmp_path_factory.mktemp("faces"))
+
+
+@pytest.fixture(scope="module")
+def pipe(checkpoint: Path) -> FacesPipeline:
+    loaded = FacesPipeline.from_pretrained(checkpoint)
+    assert isinstance(loaded, FacesPipeline)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def handlers(pipe: FacesPipeline) -> Handlers:
+    return Handlers(pipe)
+
+
+@pytest.fixture(scope="module")
+def person(handlers: Handlers) -> Person:
+    return cast(Person, handlers.first(None)[0])
+
+
+@pytest.fixture(scope="module")
+def group(pipe: FacesPipeline) -> Person:
+    return people.read(pipe, group_photo())
+
+
+@pytest.fixture
+def upload() -> Callable[[str, bytes], Path]:
+    def put(name: str, content: bytes) -> Path:
+        folder = Path(get_upload_folder()) / "test-faces"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    return put
+
+
+def example(number: int) -> bytes:
+    return people.examples()[number].path.read_bytes()
+
+
+def group_photo() -> bytes:
+    """Two persons, the larger one at the left."""
+    canvas, file = Image.new("RGB", (620, 340), (170, 175, 180)), io.BytesIO()
+    for number, side, corner in ((0, 300, (10, 20)), (2, 230, (360, 60))):
+        picture = Image.open(io.BytesIO(example(number))).resize((side, side))
+        canvas.paste(picture, corner)
+    canvas.save(file, "PNG")
+    return file.getvalue()
+
+
+def no_face() -> bytes:
+    noise = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
+    return files.encoded(Image.fromarray(noise))
+
+
+def wish(person: Person | None, **changes: Any) -> list[Any]:
+    """What the screen hands to a handler."""
+    values: dict[str, Any] = {
+        "person": person,
+        "driver": None,
+        "neutral": None,
+        "whole": False,
+        "mode": SLIDERS,
+        "driving": RELATIVE,
+        **dict.fromkeys(("yaw", "pitch", "roll", "smile", "mouth", "blink"), 0.0),
+        "budget": BUDGET,
+        **changes,
+    }
+    return list(values.values())
+
+
+def opened(address: str) -> Image.Image:
+    """The picture in a ``data:`` address."""
+    return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+
+
+def same(first: Any, second: Any) -> bool:
+    return bool(np.array_equal(np.asarray(first), np.asarray(second)))
+
+
+# files
+
+
+def test_a_marked_picture_says_that_it_is_generated() -> None:
+    picture = Image.new("RGB", (8, 8))
+    assert opened(files.picture_address(picture)).info[GENERATED] == MARK
+    kinds: tuple[files.Kind, ...] = ("jpeg", "webp")
+    for kind in kinds:
+        saved = opened(files.picture_address(picture, kind))
+        assert saved.getexif()[files.DESCRIPTION] == MARK
+    assert GENERATED not in opened(files.picture_address(picture, marked=False)).info
+
+
+def test_what_is_taken_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"content")
+    assert files.taken(path) == b"content"
+    with pytest.raises(InputError, match="send it again"):
+        files.taken(path)
+
+
+def test_parts_take_uploads_into_memory(upload: Callable[[str, bytes], Path]) -> None:
+    path = upload("photo.jpg", b"content")
+    photo = parts.PhotoInput()
+    content: Any = photo.preprocess(ImageData(path=str(path)))
+    assert content == b"content"
+    assert not path.exists()
+    assert photo.preprocess(None) is None
+    shown = photo.postprocess("data:image/png;base64,AA")
+    assert isinstance(shown, ImageData) and shown.path is None
+    clip: Any = parts.ClipInput("Clip").preprocess(FileData(path="clip.mp4"))
+    assert clip == Path("clip.mp4")
+
+
+# people
+
+
+def test_examples_know_their_neutral_picture() -> None:
+    examples = people.examples()
+    assert [one.name for one in examples] == [
+        "008, neutral",
+        "008, smile",
+        "107, neutral",
+        "107, smile",
+    ]
+    assert examples[3].neutral == examples[2].path and examples[0].neutral == examples[0].path
+
+
+def test_the_crop_is_drawn_and_one_face_has_no_number(person: Person) -> None:
+    picture = people.drawn(person)
+    assert picture.size == person.source.photo.image.size
+    assert picture.getpixel((1, 100)) == people.CHOSEN
+    inside = (20, 20, 236, 236)
+    assert same(picture.crop(inside), person.source.photo.image.crop(inside))
+
+
+def test_several_faces_are_numbered_and_one_is_chosen(pipe: FacesPipeline, group: Person) -> None:
+    assert len(group.faces) == 2 and group.chosen == 0
+    other = people.choose(pipe, group, 1)
+    assert other.source.crop.box[0] > group.source.crop.box[2]
+    assert not same(people.drawn(other), people.drawn(group))
+
+
+@pytest.mark.parametrize(
+    ("zoom", "right", "down", "box"),
+    [
+        (1, 0, 0, (10, 20, 110, 120)),
+        (2, 0, 0, (35, 45, 85, 95)),
+        (1, 0.1, -0.1, (20, 10, 120, 110)),
+    ],
+)
+def test_the_crop_moves(zoom: float, right: float, down: float, box: tuple[int, ...]) -> None:
+    assert people.moved((10, 20, 110, 120), zoom, right, down) == box
+
+
+def test_a_moved_crop_is_read_anew(pipe: FacesPipeline, group: Person) -> None:
+    moved = people.move(pipe, group, 0.9, 0.05, 0)
+    assert moved.source.crop.box == people.moved(group.source.crop.box, 0.9, 0.05, 0)
+    with pytest.raises(InputError, match="cuts the face off"):
+        people.move(pipe, group, 1.4, 0.3, 0.3)
+
+
+def test_a_huge_photograph_is_shrunk(pipe: FacesPipeline) -> None:
+    big = Image.open(io.BytesIO(example(0))).resize((3200, 3200))
+    person = people.read(pipe, files.encoded(big, "jpeg"))
+    assert person.source.photo.image.size == (people.MOST_SIDE, people.MOST_SIDE)
+    assert any("Shrunk" in note for note in person.source.notes)
+
+
+# handlers
+
+
+def test_a_new_source_resets_its_controls(handlers: Handlers, group: Person) -> None:
+    person, picture, choice, zoom, right, down, notes = handlers.take(group_photo())
+    assert (zoom, right, down) == (1, 0, 0)
+    assert choice.visible and [name for name, _ in choice.choices] == ["Face 1", "Face 2"]
+    assert opened(picture).size == people.drawn(group).size
+    assert "Found 2 faces" in notes
+    chosen, *_ = handlers.choose(person, 1)
+    assert chosen.chosen == 1
+    assert handlers.take(None)[:2] == (None, None)
+
+
+def test_a_source_stays_when_the_tab_is_opened_again(handlers: Handlers, person: Person) -> None:
+    assert all(part == gr.skip() for part in handlers.first(person))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(no_face(), "No face was found"), (b"no picture", "truncated or no picture")],
+)
+def test_a_useless_photograph_is_refused_plainly(
+    handlers: Handlers, content: bytes, message: str
+) -> None:
+    for take in (handlers.take, handlers.take_driver):
+        with pytest.raises(gr.Error, match=message):
+            plainly(take)(content)
+
+
+def test_sliders_give_what_the_library_gives(
+    handlers: Handlers, pipe: FacesPipeline, person: Person
+) -> None:
+    steps = list(handlers.generate(*wish(person, yaw=12.0, smile=0.8, whole=True)))
+    controls = Controls(yaw=12.0, smile=0.8, relative=True)
+    expected = pipe.compare(source=person.source, driver=controls, budget=BUDGET)
+    assert len(steps) == 3
+    early, full = steps[2][0]
+    assert same(opened(early), expected.early.image) and same(opened(full), expected.full.image)
+    assert f'data-fact="measured">{expected.lpips:.4f}<' in steps[2][2]
+    assert steps[2][3].count('class="true" cx') == pipe.model.exits
+    assert GENERATED in opened(early).info
+    assert "Download the early picture" in steps[0][4] and "<img" in steps[0][5]
+    assert same(steps[0][6], expected.early.image)
+
+
+def test_a_hand_on_a_slider_gets_the_early_picture(handlers: Handlers, person: Person) -> None:
+    (early, full), _, words, plot = handlers.live(*wish(person, yaw=20.0))
+    assert early == full and early.startswith("data:image/webp")
+    assert "Measuring the true LPIPS" in words and 'class="true" cx' not in plot
+    still, *_ = handlers.live(*wish(person, yaw=0.0))
+    assert not same(opened(still[0]), opened(early))
+
+
+@pytest.mark.parametrize("changes", [{"person": None}, {"mode": PICTURE}, {"mode": CLIP}])
+def test_nothing_is_made_while_something_is_missing(
+    handlers: Handlers, person: Person, changes: dict[str, Any]
+) -> None:
+    values = wish(**{"person": person, **changes})
+    assert all(part == gr.skip() for step in handlers.follow(*values) for part in step)
+    if changes != {"mode": CLIP}:
+        with pytest.raises(InputError, match="choose an example"):
+            list(handlers.generate(*values))
+
+
+def test_a_driver_is_relative_only_with_its_neutral_picture(
+    handlers: Handlers, pipe: FacesPipeline, person: Person
+) -> None:
+    driver, picture, _ = handlers.take_driver(example(3))
+    assert driver is not None and picture is not None
+    neutral, *_ = handlers.take_driver(example(2))
+    values = {"driver": driver, "mode": PICTURE}
+    without = next(handlers.generate(*wish(person, **values)))
+    absolute = next(handlers.generate(*wish(person, **values, driving=ABSOLUTE)))
+    relative = next(handlers.generate(*wish(person, **values, neutral=neutral)))
+    assert faces.NO_NEUTRAL.partition(":")[0] in without[2]
+    assert without[0] == absolute[0] != relative[0]
+    expected = pipe(source=person.source, driver=example(3), reference=example(2), budget=BUDGET)
+    assert same(opened(relative[0][0]), expected.image)
+
+
+def test_an_example_driver_brings_its_neutral_picture(handlers: Handlers) -> None:
+    event = gr.SelectData(None, {"index": 3, "value": None})
+    driver, *_ = handlers.pick_driver(event)
+    assert driver is not None and driver.neutral is not None
+
+
+def test_the_result_goes_back_into_the_photograph(
+    handlers: Handlers, pipe: FacesPipeline, group: Person
+) -> None:
+    made = pipe(source=group.source, driver=Controls(yaw=5), budget=BUDGET).image
+    html = handlers.in_photo(group, made, True)
+    whole = opened(html.split('src="')[1].split('"')[0])
+    assert whole.size == group.source.photo.image.size
+    assert whole.getexif()[files.DESCRIPTION] == MARK
+    assert handlers.in_photo(group, made, False) == handlers.in_photo(None, made, True) == ""
+
+
+def test_both_costs_are_told() -> None:
+    early = Result(Image.new("RGB", (8, 8)), 1, 0.08, 100_000_000, 0.9, 10, 0, (), 500_000_000)
+    full = replace(early, exit=4, macs=1_000_000_000, saving=0.0, milliseconds=60.0)
+    html = facts.facts(facts.Outcome(early, 0.1, 4, full, 0.05, 40.0))
+    assert "Operations (MACs), 90 % less" in html and "Time, measured now, 83 % less" in html
+    assert "Reading the source once: 0.50 G, 40 ms" in html
+    assert "Operations (MACs), 60 % less" in html and "Time, measured now, 50 % less" in html
+
+
+# clips
+
+
+def test_a_clip_is_driven_and_its_file_gone(
+    handlers: Handlers, person: Person, tmp_path: Path, upload: Callable[[str, bytes], Path]
+) -> None:
+    frames = [Image.open(io.BytesIO(example(number))) for number in (2, 3)]
+    write_clip([*frames, Image.new("RGB", (256, 256))], 5, tmp_path / "clip.mp4")
+    path = upload("clip.mp4", (tmp_path / "clip.mp4").read_bytes())
+    motions, notes = handlers.take_clip(path, gr.Progress())
+    assert not path.exists()
+    assert motions is not None and (len(motions.frames), motions.usable) == (3, 2)
+    assert "left out: 1" in notes
+    html = handlers.make_clip(person, motions, RELATIVE, BUDGET, gr.Progress())
+    assert "data:video/mp4" in html and html.count("<rect") == 2
+    assert "left out: 1" in html
+
+
+def test_a_refused_clip_is_gone_too(
+    handlers: Handlers, upload: Callable[[str, bytes], Path]
+) -> None:
+    path = upload("clip.mp4", b"no clip")
+    with pytest.raises(gr.Error, match="damaged or no video"):
+        plainly(handlers.take_clip)(path, gr.Progress())
+    assert not path.exists()
+
+
+def test_fast_clips_are_thinned(tmp_path: Path) -> None:
+    write_clip([Image.new("RGB", (64, 64))] * 48, 48, tmp_path / "clip.mp4")
+    clip = clips._opened(tmp_path / "clip.mp4")
+    assert (clip.fps, clip.count) == (clips.MOST_FPS, 12)
+
+
+def test_the_strip_has_a_block_for_each_run() -> None:
+    svg = clips.strip([1, 1, 2, None, 4], 5, 4)
+    assert svg.count('class="early"') == 2
+    assert svg.count('class="missing"') == svg.count('class="full"') == 1
+    assert "Exit of each of 4 frames over 1.0 seconds, 4 is full depth" in svg
+
+
+# endpoints
+
+
+def sent(path: Path) -> Any:
+    return {"path": str(path)}
+
+
+def test_programs_reenact_and_their_files_are_gone(
+    handlers: Handlers, pipe: FacesPipeline, upload: Callable[[str, bytes], Path]
+) -> None:
+    paths = upload("source.jpg", example(0)), upload("driver.jpg", example(3))
+    picture: Any
+    picture, route = handlers.reenact(sent(paths[0]), sent(paths[1]), budget=BUDGET)
+    expected = pipe(source=example(0), driver=example(3), budget=BUDGET)
+    with Image.open(picture["path"]) as saved:
+        assert same(saved, expected.image) and saved.info[GENERATED] == MARK
+    assert json.loads(json.dumps(route))["exit"] == expected.exit
+    assert route["source_macs"] == pipe.config.costs.encoder
+    assert not any(path.exists() for path in paths)
+
+
+def test_refused_files_are_gone_as_well(
+    handlers: Handlers, upload: Callable[[str, bytes], Path]
+) -> None:
+    paths = upload("source.png", no_face()), upload("driver.jpg", example(3))
+    with pytest.raises(InputError, match="No face"):
+        handlers.reenact(sent(paths[0]), sent(paths[1]))
+    assert not any(path.exists() for path in paths)
+
+
+def test_programs_drive_by_numbers(
+    handlers: Handlers, pipe: FacesPipeline, upload: Callable[[str, bytes], Path]
+) -> None:
+    picture: Any
+    picture, route = handlers.drive(sent(upload("source.jpg", example(0))), yaw=15, exit=2)
+    expected = pipe(source=example(0), driver=Controls(yaw=15, relative=True), exit=2)
+    with Image.open(picture["path"]) as saved:
+        assert same(saved, expected.image)
+    assert route["exit"] == 2
+
+
+# page
+
+
+@pytest.fixture(scope="module")
+def models(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> demo.Models:
+    street = save_street_checkpoint(tmp_path_factory.mktemp("streets"))
+    return demo.load(Settings(streets=str(street), faces=str(checkpoint), threads=1))
+
+
+def test_both_families_have_typed_endpoints_only(models: demo.Models) -> None:
+    endpoints = demo.build(models, Settings()).get_api_info()["named_endpoints"]
+    assert list(endpoints) == ["/streets", "/reenact", "/drive"]
+    names = [p["parameter_name"] for p in endpoints["/reenact"]["parameters"]]
+    assert names == ["source", "driver", "budget", "exit"]
+
+
+def test_without_the_checkpoint_there_is_a_notice_instead(
+    models: demo.Models, tmp_path: Path
+) -> None:
+    assert demo._faces(str(tmp_path / MISSING)) is None
+    page = demo.build(replace(models, faces=None), Settings())
+    tabs = [part.label for part in page.blocks.values() if isinstance(part, gr.Tab)]
+    assert tabs == ["Streets", "How it works"]
+    words = [part.value for part in page.blocks.values() if isinstance(part, gr.Markdown)]
+    assert any("The faces tab is missing" in str(text) for text in words)

@@ -1,0 +1,230 @@
+"""Checkpoints on a Hub: the real client, a hub on the loopback interface, and its faults."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hub_client import Client
+from hub_server import TOKEN, Faults, Hub, serving
+from PIL import Image
+from tiny import random_map
+
+from fiancee_hub import FianceePipeline
+from fiancee_hub.hub import CONFIG, WEIGHTS
+
+REPO = "user/streets"
+FILES = (CONFIG, WEIGHTS)
+Done = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def hub(tiny_checkpoint: Path) -> Iterator[Hub]:
+    with serving() as running:
+        running.add(
+            REPO, {name: (tiny_checkpoint / name).read_bytes() for name in (CONFIG, WEIGHTS)}
+        )
+        yield running
+
+
+@pytest.fixture
+def client(hub: Hub, tmp_path: Path) -> Client:
+    return Client(hub, tmp_path / "home")
+
+
+def fetch(client: Client, model_id: str = REPO, options: str = "", **environment: str) -> Done:
+    """Downloads and checks a checkpoint; its folder is printed, a refusal ends in exit code 3."""
+    code = f"""
+import sys
+from fiancee_hub.download import download
+from fiancee_hub.errors import CheckpointError
+try:
+    print(download({model_id!r}, ("{CONFIG}", "{WEIGHTS}"), {options}))
+except CheckpointError as error:
+    print(error)
+    sys.exit(3)
+"""
+    return client.python(code, **environment)
+
+
+def folder_of(done: Done) -> Path:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Path(done.stdout.strip())
+
+
+def refusal(done: Done) -> str:
+    assert done.returncode == 3, done.stdout + done.stderr
+    message = done.stdout.strip()
+    assert message.isprintable()
+    return message
+
+
+def same(folder: Path, checkpoint: Path) -> bool:
+    return all(
+        (folder / n).read_bytes() == (checkpoint / n).read_bytes() for n in (CONFIG, WEIGHTS)
+    )
+
+
+CALL = """
+import sys
+from fiancee_hub import FianceePipeline
+pipe = FianceePipeline.from_pretrained(sys.argv[1], revision=sys.argv[2] or None)
+pipe(sys.argv[3], budget=0.1, seed=4).image.save(sys.argv[4])
+assert not {"gradio", "lpips", "torchvision", "matplotlib"} & sys.modules.keys()
+"""
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_fresh_download_makes_the_same_picture(
+    hub: Hub, client: Client, pipeline: FianceePipeline, tmp_path: Path, pinned: bool
+) -> None:
+    np.save(tmp_path / "map.npy", random_map(2))
+    sha = hub.repositories[f"models/{REPO}"].branches["main"]
+    words = [REPO, sha if pinned else "", str(tmp_path / "map.npy"), str(tmp_path / "out.png")]
+    done = client.run(sys.executable, "-c", CALL, *words)
+    assert done.returncode == 0, done.stderr
+    expected = pipeline(random_map(2), budget=0.1, seed=4).image
+    assert Image.open(tmp_path / "out.png").convert("RGB") == expected
+
+
+def test_large_files_come_from_another_host_without_the_token(
+    hub: Hub, client: Client, tiny_checkpoint: Path
+) -> None:
+    hub.repositories[f"models/{REPO}"].private = True
+    assert same(folder_of(fetch(client, HF_TOKEN=TOKEN)), tiny_checkpoint)
+    large = [request for request in hub.requests if request.path.startswith("/large/")]
+    assert [(request.host, request.authorised) for request in large] == [("localhost", False)]
+    others = [request for request in hub.requests if request not in large]
+    assert all(request.host == "127.0.0.1" and request.authorised for request in others)
+
+
+def test_a_pinned_revision_in_the_cache_asks_nothing(
+    hub: Hub, client: Client, tiny_checkpoint: Path
+) -> None:
+    sha = hub.repositories[f"models/{REPO}"].branches["main"]
+    first = folder_of(fetch(client, f"{REPO}@{sha}"))
+    hub.requests.clear()
+    assert folder_of(fetch(client, f"{REPO}@{sha}")) == first
+    assert folder_of(fetch(client, options=f"revision={sha!r}")) == first
+    assert hub.requests == []
+    assert same(first, tiny_checkpoint)
+
+
+def test_a_branch_in_the_cache_costs_one_question_a_file(hub: Hub, client: Client) -> None:
+    folder_of(fetch(client))
+    hub.requests.clear()
+    folder_of(fetch(client))
+    assert [request.method for request in hub.requests] == ["HEAD", "HEAD"]
+
+
+def test_a_new_commit_is_noticed(hub: Hub, client: Client) -> None:
+    before = folder_of(fetch(client))
+    hub.add(REPO, {"README.md": b"news"})
+    assert folder_of(fetch(client)) != before
+
+
+@pytest.mark.parametrize("how", ["local_files_only", "HF_HUB_OFFLINE", "hub is gone"])
+def test_offline(hub: Hub, client: Client, how: str) -> None:
+    options = "local_files_only=True" if how == "local_files_only" else ""
+    environment = {"HF_HUB_OFFLINE": "1"} if how == "HF_HUB_OFFLINE" else {}
+    if how != "hub is gone":
+        message = refusal(fetch(client, options=options, **environment))
+        assert "is not in the cache and the Hub cannot be reached" in message
+    folder = folder_of(fetch(client))
+    hub.requests.clear()
+    if how == "hub is gone":
+        hub.shutdown()
+        hub.server_close()
+    assert folder_of(fetch(client, options=options, **environment)) == folder
+    assert hub.requests == []
+
+
+def test_another_cache_folder(client: Client, tmp_path: Path) -> None:
+    folder = folder_of(fetch(client, options=f"cache_dir={str(tmp_path / 'cache')!r}"))
+    assert (tmp_path / "cache") in folder.parents
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(hub: Hub, client: Client) -> None:
+    """The client writes pieces of 10 MiB; those that have arrived are not asked for again."""
+    piece = 10 * 2**20
+    content = bytes(range(256)) * (piece // 256) + b"the rest of the weights" * 1000
+    hub.add(REPO, {WEIGHTS: content})
+    hub.faults = Faults(cut=piece + 100)
+    assert (folder_of(fetch(client)) / WEIGHTS).read_bytes() == content
+    ranges = [request.range for request in hub.requests if request.path.startswith("/large/")]
+    assert ranges == [None, f"bytes={piece}-"]
+
+
+def test_a_corrupted_download_is_refused_until_it_is_fetched_again(
+    hub: Hub, client: Client, tiny_checkpoint: Path
+) -> None:
+    hub.faults = Faults(corrupt=True)
+    message = refusal(fetch(client))
+    assert f"{WEIGHTS} does not have the SHA-256 that the repository states" in message
+    assert "force_download=True, or delete" in message
+    hub.faults = Faults()
+    refusal(fetch(client))  # what is in the cache is checked again
+    assert same(folder_of(fetch(client, options="force_download=True")), tiny_checkpoint)
+    folder_of(fetch(client))
+
+
+def test_a_truncated_download_is_refused(hub: Hub, client: Client, tiny_checkpoint: Path) -> None:
+    hub.faults = Faults(truncate=True)
+    message = refusal(fetch(client))
+    assert "could not be downloaded: Consistency check failed" in message
+    assert "force_download=True" in message
+    hub.faults = Faults()
+    assert same(folder_of(fetch(client)), tiny_checkpoint)
+
+
+@pytest.mark.parametrize(("name", "kind"), [(CONFIG, "git SHA-1"), (WEIGHTS, "SHA-256")])
+def test_a_file_damaged_in_the_cache_is_refused(client: Client, name: str, kind: str) -> None:
+    blob = (folder_of(fetch(client)) / name).resolve()
+    blob.write_bytes(blob.read_bytes()[:-2] + b"!}")
+    message = refusal(fetch(client, HF_HUB_OFFLINE="1"))
+    assert f"{name} does not have the {kind}" in message
+
+
+def test_a_slow_hub_shows_progress(hub: Hub, client: Client, tiny_checkpoint: Path) -> None:
+    hub.faults = Faults(pause=0.05)
+    done = fetch(client, TQDM_POSITION="-1")  # bars also where there is no terminal
+    assert same(folder_of(done), tiny_checkpoint)
+    assert WEIGHTS in done.stderr
+    assert "100%" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("model_id", "options", "reason"),
+    [
+        ("user/nothing", "", "does not exist on the Hub, or you need a token"),
+        (f"{REPO}@v9", "", "has no such revision"),
+        (REPO, "revision='v9'", "has no such revision"),
+        (f"{REPO}@../../evil", "", "is no revision"),
+        (f"{REPO}@a/../../../evil", "", "is no revision"),
+        ("../../evil", "", "is neither a folder nor a name"),
+        ("user/../evil", "", "is neither a folder nor a name"),
+        ("https://host/user/repo", "", "is neither a folder nor a name"),
+        ("user/empty", "", f"lacks one of {CONFIG}, {WEIGHTS}"),
+        ("user/private", "", "does not exist on the Hub, or you need a token"),
+        ("user/gated", "", "is gated: accept its terms"),
+        ("user/forbidden", f"token={TOKEN!r}", "may not be read with this token"),
+        (REPO, "force_download=True, local_files_only=True", "force_download=True"),
+    ],
+)
+def test_refusals(hub: Hub, client: Client, model_id: str, options: str, reason: str) -> None:
+    for name in ("empty", "private", "gated", "forbidden"):
+        hub.add(f"user/{name}", {"README.md": b""})
+    hub.repositories["models/user/private"].private = True
+    hub.repositories["models/user/gated"].gated = True
+    hub.repositories["models/user/forbidden"].forbidden = True
+    message = refusal(fetch(client, model_id, options))
+    assert reason in message
+    assert f"checkpoint '{model_id}'" in message
+
+
+def test_a_token_opens_a_private_repository(hub: Hub, client: Client) -> None:
+    hub.repositories[f"models/{REPO}"].private = True
+    refusal(fetch(client))
+    folder_of(fetch(client, options=f"token={TOKEN!r}"))
