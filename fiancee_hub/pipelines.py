@@ -172,7 +172,15 @@ class FianceePipeline(ModelHubMixin):
         return made
 
     def __call__(self, *inputs: Any, **options: Any) -> Result:
-        """Renders one input; see the pipeline of the family."""
+        """Renders one input by the cheapest exit that keeps the budget."""
+        raise NotImplementedError
+
+    def prepare(self, *inputs: Any, **options: Any) -> Rendering:
+        """Reads an input and asks the predictor; exits are then rendered on demand."""
+        raise NotImplementedError
+
+    def compare(self, *inputs: Any, **options: Any) -> Comparison:
+        """The early result beside full depth, with their true LPIPS (needs ``lpips``)."""
         raise NotImplementedError
 
     def __init__(self, model: EarlyExitModel, config: CheckpointConfig) -> None:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from tiny import CLASSES, Ids, random_map
 
-from fiancee_hub import FianceePipeline, InputError
+from fiancee_hub import InputError, StreetsPipeline
 from fiancee_hub.label_maps import to_palette_image, to_rgb
 from fiancee_hub.pipelines import to_picture
 
@@ -47,7 +47,7 @@ FORMS: dict[str, Callable[[Ids, Path], Any]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_a_map_gives_the_same_picture(
-    pipeline: FianceePipeline, form: str, tmp_path: Path
+    pipeline: StreetsPipeline, form: str, tmp_path: Path
 ) -> None:
     expected = pipeline(IDS, budget=0.1, seed=5)
     result = pipeline(FORMS[form](IDS, tmp_path), budget=0.1, seed=5)
@@ -56,26 +56,26 @@ def test_every_form_of_a_map_gives_the_same_picture(
     assert result.notes == ()
 
 
-def test_a_larger_map_is_resized_and_says_so(pipeline: FianceePipeline) -> None:
+def test_a_larger_map_is_resized_and_says_so(pipeline: StreetsPipeline) -> None:
     result = pipeline(IDS.repeat(2, 0).repeat(2, 1), seed=5)
     assert result.image == pipeline(IDS, seed=5).image
     assert "Resized" in result.notes[0]
 
 
-def test_the_same_seed_gives_the_same_picture(pipeline: FianceePipeline) -> None:
+def test_the_same_seed_gives_the_same_picture(pipeline: StreetsPipeline) -> None:
     one, same, other = (pipeline(IDS, exit=4, seed=seed).image for seed in (1, 1, 2))
     assert one == same
     assert one != other
 
 
-def test_seeds_do_not_touch_the_global_generator(pipeline: FianceePipeline) -> None:
+def test_seeds_do_not_touch_the_global_generator(pipeline: StreetsPipeline) -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
     pipeline(IDS, seed=7)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_budgets_are_obeyed_by_prediction(pipeline: FianceePipeline) -> None:
+def test_budgets_are_obeyed_by_prediction(pipeline: StreetsPipeline) -> None:
     exits = []
     for budget in ALL_BUDGETS:
         rendering = pipeline.prepare(IDS, seed=1)
@@ -90,7 +90,7 @@ def test_budgets_are_obeyed_by_prediction(pipeline: FianceePipeline) -> None:
     assert len(set(exits)) > 1
 
 
-def test_a_routed_picture_pays_for_the_predictor(pipeline: FianceePipeline) -> None:
+def test_a_routed_picture_pays_for_the_predictor(pipeline: StreetsPipeline) -> None:
     costs = pipeline.config.costs
     rendering = pipeline.prepare(IDS, seed=1)
     delivered = rendering.deliver(1.0)
@@ -104,17 +104,17 @@ def test_a_routed_picture_pays_for_the_predictor(pipeline: FianceePipeline) -> N
     assert delivered.image is result.image
 
 
-def test_full_depth_by_routing_saves_less_than_nothing(pipeline: FianceePipeline) -> None:
+def test_full_depth_by_routing_saves_less_than_nothing(pipeline: StreetsPipeline) -> None:
     assert pipeline(IDS, budget=0.0).saving < 0
     assert pipeline(IDS, exit=4).saving == 0
 
 
-def test_a_chosen_exit_overrules_the_budget(pipeline: FianceePipeline) -> None:
+def test_a_chosen_exit_overrules_the_budget(pipeline: StreetsPipeline) -> None:
     for exit_index in range(1, 5):
         assert pipeline(IDS, budget=0.0, exit=exit_index).exit == exit_index
 
 
-def test_exits_of_one_rendering_equal_separate_calls(pipeline: FianceePipeline) -> None:
+def test_exits_of_one_rendering_equal_separate_calls(pipeline: StreetsPipeline) -> None:
     rendering = pipeline.prepare(IDS, seed=2)
     for exit_index in (3, 1, 4, 2):
         assert rendering.result(exit_index).image == pipeline(IDS, exit=exit_index, seed=2).image
@@ -126,7 +126,7 @@ def near(one: Image.Image, other: Image.Image) -> bool:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
-def test_a_batch_equals_single_calls(pipeline: FianceePipeline, batch_size: int) -> None:
+def test_a_batch_equals_single_calls(pipeline: StreetsPipeline, batch_size: int) -> None:
     maps = [random_map(seed) for seed in range(8)]
     results = pipeline.generate_batch(maps, budget=0.05, batch_size=batch_size)
     assert len({result.exit for result in results}) > 1
@@ -138,18 +138,18 @@ def test_a_batch_equals_single_calls(pipeline: FianceePipeline, batch_size: int)
         assert result.saving == pytest.approx(alone.saving)
 
 
-def test_a_batch_at_a_chosen_exit(pipeline: FianceePipeline) -> None:
+def test_a_batch_at_a_chosen_exit(pipeline: StreetsPipeline) -> None:
     for result in pipeline.generate_batch([IDS, IDS], seeds=[4, 5], exit=2):
         alone = pipeline(IDS, seed=result.seed, exit=2)
         assert near(result.image, alone.image)
         assert (result.exit, result.macs, result.saving) == (2, alone.macs, alone.saving)
 
 
-def test_an_empty_batch(pipeline: FianceePipeline) -> None:
+def test_an_empty_batch(pipeline: StreetsPipeline) -> None:
     assert pipeline.generate_batch([]) == []
 
 
-def test_a_comparison_tells_the_truth(pipeline: FianceePipeline) -> None:
+def test_a_comparison_tells_the_truth(pipeline: StreetsPipeline) -> None:
     from fiancee_hub.perceptual import perceptual_distance
 
     comparison = pipeline.compare(IDS, budget=1.0, seed=3)
@@ -163,7 +163,7 @@ def test_a_comparison_tells_the_truth(pipeline: FianceePipeline) -> None:
     assert comparison.early.image == to_picture(images[0][0])
 
 
-def test_full_depth_always_keeps_the_budget(pipeline: FianceePipeline) -> None:
+def test_full_depth_always_keeps_the_budget(pipeline: StreetsPipeline) -> None:
     comparison = pipeline.compare(IDS, budget=0.0)
     assert comparison.early.exit == 4
     assert comparison.lpips == 0
@@ -171,13 +171,13 @@ def test_full_depth_always_keeps_the_budget(pipeline: FianceePipeline) -> None:
 
 
 def test_a_missed_budget_is_called_missed(
-    pipeline: FianceePipeline, monkeypatch: pytest.MonkeyPatch
+    pipeline: StreetsPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fiancee_hub.pipelines.route", lambda *_: np.array([1]))
     assert not pipeline.compare(IDS, budget=0.001).kept
 
 
-def test_four_threads_disturb_nobody(pipeline: FianceePipeline) -> None:
+def test_four_threads_disturb_nobody(pipeline: StreetsPipeline) -> None:
     calls = [(random_map(index), ALL_BUDGETS[index % 6], index) for index in range(12)]
 
     def render(call: tuple[Ids, float, int]) -> Image.Image:
@@ -206,14 +206,14 @@ def test_four_threads_disturb_nobody(pipeline: FianceePipeline) -> None:
     ],
 )
 def test_impossible_arguments(
-    pipeline: FianceePipeline, arguments: dict[str, Any], reason: str
+    pipeline: StreetsPipeline, arguments: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(InputError, match=reason):
         pipeline(IDS, **arguments)
 
 
 @pytest.mark.parametrize("label_map", [IDS + 1, IDS[:4], IDS.astype(str), None, "no/map.png"])
-def test_impossible_maps(pipeline: FianceePipeline, label_map: Any) -> None:
+def test_impossible_maps(pipeline: StreetsPipeline, label_map: Any) -> None:
     for call in (pipeline, pipeline.compare, lambda m: pipeline.generate_batch([m])):
         with pytest.raises(InputError):
             call(label_map)
@@ -230,7 +230,7 @@ def test_impossible_maps(pipeline: FianceePipeline, label_map: Any) -> None:
     ],
 )
 def test_impossible_batches(
-    pipeline: FianceePipeline, arguments: dict[str, Any], reason: str
+    pipeline: StreetsPipeline, arguments: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(InputError, match=reason):
         pipeline.generate_batch([IDS, IDS], **arguments)
@@ -241,7 +241,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     import sys
 
     code = (
-        "import sys, fiancee_hub; from fiancee_hub import FianceePipeline;"
+        "import sys, fiancee_hub; from fiancee_hub import StreetsPipeline;"
         "print([m for m in ('gradio', 'lpips', 'torchvision', 'matplotlib') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
