@@ -15,8 +15,10 @@ from statistics import median
 
 IMPORTS = {
     "torch": "import torch",
-    "fiancee_hub": "from fiancee_hub import FianceePipeline",
-    "fiancee_hub, a pipeline": "import fiancee_hub.street_pipeline, fiancee_hub.face_pipeline",
+    "torch and hub mixin": "import torch, huggingface_hub.hub_mixin",
+    "fiancee_hub": "import fiancee_hub",
+    "FianceePipeline": "from fiancee_hub import FianceePipeline",
+    "both families": "import fiancee_hub.street_pipeline, fiancee_hub.face_pipeline",
 }
 
 

@@ -165,7 +165,7 @@ def test_a_branch_as_wide_as_the_trunk_starts_from_its_features(family: ModuleTy
     branch: Any = model.branches[2]
     branch.inherit(model.trunk)
     progress = model.advance(model.start(*family.inputs(2)), family.STAGES[-1])
-    wanted = F.leaky_relu(progress.features[-2], LEAK)
+    wanted = F.leaky_relu(family.before_painting(progress.features[-2]), LEAK)
     found = painted(model, progress, 3)[:, : wanted.shape[1]]
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 

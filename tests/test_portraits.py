@@ -365,10 +365,7 @@ def test_an_untrained_generator_only_moves_the_source() -> None:
     trunk: Any = PortraitGenerator(tiny_faces.GENERATOR)
     image = trunk(picture, source, target)
     warped = trunk.condition(picture, source, target).warped_picture()
-    share = (image / warped)[warped.abs() > 0.1]
-    # A little of the source gives way to paint, which is grey at first; most of it in the mouth.
-    assert share.max() == pytest.approx(float(torch.tensor(2.0).sigmoid()), abs=1e-4)
-    assert 0.5 - 1e-4 <= share.min() <= share.median()
+    assert torch.equal(image, warped)
 
 
 @pytest.mark.parametrize("exit_index", range(1, 5))

@@ -11,7 +11,7 @@ from fiancee_hub.faces.pose import Pose
 from fiancee_hub.hub import build
 from fiancee_hub.models.configs import Recipe
 from fiancee_hub.models.exits import EarlyExitModel, ExitConfig, GuideConfig
-from fiancee_hub.models.portraits import Head, PortraitConfig
+from fiancee_hub.models.portraits import Head, PortraitConfig, unit_length
 
 SIZE = (64, 64)
 GENERATOR = PortraitConfig(64, (16, 16, 16, 8, 8), (8, 8, 16), motion_channels=8, descriptor=8)
@@ -67,3 +67,8 @@ def _shrunk(motion: Motion, factor: float) -> Pose:
 
 def _batched(heads: list[Head]) -> Head:
     return Head(*(torch.cat(parts) for parts in zip(*heads, strict=True)))
+
+
+def before_painting(features: Tensor) -> Tensor:
+    """What becomes of the last stage's features before they are painted."""
+    return unit_length(features)

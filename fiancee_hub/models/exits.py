@@ -150,9 +150,11 @@ class EarlyExitModel(nn.Module):
         return Progress(self.trunk.condition(*inputs))
 
     def predict(self, progress: Progress) -> Prediction:
-        """Every branch's LPIPS to full depth, from the input alone."""
-        assert self.predictor is not None
-        prediction: Prediction = self.predictor(*self.trunk.predictor_inputs(progress.condition))
+        """Every branch's LPIPS to full depth, from the input alone; none without branches."""
+        maps, vector = self.trunk.predictor_inputs(progress.condition)
+        if self.predictor is None:
+            return Prediction(maps.new_zeros(len(maps), 0), maps.new_zeros(len(maps), 0))
+        prediction: Prediction = self.predictor(maps, vector)
         return prediction
 
     def advance(self, progress: Progress, stages: int) -> Progress:
