@@ -81,7 +81,15 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     partial = path.with_name(f".{path.name}.part")
     # One entry only: the library writes several in any order, and files would differ.
     save_file(dict(tensors), partial, metadata={DIGEST: digest(tensors)})
+    _make_shareable(partial)
     os.replace(partial, path)
+
+
+def _make_shareable(path: Path) -> None:
+    """Gives a file the mode that any new file gets; safetensors leaves it to its owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
