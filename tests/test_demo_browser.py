@@ -308,7 +308,9 @@ def test_a_clip_drives_and_is_gone(faces: FacesPage, log: Path, tmp_path: Path) 
     faces.upload("clip-group", tmp_path / "clip.mp4")
     expect(faces.part("clip-notes")).to_contain_text("4 frames", timeout=PATIENCE)
     faces.part("make").click()
-    expect(faces.part("clip", "video")).to_be_visible(timeout=PATIENCE)
+    film = faces.part("clip", "video")
+    expect(film.or_(faces.error).first).to_be_visible(timeout=PATIENCE)
+    assert faces.error.all_inner_texts() == []
     faces.page.wait_for_function("document.querySelector('#face-clip video').readyState > 1")
     assert faces.part("clip", "rect").count() >= 1
     assert face_files(log) == kept
