@@ -30,7 +30,7 @@ NO_SOURCE = (
     "hour or when the page is closed."
 )
 NO_DRIVER = "There is no driver: choose an example, upload a picture, or use the sliders."
-NO_CLIP = "There is no clip: upload one first."
+NO_CLIP = "There is no clip yet: upload one, or wait until it has been read."
 NO_NEUTRAL = "Driven absolutely: relative driving needs the driver's neutral picture."
 
 T = TypeVar("T")

@@ -268,7 +268,7 @@ def test_one_of_several_faces_is_chosen_and_nothing_stays(
     kept = face_files(log)
     with faces.new_result():
         faces.upload("source", group_photo(tmp_path))
-    expect(faces.part("source-notes")).to_contain_text("Found 2 faces")
+    expect(faces.part("source-notes")).to_contain_text("Found 2 faces", timeout=PATIENCE)
     first = faces.sources()
     with faces.new_result():
         faces.part("choice").get_by_label("Face 2").check()
@@ -306,7 +306,8 @@ def test_a_clip_drives_and_is_gone(faces: FacesPage, log: Path, tmp_path: Path) 
     write_clip(frames * 2, 4, tmp_path / "clip.mp4")
     faces.part("mode").get_by_label("Clip").check()
     faces.upload("clip-group", tmp_path / "clip.mp4")
-    expect(faces.part("clip-notes")).to_contain_text("4 frames", timeout=PATIENCE)
+    # The progress above the notes speaks of frames, too.
+    expect(faces.part("clip-notes", "li")).to_contain_text("4 frames", timeout=PATIENCE)
     faces.part("make").click()
     film = faces.part("clip", "video")
     expect(film.or_(faces.error).first).to_be_visible(timeout=PATIENCE)
