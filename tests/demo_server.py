@@ -22,7 +22,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--no-first-run",
 )
-START_SECONDS = 120
+START_SECONDS = 240
 PATIENCE = 120_000
 """Milliseconds that the page may take on a busy machine."""
 
