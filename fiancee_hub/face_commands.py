@@ -71,7 +71,7 @@ def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
     if not images:
         raise InputError(f"no frame of {arguments.driver} shows a usable face: choose another clip")
     out = _output(arguments, ".mp4")
-    write_clip(images, clip.fps, out)
+    write_clip(images, clip.fps, out, comment=MARK)
     exits = ", ".join(f"exit {index}: {count}" for index, count in sorted(shares.items()))
     print(f"{out}: {len(images)} frames ({exits}); {len(skipped)} without a usable face left out")
     return 1 if skipped else 0

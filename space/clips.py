@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from fiancee_hub.errors import InputError
-from fiancee_hub.face_pipeline import ClipFrame, FacesPipeline
+from fiancee_hub.face_pipeline import MARK, ClipFrame, FacesPipeline
 from fiancee_hub.faces.clips import MOST_SECONDS, Clip, read_clip, write_clip
 from fiancee_hub.faces.motion import Motion
 from fiancee_hub.pipelines import Result
@@ -135,7 +135,7 @@ def _told(frames: Iterator[ClipFrame], tell: Tell, count: int) -> Iterator[ClipF
 def _film(images: list[Image.Image], fps: float) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "driven.mp4"
-        write_clip(images, fps, path)
+        write_clip(images, fps, path, comment=MARK)
         return path.read_bytes()
 
 

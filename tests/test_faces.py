@@ -562,6 +562,13 @@ def test_a_last_frame_that_stands_does_not_slow_the_rate(tmp_path: Path) -> None
     assert shades(list(clip.frames)) == [*range(10), *[9] * 24]
 
 
+def test_a_clip_says_what_it_is(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    write_clip(coloured_frames(3), 10, tmp_path / "clip.mp4", comment="made up")
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert container.metadata["comment"] == "made up"
+
+
 def test_what_is_no_clip_is_refused(video: Path, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "empty.mp4").write_bytes(b"")

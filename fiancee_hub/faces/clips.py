@@ -97,8 +97,16 @@ def read_clip(
     return _clip(_video_frames(path, timing.start), timing, fps)
 
 
-def write_clip(frames: Iterable[Image.Image], fps: float, path: str | Path) -> None:
+def write_clip(
+    frames: Iterable[Image.Image], fps: float, path: str | Path, *, comment: str = ""
+) -> None:
     """Writes RGB frames of one size as MP4 (H.264, yuv420p); an odd last row or column is cut.
+
+    Args:
+        frames: the pictures, in order.
+        fps: frames a second.
+        path: file to write.
+        comment: what the file's metadata says of it.
 
     Raises:
         InputError: there are no frames, or PyAV is missing.
@@ -106,7 +114,7 @@ def write_clip(frames: Iterable[Image.Image], fps: float, path: str | Path) -> N
     path = Path(path)
     unfinished = path.with_name(f".{path.name}.part")
     try:
-        _encode(iter(frames), fps, unfinished)
+        _encode(iter(frames), fps, unfinished, comment)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -223,13 +231,15 @@ def _opened(path: Path) -> "Iterator[InputContainer]":
         raise InputError(f"{path.name} is damaged or no video: {_FIX}") from error
 
 
-def _encode(frames: Iterator[Image.Image], fps: float, path: Path) -> None:
+def _encode(frames: Iterator[Image.Image], fps: float, path: Path, comment: str) -> None:
     av = _pyav()
     first = next(frames, None)
     if first is None:
         raise InputError("There are no frames to write: give at least one")
     size = (first.width // 2 * 2, first.height // 2 * 2)
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        if comment:
+            container.metadata["comment"] = comment
         stream = container.add_stream("libx264", Fraction(fps).limit_denominator(_DENOMINATOR))
         stream.width, stream.height = size
         stream.pix_fmt, stream.options = "yuv420p", {"crf": "18"}
