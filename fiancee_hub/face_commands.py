@@ -5,10 +5,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from fiancee_hub.errors import InputError
-from fiancee_hub.face_pipeline import GENERATED, MARK, FacesPipeline
+from fiancee_hub.face_pipeline import FacesPipeline
+from fiancee_hub.marking import MARK, marked
 
 if TYPE_CHECKING:
     from fiancee_hub.pipelines import Comparison
@@ -89,15 +90,8 @@ def _output(arguments: argparse.Namespace, suffix: str) -> Path:
 
 def write_marked(image: Image.Image, path: Path) -> None:
     """Saves a picture with a note in its metadata that it is synthetic."""
-    if path.suffix.lower() == ".png":
-        text = PngImagePlugin.PngInfo()
-        text.add_text(GENERATED, MARK)
-        image.save(path, pnginfo=text)
-        return
-    exif = Image.Exif()
-    exif[0x010E] = MARK  # ImageDescription
     try:
-        image.save(path, exif=exif)
+        image.save(path, **marked(path.suffix.removeprefix(".")))
     except (ValueError, KeyError) as error:
         raise InputError(f"{path.name} is no picture format: use .png or .jpg") from error
 

@@ -13,9 +13,10 @@ from typing import Any
 from PIL import Image
 
 from fiancee_hub.errors import InputError
-from fiancee_hub.face_pipeline import MARK, ClipFrame, FacesPipeline
+from fiancee_hub.face_pipeline import ClipFrame, FacesPipeline
 from fiancee_hub.faces.clips import MOST_SECONDS, Clip, read_clip, write_clip
 from fiancee_hub.faces.motion import Motion
+from fiancee_hub.marking import MARK
 from fiancee_hub.pipelines import Result
 from space.facts import exit_name, saved, time
 from space.files import address

@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from fiancee_hub.face_pipeline import MOST_DEGREES, FacesPipeline
+from fiancee_hub.face_pipeline import FacesPipeline
+from fiancee_hub.faces.photos import MOST_TURNED
 from space import clips, comparison, texts
 from space.comparison import MODEL, SHOW_RESULT, model_event
 from space.errors import plainly, plainly_streamed
@@ -170,7 +171,7 @@ def _driver(handlers: Handlers) -> DriverParts:
 def _sliders() -> list[gr.Slider]:
     with gr.Row(elem_classes="pairs"):
         turns = [
-            gr.Slider(-MOST_DEGREES, MOST_DEGREES, 0, step=1, label=label, **_small(name))
+            gr.Slider(-MOST_TURNED, MOST_TURNED, 0, step=1, label=label, **_small(name))
             for name, label in TURNS.items()
         ]
         looks = [

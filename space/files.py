@@ -9,30 +9,22 @@ from typing import Any, Literal
 from gradio.context import LocalContext
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
+from fiancee_hub import marking
 from fiancee_hub.errors import InputError
-from fiancee_hub.face_pipeline import GENERATED, MARK
 
 Kind = Literal["png", "webp", "jpeg"]
 """PNG is exact; the others are small."""
 
 QUALITY = 90
-DESCRIPTION = 0x010E
-"""EXIF's ImageDescription."""
 
 
 def encoded(picture: Image.Image, kind: Kind = "png", *, marked: bool = False) -> bytes:
     """A picture as the bytes of a file; ``marked``: its metadata says that it is synthetic."""
-    exif, text = Image.Exif(), PngImagePlugin.PngInfo()
-    if marked:
-        exif[DESCRIPTION] = MARK
-        text.add_text(GENERATED, MARK)
     file = io.BytesIO()
-    if kind == "png":
-        picture.save(file, kind, pnginfo=text)
-    else:
-        picture.save(file, kind, quality=QUALITY, exif=exif)
+    options = marking.marked(kind) if marked else {}
+    picture.save(file, kind, quality=QUALITY, **options)
     return file.getvalue()
 
 

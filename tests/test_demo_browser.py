@@ -28,9 +28,10 @@ from demo_server import (
 from playwright.sync_api import Browser, expect
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.face_pipeline import GENERATED, MARK, Controls, FacesPipeline
+from fiancee_hub.face_pipeline import Controls, FacesPipeline
 from fiancee_hub.faces.clips import write_clip
 from fiancee_hub.hub import CONFIG, WEIGHTS
+from fiancee_hub.marking import GENERATED, MARK
 from fiancee_hub.street_pipeline import StreetsPipeline
 from space import people
 from space.maps import examples

@@ -17,8 +17,9 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from fiancee_hub.errors import InputError
-from fiancee_hub.face_pipeline import GENERATED, MARK, Controls, FacesPipeline
+from fiancee_hub.face_pipeline import Controls, FacesPipeline
 from fiancee_hub.faces.clips import write_clip
+from fiancee_hub.marking import DESCRIPTION, GENERATED, MARK
 from fiancee_hub.pipelines import Result
 from space import clips, demo, faces, facts, files, parts, people
 from space.errors import plainly
@@ -121,7 +122,7 @@ def test_a_marked_picture_says_that_it_is_generated() -> None:
     kinds: tuple[files.Kind, ...] = ("jpeg", "webp")
     for kind in kinds:
         saved = opened(files.picture_address(picture, kind))
-        assert saved.getexif()[files.DESCRIPTION] == MARK
+        assert saved.getexif()[DESCRIPTION] == MARK
     assert GENERATED not in opened(files.picture_address(picture, marked=False)).info
 
 
@@ -295,7 +296,7 @@ def test_the_result_goes_back_into_the_photograph(
     html = handlers.in_photo(group, made, True)
     whole = opened(html.split('src="')[1].split('"')[0])
     assert whole.size == group.source.photo.image.size
-    assert whole.getexif()[files.DESCRIPTION] == MARK
+    assert whole.getexif()[DESCRIPTION] == MARK
     assert handlers.in_photo(group, made, False) == handlers.in_photo(None, made, True) == ""
 
 

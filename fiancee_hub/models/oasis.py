@@ -7,14 +7,14 @@ hardly any compute).
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.models.exits import Branch, ExitConfig, Trunk
-from fiancee_hub.models.thinning import select_channels, strongest, take, thinner
+from fiancee_hub.models.thinning import inherit_stages, strongest, take, thinner
 
 SPADE_HIDDEN = 128
 LEAK = 0.2
@@ -153,6 +153,16 @@ class SharedBlock(nn.Module):
         residual = self.conv_0(F.leaky_relu(self.norm_0(features, embedding), LEAK))
         residual = self.conv_1(F.leaky_relu(self.norm_1(residual, embedding), LEAK))
         return residual + (features if self.conv_s is None else self.conv_s(features))
+
+    @property
+    def entry(self) -> nn.Conv2d:
+        """The convolution that listens to the features before."""
+        return self.conv_0
+
+    @property
+    def width(self) -> int:
+        """Channels that leave."""
+        return self.conv_1.out_channels
 
     @torch.no_grad()
     def inherit(self, block: "SharedBlock", entering: Tensor, leaving: Tensor) -> None:
@@ -339,22 +349,10 @@ class OasisBranch(Branch):
         pixels = self.to_rgb(torch.cat([F.leaky_relu(features, LEAK), condition.cells], 1))
         return torch.tanh(F.pixel_shuffle(pixels, 2))
 
-    @torch.no_grad()
     def inherit(self, trunk: OasisGenerator) -> None:
-        """Starts from the trunk's own later stages: of each, the channels that weigh most.
-
-        A wide branch then begins near the full-depth image instead of at noise.
-        """
-        blocks: list[Any] = list(trunk.blocks[self.first :])
-        if not isinstance(trunk.blocks[0], SharedBlock):
-            return
-        kept = strongest(blocks[0].conv_0.weight, self.join.out_channels)
-        select_channels(self.join, kept)
-        thin: Any
-        for thin, block, after in zip(self.blocks, blocks[:-1], blocks[1:], strict=True):
-            leaving = strongest(after.conv_0.weight, thin.conv_1.out_channels)
-            thin.inherit(block, kept, leaving)
-            kept = leaving
+        """Starts from the trunk's later stages; a SPADE trunk's have another form, and stay out."""
+        if isinstance(trunk.blocks[0], SharedBlock):
+            inherit_stages(self.join, list(self.blocks), list(trunk.blocks[self.first :]))
 
 
 def _one_hot_cells(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.models.exits import Branch, ExitConfig, Trunk
-from fiancee_hub.models.thinning import select_channels, strongest, take, thinner
+from fiancee_hub.models.thinning import inherit_stages, strongest, take, thinner
 from fiancee_hub.models.warps import (
     full_precision,
     identity_grid,
@@ -252,6 +252,17 @@ class Stage(nn.Module):
         refined: Tensor = self.blocks(torch.addcmul(shift, joined, 1 + scale))
         return refined
 
+    @property
+    def entry(self) -> nn.Conv2d:
+        """The convolution that listens to the stage before."""
+        assert self.carry is not None
+        return self.carry
+
+    @property
+    def width(self) -> int:
+        """Channels that leave."""
+        return self.join.out_channels
+
     @torch.no_grad()
     def inherit(self, stage: "Stage", entering: Tensor, leaving: Tensor) -> None:
         """Takes over the chosen channels (indices) of a wider stage."""
@@ -454,17 +465,9 @@ class PortraitBranch(Branch):
         pixels = self.to_rgb(torch.cat([features, folded], 1))
         return _composed(F.pixel_shuffle(pixels, 2), warped, condition)
 
-    @torch.no_grad()
     def inherit(self, trunk: PortraitGenerator) -> None:
-        """Starts from the trunk's own later stages: of each, the channels that weigh most."""
-        wide: list[Any] = list(trunk.stage_list[self.first :])
-        kept = strongest(wide[0].carry.weight, self.join.out_channels)
-        select_channels(self.join, kept)
-        thin: Any
-        for thin, stage, after in zip(self.stages, wide[:-1], wide[1:], strict=True):
-            leaving = strongest(after.carry.weight, thin.join.out_channels)
-            thin.inherit(stage, kept, leaving)
-            kept = leaving
+        """Starts from the trunk's later stages."""
+        inherit_stages(self.join, list(self.stages), list(trunk.stage_list[self.first :]))
 
 
 def _painting(inputs: int, outputs: int) -> nn.Conv2d:

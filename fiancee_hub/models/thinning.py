@@ -1,5 +1,8 @@
 """Thin copies of wide layers: which channels a branch keeps of the trunk that it leaves."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -30,3 +33,22 @@ def select_channels(join: nn.Conv2d, kept: Tensor) -> None:
     join.weight[torch.arange(len(kept)), kept] = 1
     assert join.bias is not None
     join.bias.zero_()
+
+
+def inherit_stages(join: nn.Conv2d, thin: Sequence[Any], wide: Sequence[Any]) -> None:
+    """A branch starts from the trunk's own later stages: of each, the channels that weigh most.
+
+    A wide branch then begins near the full-depth image instead of at noise.
+
+    Args:
+        join: the branch's first convolution, on the trunk's features.
+        thin: the branch's stages. A stage has ``entry``, the convolution that listens to the
+            stage before, ``width``, its channels, and ``inherit(wide, entering, leaving)``.
+        wide: the trunk's stages from the same one on; one more than ``thin``.
+    """
+    kept = strongest(wide[0].entry.weight, join.out_channels)
+    select_channels(join, kept)
+    for copy, stage, after in zip(thin, wide[:-1], wide[1:], strict=True):
+        leaving = strongest(after.entry.weight, copy.width)
+        copy.inherit(stage, kept, leaving)
+        kept = leaving

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -349,7 +349,7 @@ def _recoloured(pictures: list[Tensor], hand: np.random.Generator) -> list[Tenso
     return [(p * gain.view(3, 1, 1) + offset).clamp(-1, 1) for p in pictures]
 
 
-@torch.no_grad()
+@cache
 def _mirror_order() -> NDArray[np.int64]:
     """For each landmark the one that takes its place in a mirror image."""
     vertices = canonical_face().vertices
@@ -358,19 +358,14 @@ def _mirror_order() -> NDArray[np.int64]:
     return np.concatenate([distance.argmin(1), 473 + iris, 468 + iris])
 
 
-_MIRROR: list[NDArray[np.int64]] = []
-
-
 def _mirrored(motion: Motion) -> Motion:
     """The motion in the mirror image of its picture (its blendshapes are left as they are)."""
-    if not _MIRROR:
-        _MIRROR.append(_mirror_order())
     flip = np.diag([-1.0, 1.0, 1.0]).astype(np.float32)
     pose = motion.pose
     translation = pose.translation * (-1, 1, 1) + (SIZE, 0, 0)
     rotation = np.asarray(flip @ pose.rotation @ flip, np.float32)
     turned = Pose(rotation, translation.astype(np.float32), pose.scale)
-    return replace(motion, canonical=_flipped(motion.canonical[_MIRROR[0]]), pose=turned)
+    return replace(motion, canonical=_flipped(motion.canonical[_mirror_order()]), pose=turned)
 
 
 def _flipped(points: Floats) -> Floats:
