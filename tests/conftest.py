@@ -1,16 +1,23 @@
 """Fixtures: a very small checkpoint with random weights, and a pipeline on it."""
 
+import os
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import tiny
 import tiny_faces
+from hypothesis import settings
 from tiny import config_of, random_model
 
 from fiancee_hub import FianceePipeline
 from fiancee_hub.hub import save_checkpoint
 from fiancee_hub.models.exits import EarlyExitModel
+
+# The same examples in every run, so that a change alone decides whether it passes;
+# HYPOTHESIS_PROFILE=default looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session", params=[tiny, tiny_faces], ids=lambda module: module.__name__)

@@ -272,7 +272,8 @@ def test_regions_nest_and_stay_away_from_the_border(
     assert left_iris.sum() > 0 and right_iris.sum() > 0
     assert (drawn[1:] <= head + 1e-6).float().mean() > 0.99
     # A shut mouth seen from above or below is a line, which is drawn a pixel wide.
-    assert (mouth - lips).clamp(min=0).sum() < 10
+    around_lips = torch.nn.functional.max_pool2d(lips[None], 5, 1, 2)[0]
+    assert (mouth <= around_lips + 1e-6).all()
     border = torch.cat([drawn[:, 0], drawn[:, -1], drawn[:, :, 0], drawn[:, :, -1]], 1)
     assert border.max() == 0
     assert face.sum() < head.sum()
