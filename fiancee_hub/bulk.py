@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from PIL import Image
@@ -63,9 +62,10 @@ def generate_folder(
 ) -> BulkReport:
     """Makes a PNG in ``out`` of every label map in ``source``.
 
-    Pictures that exist are left alone, so an interrupted run goes on where it stopped; a map
-    that cannot be read is logged and left out. ``out/routes.jsonl`` gets one line for each
-    picture: file, output, exit, predicted LPIPS, MACs, saving, budget and seed.
+    The maps of one exit go through the model together, over the whole folder, in memory that its
+    size does not change. Pictures that exist are left alone, so an interrupted run goes on where
+    it stopped; a map that cannot be read is logged and left out. ``out/routes.jsonl`` gets one
+    line for each picture: file, output, exit, predicted LPIPS, MACs, saving, budget and seed.
 
     Args:
         pipe: the pipeline.
@@ -122,9 +122,13 @@ def generate_jobs(
     """
     failed: list[tuple[str, str]] = []
     readable = _readable(pipe, jobs, failed, done)
-    while chunk := list(islice(readable, batch_size)):
-        _generate(pipe, chunk, out / ROUTES, budget, exit, batch_size)
-        done(len(chunk))
+    results = pipe.stream(readable, budget=budget, exit=exit, batch_size=batch_size)
+    for job, result in results:
+        # The line first: a picture without its line would never get one.
+        with (out / ROUTES).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(_route(job, result, budget)) + "\n")
+        write_picture(result.image, job.output)
+        done(1)
     return failed
 
 
@@ -162,7 +166,7 @@ def _readable(
     jobs: Iterable[Job],
     failed: list[tuple[str, str]],
     done: Callable[[int], object],
-) -> Iterator[tuple[Job, LabelMap]]:
+) -> Iterator[tuple[Job, LabelMap, int]]:
     for job in jobs:
         try:
             label_map = pipe.read(job.source)
@@ -171,29 +175,7 @@ def _readable(
             failed.append((job.source.name, str(error)))
             done(1)
             continue
-        yield job, label_map
-
-
-def _generate(
-    pipe: StreetsPipeline,
-    chunk: Sequence[tuple[Job, LabelMap]],
-    routes: Path,
-    budget: float,
-    exit: int | None,
-    batch_size: int,
-) -> None:
-    results = pipe.generate_batch(
-        [label_map for _, label_map in chunk],
-        budget=budget,
-        seeds=[job.seed for job, _ in chunk],
-        exit=exit,
-        batch_size=batch_size,
-    )
-    for (job, _), result in zip(chunk, results, strict=True):
-        # The line first: a picture without its line would never get one.
-        with routes.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_route(job, result, budget)) + "\n")
-        write_picture(result.image, job.output)
+        yield job, label_map, job.seed
 
 
 def _route(job: Job, result: Result, budget: float) -> dict[str, object]:

@@ -11,10 +11,6 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from fiancee_hub.config import CheckpointConfig
 from fiancee_hub.models.oasis import OasisConfig
 
-PATENTS = (
-    "Patent applications by the authors of FIANCEE exist (WO2024100564A1, US20240177273A1); "
-    "this is no legal advice."
-)
 UNSTATED_LICENCE = "terms-of-the-training-data"
 
 
@@ -49,6 +45,7 @@ class _Family:
     paper: str
     tags: tuple[str, ...]
     limit: str
+    licences: str = ""
 
 
 _FAMILIES = {
@@ -69,6 +66,7 @@ _FAMILIES = {
         "MegaPortraits (Drobyshev et al., MM 2022)",
         ("face-reenactment", "portraits"),
         "Only for faces of people who agreed, and not for pictures that pass as real.",
+        "| landmarker | Apache-2.0 (Google, MediaPipe) |\n",
     ),
 }
 
@@ -100,7 +98,14 @@ result.image, result.exit, result.predicted_lpips, result.saving
 
 ## Licence
 
-Code: Apache-2.0. Weights: {terms}. LPIPS: BSD-2-Clause. {patents}
+| what | terms |
+| --- | --- |
+| code | Apache-2.0 |
+| weights | {terms} |
+{licences}| LPIPS | BSD-2-Clause, its AlexNet BSD-3-Clause |
+| patents | applications by the authors of FIANCEE exist: WO2024100564A1, US20240177273A1 |
+
+This is no legal advice.
 """
 
 
@@ -175,7 +180,7 @@ def _body(config: CheckpointConfig, origin: Origin, figures: dict[str, Any] | No
         figures=_tables(figures),
         limits="\n".join(f"- {limit}" for limit in _limits(config)),
         terms=_terms(origin),
-        patents=PATENTS,
+        licences=family.licences,
     )
 
 

@@ -189,22 +189,26 @@ def read_classes(name_or_file: str | Path) -> tuple[ClassEntry, ...]:
     """A class table: one of ``SOURCES``, or a JSON file.
 
     The file is a list of ``{"name": …, "colour": [red, green, blue]}``, or of names alone, in the
-    order of the class ids; ``"id"`` may stand there too. Without a colour a class gets one.
+    order of the class ids; ``"id"`` may stand there too. Without a colour a class gets one. The
+    list may be the field ``"classes"`` of an object, as in a folder of training data.
 
     Raises:
         InputError: it is missing or is no class table.
     """
     if name_or_file in SOURCES:
-        table = resources.files("fiancee_hub") / "assets" / "classes" / f"{name_or_file}.json"
-        return _classes(json.loads(table.read_text(encoding="utf-8")), str(name_or_file))
+        return parse_classes(name_or_file, str(name_or_file))
     try:
         raw = json.loads(Path(name_or_file).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"class table {name_or_file} cannot be read: {error}") from error
-    return _classes(raw, str(name_or_file))
+    return parse_classes(raw.get("classes") if isinstance(raw, dict) else raw, str(name_or_file))
 
 
-def _classes(raw: Any, where: str) -> tuple[ClassEntry, ...]:
+def parse_classes(raw: Any, where: str) -> tuple[ClassEntry, ...]:
+    """The class table that ``where`` holds: a list as ``read_classes`` has it, or a known name."""
+    if isinstance(raw, str) and raw in SOURCES:
+        table = resources.files("fiancee_hub") / "assets" / "classes" / f"{raw}.json"
+        raw = json.loads(table.read_text(encoding="utf-8"))
     if not isinstance(raw, list) or not 2 <= len(raw) <= MOST_CLASSES:
         raise InputError(f"class table {where}: give a list of 2 to {MOST_CLASSES} classes")
     return tuple(_class(index, row, where) for index, row in enumerate(raw))

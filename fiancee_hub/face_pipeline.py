@@ -27,7 +27,8 @@ from fiancee_hub.faces.photos import (
     read_photo,
 )
 from fiancee_hub.faces.pose import Floats, canonicalise, rotation_from_euler
-from fiancee_hub.models.portraits import Appearance, Head, PortraitGenerator
+from fiancee_hub.models.heads import Head
+from fiancee_hub.models.portraits import Appearance, PortraitGenerator
 from fiancee_hub.pipelines import Comparison, FianceePipeline, Rendering, Result, compare
 from fiancee_hub.router import check_budget
 
@@ -56,6 +57,10 @@ class Controls:
     relative: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("yaw", "pitch", "roll", "smile", "mouth", "blink"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+                raise InputError(f"{name} must be a number, not {type(value).__name__}")
         for name in ("yaw", "pitch", "roll"):
             if not abs(getattr(self, name)) <= MOST_TURNED:
                 raise InputError(

@@ -15,24 +15,26 @@ from torch import Tensor, nn
 WEIGHTS = "lpips_alex.safetensors"
 
 
-def _declare_torchvision_operators() -> None:
-    """Lets torchvision import beside a CPU torch that lacks its compiled operators.
+def _import_lpips() -> Any:
+    """Package ``lpips``, also beside a torchvision compiled for another build of torch.
 
     ``lpips`` needs only torchvision's AlexNet definition, but importing torchvision registers
-    fake implementations for these two operators, which must exist by then.
+    fake implementations for these two operators, which its compiled part defines.
     """
-    for name, schema in (
-        ("nms", "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
-        ("qnms", "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
-    ):
-        try:
-            torch._C._dispatch_find_schema_or_throw(f"torchvision::{name}", "")
-        except RuntimeError:
-            _LIBRARIES.append(torch.library.Library("torchvision", "FRAGMENT"))
-            _LIBRARIES[-1].define(schema)
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _LIBRARIES.append(library)
+    import lpips
+
+    return lpips
 
 
 _LIBRARIES: list[torch.library.Library] = []
+"""Kept: with a library its operators go."""
 
 
 class PerceptualDistance(nn.Module):
@@ -40,10 +42,7 @@ class PerceptualDistance(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        _declare_torchvision_operators()
-        import lpips
-
-        self.lpips: Any = lpips.LPIPS(
+        self.lpips: Any = _import_lpips().LPIPS(
             net="alex", pretrained=False, pnet_rand=True, verbose=False, eval_mode=True
         )
         _load(self.lpips)

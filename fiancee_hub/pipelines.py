@@ -1,9 +1,13 @@
-"""What users call: pictures in, result out."""
+"""What users call: pictures in, result out.
+
+What only loading or routing needs is imported there: importing this module costs little more than
+importing torch and the Hub's mixin.
+"""
 
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,11 +15,11 @@ from huggingface_hub import ModelCard, ModelHubMixin
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub.config import CheckpointConfig
 from fiancee_hub.errors import CheckpointError, InputError
-from fiancee_hub.hub import load_checkpoint, resolve
-from fiancee_hub.models.exits import EarlyExitModel, Progress
-from fiancee_hub.router import check_budget, route
+
+if TYPE_CHECKING:
+    from fiancee_hub.config import CheckpointConfig
+    from fiancee_hub.models.exits import EarlyExitModel, Progress
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,10 @@ class Rendering:
 
     @torch.inference_mode()
     def __init__(
-        self, pipeline: "FianceePipeline", progress: Progress, seed: int, notes: tuple[str, ...]
+        self, pipeline: "FianceePipeline", progress: "Progress", seed: int, notes: tuple[str, ...]
     ) -> None:
+        from fiancee_hub.router import Forecast
+
         self.pipeline, self.seed, self.notes = pipeline, seed, notes
         self._progress = progress
         self._stage_seconds: list[float] = []
@@ -82,21 +88,26 @@ class Rendering:
         started = time.perf_counter()
         prediction = pipeline.model.predict(progress)
         self._predictor_seconds = time.perf_counter() - started
-        self._mean, self._spread = prediction.mean.numpy(), prediction.spread.numpy()
+        self.forecast = Forecast(
+            prediction.mean.numpy(), prediction.spread.numpy(), pipeline.config.calibration
+        )
 
     @property
     def predicted(self) -> tuple[float, ...]:
         """Predicted LPIPS of every branch, cheapest first."""
-        return tuple(float(value) for value in self._mean[0])
+        return self.forecast.predicted
 
     def route(self, budget: float) -> int:
         """The exit that ``budget`` (LPIPS) buys, without rendering anything."""
-        calibration = self.pipeline.config.calibration
-        return int(route(self._mean, self._spread, check_budget(budget), calibration)[0])
+        return self.forecast.route(budget)
 
     def deliver(self, budget: float) -> Result:
         """What a routed call returns: the exit that ``budget`` buys, the predictor paid for."""
-        result = self.result(self.route(budget))
+        return self.routed(self.route(budget))
+
+    def routed(self, exit_index: int) -> Result:
+        """An exit (1 … K) as the router's choice: the predictor is paid for."""
+        result = self.result(exit_index)
         costs = self.pipeline.config.costs
         return replace(
             result,
@@ -166,7 +177,7 @@ class FianceePipeline(ModelHubMixin):
     repository: str | None = None
     """Repository on the Hub that it was loaded from."""
 
-    def __new__(cls, model: EarlyExitModel, config: CheckpointConfig) -> "FianceePipeline":
+    def __new__(cls, model: "EarlyExitModel", config: "CheckpointConfig") -> "FianceePipeline":
         kind = _pipeline_of(config.family) if cls is FianceePipeline else cls
         made: FianceePipeline = super().__new__(kind, model, config)
         return made
@@ -183,7 +194,7 @@ class FianceePipeline(ModelHubMixin):
         """The early result beside full depth, with their true LPIPS (needs ``lpips``)."""
         raise NotImplementedError
 
-    def __init__(self, model: EarlyExitModel, config: CheckpointConfig) -> None:
+    def __init__(self, model: "EarlyExitModel", config: "CheckpointConfig") -> None:
         self.model, self.config = model.eval(), config
 
     @classmethod
@@ -202,6 +213,8 @@ class FianceePipeline(ModelHubMixin):
         Raises:
             CheckpointError: it cannot be found, is damaged or contradicts its config.
         """
+        from fiancee_hub.hub import load_checkpoint, resolve
+
         folder = resolve(
             str(pretrained_model_name_or_path),
             revision=revision,

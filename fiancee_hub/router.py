@@ -102,6 +102,34 @@ def route(
     return choose(mean, spread, tested, margin)
 
 
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What the predictor said of one input: enough to route it at any budget.
+
+    Args:
+        mean: predicted LPIPS of the branches, (1, branches).
+        spread: its spread, the same shape.
+        calibration: of the checkpoint.
+    """
+
+    mean: FloatArray
+    spread: FloatArray
+    calibration: Calibration | None = None
+
+    @property
+    def predicted(self) -> tuple[float, ...]:
+        """Predicted LPIPS of every branch, cheapest first."""
+        return tuple(float(value) for value in self.mean[0])
+
+    def route(self, budget: float) -> int:
+        """The exit, 1 … K, that ``budget`` (LPIPS) buys.
+
+        Raises:
+            InputError: the budget is no number from 0 to 1.
+        """
+        return int(route(self.mean, self.spread, check_budget(budget), self.calibration)[0])
+
+
 def delivered(true: FloatArray, exits: NDArray[np.integer[Any]]) -> FloatArray:
     """True LPIPS of what the chosen exits deliver; full depth has distance 0."""
     padded = np.concatenate([true, np.zeros((len(true), 1))], 1)

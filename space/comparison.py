@@ -1,27 +1,32 @@
 """What both screens show of a result: early picture beside full depth, figures and plot."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
-from fiancee_hub.pipelines import Rendering, Result, true_lpips
-from space import facts, plots, texts
-from space.facts import Outcome
+from fiancee_hub.pipelines import Rendering, Result
+from space import budget as budgets
+from space import facts, plots
+from space.difference import difference_view
+from space.film import Film
+from space.filmstrip import filmstrip
 from space.parts import PictureSlider
 
 MODEL = "model"
 """Events with this concurrency id take turns: times would not be true otherwise."""
 
-BUDGET, MOST_BUDGET, BUDGET_STEP = 0.1, 0.3, 0.005
+KEPT_SECONDS = 1800
+"""How long what belongs to a visitor stays in memory after the last change."""
 
 Place = Callable[[Image.Image], str]
 """Puts a picture where the page can fetch it; gives its path or address."""
 
 Sides = tuple[str, str]
-Shown = tuple[Sides, str, str, str]
-"""The slider's pictures, its caption, the facts, the plot."""
+Shown = tuple[Sides, str, str, str, str, str, str, Film]
+"""The slider's pictures, its caption, the facts, the plot, the film strip, the difference, the
+exit that each budget takes, and what is kept of all this."""
 
 SHOW_RESULT = """() => {{
   if (matchMedia('(max-width: 767px)').matches)
@@ -32,41 +37,50 @@ SHOW_RESULT = """() => {{
 def steps(
     rendering: Rendering, budget: float, place: Place, source_milliseconds: float = 0.0
 ) -> Iterator[Shown]:
-    """The early picture first, then full depth, then the plot of all exits."""
+    """The early picture first, then full depth, then all exits."""
     exits = rendering.pipeline.model.exits
-    early = rendering.deliver(budget)
-    outcome = Outcome(early, budget, exits, source_milliseconds=source_milliseconds)
-    yield shown(outcome, predictions(rendering), place)
-    full, lpips = rendering.result(exits), true_lpips(rendering, early.exit)
-    outcome = Outcome(early, budget, exits, full, lpips, source_milliseconds)
-    yield shown(outcome, predictions(rendering), place)
-    yield shown(outcome, every_exit(rendering), place)
+    film = Film.begin(rendering, budget, source_milliseconds)
+    yield shown(film, place)
+    film = film.add(rendering, exits)
+    yield shown(film, place)
+    yield shown(film.add(rendering, *range(1, exits)), place)
 
 
-def shown(outcome: Outcome, points: Sequence[plots.Point], place: Place) -> Shown:
-    """What the screen shows of an outcome and the exits' points."""
+def shown(film: Film, place: Place) -> Shown:
+    """What the screen shows of a film."""
+    outcome = film.outcome
     # The slider shows nothing until it has two pictures, so the early one waits on both sides.
     pictures = place(outcome.early.image), place((outcome.full or outcome.early).image)
-    plot = plots.exits_plot(points, outcome.budget, outcome.early.exit)
-    return pictures, facts.caption(outcome), facts.facts(outcome), plot
+    return (
+        pictures,
+        facts.caption(outcome),
+        facts.facts(outcome),
+        plots.exits_plot(film.points, film.budget, film.chosen),
+        filmstrip(film),
+        difference_view(film),
+        budgets.routes(film),
+        film,
+    )
 
 
-def predictions(rendering: Rendering) -> list[plots.Point]:
-    """What is known of all exits before any is rendered."""
-    costs = rendering.pipeline.config.costs.exits
-    predicted = (*rendering.predicted, 0.0)
-    return [plots.Point(i, *known) for i, known in enumerate(zip(costs, predicted, strict=True), 1)]
+def moved(film: Film | None, budget: float, place: Place) -> Shown | tuple[Any, ...]:
+    """The screen after the budget was moved: routed anew, nothing rendered.
+
+    While the exits are still being rendered nothing changes; what follows asks again.
+    """
+    if film is None or not film.complete or film.budget == budget:
+        return unchanged()
+    routed = film.at(budget)
+    screen = shown(routed, place)
+    if routed.chosen != film.chosen:
+        return screen
+    skip = gr.skip()
+    return skip, *screen[1:4], skip, skip, *screen[6:]
 
 
-def every_exit(rendering: Rendering) -> list[plots.Point]:
-    """All exits of a rendering with their true LPIPS."""
-    return [measured(rendering, index) for index in range(1, rendering.pipeline.model.exits + 1)]
-
-
-def measured(rendering: Rendering, index: int) -> plots.Point:
-    """One exit, rendered and compared with full depth."""
-    result, lpips = rendering.result(index), true_lpips(rendering, index)
-    return plots.Point(index, result.macs, result.predicted_lpips, lpips, result.milliseconds)
+def unchanged() -> tuple[Any, ...]:
+    """Leaves the screen as it is."""
+    return (gr.skip(),) * 8
 
 
 def route(result: Result, exits: int) -> dict[str, Any]:
@@ -84,25 +98,6 @@ def route(result: Result, exits: int) -> dict[str, Any]:
     }
 
 
-def budget_slider(prefix: str) -> gr.Slider:
-    """The budget with what its values mean."""
-    with gr.Group():
-        slider = gr.Slider(
-            0,
-            MOST_BUDGET,
-            BUDGET,
-            step=BUDGET_STEP,
-            label="Budget: largest LPIPS to the full-depth picture",
-            elem_id=f"{prefix}budget",
-        )
-        gr.Markdown(
-            texts.read(f"{prefix}budget"),
-            elem_id=f"{prefix}budget-words",
-            elem_classes="budget-words",
-        )
-    return slider
-
-
 def picture_slider(prefix: str, max_height: int = 600) -> gr.ImageSlider:
     """Early exit and full depth under one sliding edge."""
     return PictureSlider(
@@ -117,9 +112,14 @@ def picture_slider(prefix: str, max_height: int = 600) -> gr.ImageSlider:
     )
 
 
-def words(prefix: str, *names: str) -> list[gr.HTML]:
+def words(prefix: str, *names: str, render: bool = True) -> list[gr.HTML]:
     """Places for captions, facts and plots."""
-    return [gr.HTML(elem_id=f"{prefix}{name}", elem_classes=name) for name in names]
+    return [gr.HTML(elem_id=f"{prefix}{name}", elem_classes=name, render=render) for name in names]
+
+
+def memory() -> gr.State:
+    """A place for what belongs to one visitor, emptied when the page is closed or forgotten."""
+    return gr.State(None, time_to_live=KEPT_SECONDS)
 
 
 def model_event(**more: Any) -> dict[str, Any]:
@@ -128,6 +128,17 @@ def model_event(**more: Any) -> dict[str, Any]:
         "concurrency_id": MODEL,
         "concurrency_limit": 1,
         "show_progress": "minimal",
+        "api_visibility": "private",
+        **more,
+    }
+
+
+def quick_event(**more: Any) -> dict[str, Any]:
+    """Options of an event that needs no model: it waits for nobody, and the newest counts."""
+    return {
+        "queue": False,
+        "show_progress": "hidden",
+        "trigger_mode": "always_last",
         "api_visibility": "private",
         **more,
     }

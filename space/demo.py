@@ -9,7 +9,7 @@ import torch
 
 from fiancee_hub.face_pipeline import Controls, FacesPipeline
 from fiancee_hub.street_pipeline import StreetsPipeline
-from space import face_screen, people, streets, texts, theme
+from space import embedding, face_screen, inline, links, live, people, streets, texts, theme
 from space.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ CACHE_SECONDS = (600, 1800)
 """How often Gradio's cache is searched, and how old its files grow."""
 
 CSS = Path(__file__).parent / "demo.css"
+EDGE = Path(__file__).parent / "edge.js"
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,28 @@ def build(models: Models, settings: Settings) -> gr.Blocks:
                     gr.Markdown(texts.read("faces-limits"), elem_classes="limits")
             with gr.Tab("How it works", id="method"):
                 gr.Markdown(texts.read("method"), elem_id="method")
+                embedding.screen(demo)
         gr.Markdown(texts.read("footer"), elem_id="footer")
+        for script in (EDGE, live.SCRIPT):
+            demo.load(None, js=script.read_text(encoding="utf-8"), api_visibility="private")
+        links.open_tab(demo, [links.STREETS, *([links.FACES] if models.faces else [])])
     demo.queue(max_size=settings.queue)
     return demo
 
 
 def launch(demo: gr.Blocks, models: Models, settings: Settings) -> None:
     """Serves the demo until it is stopped."""
+    inline.keep_apart()
     demo.launch(
         theme=theme.theme(),
         css=CSS.read_text(encoding="utf-8") + theme.class_chips(models.streets.config.classes),
         ssr_mode=False,
         max_file_size=settings.upload,
         footer_links=["api", "gradio"],
+        mcp_server=True,
+        app_kwargs=embedding.app_options(),
+        strict_cors=not settings.local_pages,
+        # Neither a history of people's pictures in the browser nor figures for everybody.
+        run_history=False,
+        enable_monitoring=False,
     )

@@ -8,14 +8,15 @@ import gradio as gr
 
 from fiancee_hub.face_pipeline import FacesPipeline
 from fiancee_hub.faces.photos import MOST_TURNED
-from space import clips, comparison, texts
-from space.comparison import MODEL, SHOW_RESULT, model_event
+from space import budget as budgets
+from space import clips, comparison, downloads, endpoints, links, texts
+from space.comparison import SHOW_RESULT, memory, model_event, quick_event
 from space.errors import plainly, plainly_streamed
 from space.faces import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS, Handlers
+from space.links import FACES
 from space.parts import ClipInput, PhotoInput
 
-KEPT_SECONDS = 1800
-"""How long a visitor's source and driver stay in memory after the last change."""
+PAIRS = budgets.FOLDER / "faces"
 
 PHOTO_HEIGHT = 300
 PICTURE_HEIGHT = 420
@@ -49,6 +50,7 @@ class SourceParts:
     person: gr.State
     photo: gr.Image
     gallery: gr.Gallery
+    example: gr.Textbox
     choice: gr.Radio
     crop: list[gr.Slider]
     notes: gr.HTML
@@ -83,6 +85,7 @@ class DriverParts:
     picture: PictureParts
     neutral: PictureParts
     gallery: gr.Gallery
+    example: gr.Textbox
     motions: gr.State
     upload: gr.UploadButton
     clip_notes: gr.HTML
@@ -94,10 +97,18 @@ class ResultParts:
 
     pictures: gr.Column
     figures: gr.Column
+    below: list[gr.HTML]
     shown: list[Any]
-    more: list[Any]
+    copy: gr.Button
+    link: gr.HTML
     whole: gr.Checkbox
-    film: gr.HTML
+    photo: gr.HTML
+    clip: gr.HTML
+
+    @property
+    def film(self) -> Any:
+        """What is kept of the result, the last of ``comparison.Shown``."""
+        return self.shown[-1]
 
 
 def screen(tab: gr.Tab, pipe: FacesPipeline) -> None:
@@ -107,17 +118,20 @@ def screen(tab: gr.Tab, pipe: FacesPipeline) -> None:
         with gr.Column(min_width=320, elem_id="face-inputs"):
             source = _source(handlers)
             driver = _driver(handlers)
-            budget, buttons = _start()
+            budget, taken, buttons = _start()
         with gr.Column(min_width=320, elem_id="face-result"):
-            result = _result()
-    _connect_source(handlers, source, tab)
+            result = _result(taken)
+    for part in result.below:
+        part.render()  # type: ignore[no-untyped-call]
+    _connect_tab(handlers, source, driver, budget, tab)
+    _connect_link(source, driver, budget, result)
+    _connect_source(handlers, source)
     _connect_driver(handlers, driver)
     _connect_modes(driver, result, buttons)
     _connect_results(handlers, source, driver, budget, result, buttons)
     _connect_clip(handlers, source, driver, budget, result, buttons[1])
-    for endpoint in (handlers.reenact, handlers.drive):
-        name = endpoint.__name__
-        gr.api(plainly(endpoint), api_name=name, concurrency_id=MODEL, concurrency_limit=1)
+    endpoints.publish(handlers.reenact)
+    endpoints.publish(handlers.drive)
 
 
 def _source(handlers: Handlers) -> SourceParts:
@@ -125,6 +139,7 @@ def _source(handlers: Handlers) -> SourceParts:
         gr.Markdown(texts.read("faces-consent"), elem_classes="consent")
         photo = _photo("Source: who shall move", "face-source")
         gallery = _gallery(handlers, "Examples", "face-examples")
+        example = gr.Textbox(links.slug(FACES, 0), visible="hidden")
         gr.Markdown(texts.read("faces-attribution"), elem_classes="attribution")
         choice = gr.Radio(
             [], label="Several faces", type="index", visible=False, elem_id="face-choice"
@@ -136,10 +151,12 @@ def _source(handlers: Handlers) -> SourceParts:
                 gr.Slider(-30, 30, 0, step=1, label="Down, % of its side", elem_id="face-down"),
             ]
         notes = gr.HTML(elem_id="face-source-notes", elem_classes="input-notes")
-    return SourceParts(_memory(), photo, gallery, choice, crop, notes)
+    return SourceParts(memory(), photo, gallery, example, choice, crop, notes)
 
 
 def _driver(handlers: Handlers) -> DriverParts:
+    # Outside of the groups: Gradio takes every result for a change of a state in a hidden one.
+    of_driver, at_rest, motions = memory(), memory(), memory()
     with gr.Column(min_width=300, elem_id="face-driver-group"):
         mode = gr.Radio(
             [SLIDERS, PICTURE, CLIP], value=SLIDERS, label="Driver", elem_id="face-mode"
@@ -147,10 +164,10 @@ def _driver(handlers: Handlers) -> DriverParts:
         with gr.Group() as moving:
             sliders = _sliders()
         with gr.Column(visible=False, min_width=300) as still:
-            picture = _picture("Driver: whose pose and expression", "face-driver")
+            picture = _picture(of_driver, "Driver: whose pose and expression", "face-driver")
             gallery = _gallery(handlers, "Examples", "face-driver-examples")
             with gr.Accordion("Neutral picture, for relative driving", open=False):
-                neutral = _picture("The driver without expression", "face-neutral")
+                neutral = _picture(at_rest, "The driver without expression", "face-neutral")
         with gr.Column(visible=False, min_width=300, elem_id="face-clip-group") as film:
             gr.Markdown(texts.read("faces-clip"), elem_classes="words")
             upload = ClipInput("Upload a clip", file_types=clips.KINDS, elem_id="face-clip-upload")
@@ -162,10 +179,11 @@ def _driver(handlers: Handlers) -> DriverParts:
             info=texts.read("faces-driving"),
             elem_id="face-driving",
         )
+    # Outside as well: Gradio would show it with them.
+    example = gr.Textbox(visible="hidden")
     groups: dict[str, gr.Group | gr.Column] = {SLIDERS: moving, PICTURE: still, CLIP: film}
-    return DriverParts(
-        mode, driving, groups, sliders, picture, neutral, gallery, _memory(), upload, clip_notes
-    )
+    stills = (picture, neutral, gallery, example)
+    return DriverParts(mode, driving, groups, sliders, *stills, motions, upload, clip_notes)
 
 
 def _sliders() -> list[gr.Slider]:
@@ -185,26 +203,36 @@ def _small(name: str) -> dict[str, Any]:
     return {"elem_id": f"face-{name}", "min_width": 220}
 
 
-def _start() -> tuple[gr.Slider, tuple[gr.Button, gr.Button, gr.Button]]:
+def _start() -> tuple[gr.Slider, gr.HTML, tuple[gr.Button, gr.Button, gr.Button]]:
     """Budget and buttons: generate, make the clip, and the one that a resting hand presses."""
-    budget = comparison.budget_slider("face-")
+    with gr.Column(min_width=300, elem_id="face-budget-group"):
+        budget, taken = budgets.budget_slider("face-")
     generate = gr.Button("Generate", variant="primary", elem_id="face-generate")
     make = gr.Button("Make the clip", variant="primary", visible=False, elem_id="face-make")
     settle = gr.Button(visible="hidden", elem_id="face-settle")
-    return budget, (generate, make, settle)
+    budgets.pair_gallery("face-", PAIRS)
+    return budget, taken, (generate, make, settle)
 
 
-def _result() -> ResultParts:
+def _result(taken: gr.HTML) -> ResultParts:
+    """What stands beside the inputs, and below them as soon as it is rendered."""
+    film = memory()
+    # On a phone the pictures stay in sight above the sliders.
     with gr.Column(min_width=300, elem_id="face-pictures-group") as pictures:
         slider = comparison.picture_slider("face-", PICTURE_HEIGHT)
         caption = comparison.words("face-", "caption")
-    film = gr.HTML(elem_id="face-clip", visible=False)
+    clip = gr.HTML(elem_id="face-clip", visible=False)
     with gr.Column(min_width=300, elem_id="face-figures-group") as figures:
-        shown = [slider, *caption, *comparison.words("face-", "facts", "plot")]
-        save = gr.HTML(elem_id="face-save")
+        with gr.Row(elem_classes="downloads"):
+            downloads.save_buttons("face-", film, "faces")
+            copy = links.button("face-")
+        link = links.place("face-")
+        facts, difference = comparison.words("face-", "facts", "difference")
         whole = gr.Checkbox(label="Show it in the whole photo", elem_id="face-whole-wanted")
         photo = gr.HTML(elem_id="face-whole")
-    return ResultParts(pictures, figures, shown, [save, photo, _memory()], whole, film)
+    strip, plot = comparison.words("face-", "film", "plot", render=False)
+    shown = [slider, *caption, facts, plot, strip, difference, taken, film]
+    return ResultParts(pictures, figures, [strip, plot], shown, copy, link, whole, photo, clip)
 
 
 def _photo(label: str, name: str) -> gr.Image:
@@ -219,10 +247,10 @@ def _photo(label: str, name: str) -> gr.Image:
     )
 
 
-def _picture(label: str, name: str) -> PictureParts:
+def _picture(driver: gr.State, label: str, name: str) -> PictureParts:
     photo = _photo(label, name)
     notes = gr.HTML(elem_id=f"{name}-notes", elem_classes="input-notes")
-    return PictureParts(_memory(), photo, notes)
+    return PictureParts(driver, photo, notes)
 
 
 def _gallery(handlers: Handlers, label: str, name: str) -> gr.Gallery:
@@ -241,15 +269,57 @@ def _gallery(handlers: Handlers, label: str, name: str) -> gr.Gallery:
     )
 
 
-def _memory() -> gr.State:
-    return gr.State(None, time_to_live=KEPT_SECONDS)
+def _connect_tab(
+    handlers: Handlers,
+    source: SourceParts,
+    driver: DriverParts,
+    budget: gr.Slider,
+    tab: gr.Tab,
+) -> None:
+    linked = [*driver.sliders, budget, source.example, driver.example]
+    query = gr.Textbox(visible="hidden")
+    tab.select(
+        plainly(handlers.open),
+        [source.person, query],
+        [*source.loaded, *driver.picture.loaded, driver.mode, *linked],
+        js=f"(person) => [person, {links.QUERY}]",
+        show_progress_on=[source.photo],
+        **BUSY,
+    )
 
 
-def _connect_source(handlers: Handlers, source: SourceParts, tab: gr.Tab) -> None:
+def _connect_link(
+    source: SourceParts, driver: DriverParts, budget: gr.Slider, result: ResultParts
+) -> None:
+    """A slider at 0 needs no place in a link, nor one that drives nothing."""
+    sliders = ", ".join(links.POSE)
+    state = f"""(example, driver, budget, mode, {sliders}) => {{
+      const pose = Object.entries({{{sliders}}}).filter(([, value]) => value);
+      const moving = mode === '{PICTURE}' ? {{driver}} : Object.fromEntries(pose);
+      return {{family: '{FACES}', example, budget, ...moving}};
+    }}"""
+    values = [source.example, driver.example, budget, driver.mode, *driver.sliders]
+    links.connect(result.copy, values, result.link, state, texts.read("face-link").strip())
+
+
+def _forget_example(event: Any, example: gr.Textbox) -> None:
+    """A picture of the visitor's own is in no link."""
+    event.success(None, None, example, js="() => ''", api_visibility="private")
+
+
+def _pick_example(gallery: gr.Gallery, example: gr.Textbox) -> None:
+    def name(event: gr.SelectData) -> str:
+        return links.slug(FACES, int(event.index))
+
+    gallery.select(name, None, example, queue=False, **QUIET)
+
+
+def _connect_source(handlers: Handlers, source: SourceParts) -> None:
     person, loaded = source.person, source.loaded
-    tab.select(plainly(handlers.first), person, loaded, **BUSY)
+    _pick_example(source.gallery, source.example)
     source.gallery.select(plainly(handlers.pick), None, loaded, **BUSY)
     event = source.photo.input(plainly(handlers.take), source.photo, loaded, **BUSY)
+    _forget_example(event, source.example)
     # A photograph that was refused is gone: the one before takes its place again.
     event.failure(handlers.show, person, loaded, **QUIET)
     source.choice.input(plainly(handlers.choose), [person, source.choice], loaded, **BUSY)
@@ -264,10 +334,12 @@ def _connect_source(handlers: Handlers, source: SourceParts, tab: gr.Tab) -> Non
 
 def _connect_driver(handlers: Handlers, driver: DriverParts) -> None:
     picture = driver.picture
+    _pick_example(driver.gallery, driver.example)
     driver.gallery.select(plainly(handlers.pick_driver), None, picture.loaded, **BUSY)
     for part in (picture, driver.neutral):
         event = part.photo.input(plainly(handlers.take_driver), part.photo, part.loaded, **BUSY)
         event.failure(lambda: (None, None, ""), None, part.loaded, **QUIET)
+        _forget_example(event, driver.example)
     driver.upload.upload(
         plainly(handlers.take_clip), driver.upload, [driver.motions, driver.clip_notes], **BUSY
     )
@@ -277,8 +349,8 @@ def _connect_modes(
     driver: DriverParts, result: ResultParts, buttons: tuple[gr.Button, ...]
 ) -> None:
     generate, make, _ = buttons
-    still = [generate, result.pictures, result.figures]
-    moving = [make, result.film]
+    still = [generate, result.pictures, result.figures, *result.below]
+    moving = [make, result.clip]
 
     def switch(mode: str) -> list[Any]:
         visible = [mode == name for name in driver.groups]
@@ -301,7 +373,7 @@ def _connect_results(
     generate, _, settle = buttons
     states = [source.person, driver.picture.driver, driver.neutral.driver]
     inputs = [*states, result.whole, driver.mode, driver.driving, *driver.sliders, budget]
-    outputs = [*result.shown, *result.more]
+    outputs = [*result.shown, result.photo]
     running = [
         gr.on(
             [generate.click, settle.click],
@@ -319,7 +391,7 @@ def _connect_results(
         ),
     ]
     generate.click(None, js=SHOW_RESULT.format("face-pictures"), api_visibility="private")
-    hand: list[Callable[..., Any]] = [slider.input for slider in (*driver.sliders, budget)]
+    hand: list[Callable[..., Any]] = [slider.input for slider in driver.sliders]
     gr.on(
         hand,
         plainly(handlers.live),
@@ -329,10 +401,21 @@ def _connect_results(
         **model_event(**QUIET),
     )
     gr.on(hand, None, js=SETTLE, api_visibility="private")
-    photo, picture = result.more[1:]
     result.whole.input(
-        plainly(handlers.in_photo), [source.person, picture, result.whole], photo, **QUIET
+        plainly(handlers.in_photo),
+        [source.person, result.film, result.whole],
+        result.photo,
+        **QUIET,
     )
+    move = (
+        plainly(handlers.move_budget),
+        [result.film, budget, source.person, result.whole],
+        outputs,
+    )
+    budget.change(*move, **quick_event())
+    # The budget may have been moved while the exits were being rendered.
+    for event in running:
+        event.then(*move, **quick_event())
 
 
 def _connect_clip(
@@ -347,7 +430,7 @@ def _connect_clip(
     make.click(
         plainly(handlers.make_clip),
         [source.person, driver.motions, driver.driving, budget],
-        result.film,
+        result.clip,
         concurrency_limit=1,
         api_visibility="private",
     )

@@ -13,10 +13,12 @@ from fiancee_hub.errors import InputError
 from fiancee_hub.face_pipeline import Controls, FacesPipeline, Source
 from fiancee_hub.pipelines import Rendering, Result
 from fiancee_hub.router import check_budget
-from space import clips, comparison, facts, people
-from space.comparison import BUDGET, Shown, route
-from space.facts import Outcome
-from space.files import answer, picture_address, remove, stored, taken, uploaded
+from space import clips, comparison, facts, links, people
+from space.budget import BUDGET
+from space.comparison import Shown, route
+from space.files import answer, picture_address, received, remove, stored
+from space.film import Film
+from space.links import FACES
 from space.people import Driver, Person
 
 SLIDERS, PICTURE, CLIP = "Sliders", "Picture", "Clip"
@@ -39,7 +41,7 @@ Loaded = tuple[Any, ...]
 """Person, drawn photograph, choice of faces, zoom, right, down, notes."""
 
 Screen = tuple[Any, ...]
-"""Pictures, caption, facts, plot, link to save, whole photograph, picture."""
+"""What ``Shown`` has, and the whole photograph."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,19 @@ class Handlers:
         """The first example, unless the visitor has a source already."""
         return self._example(0) if person is None else (gr.skip(),) * 7
 
+    def open(self, person: Person | None, query: str = "") -> tuple[Any, ...]:
+        """``first``, or the link's state: source, driver, mode, sliders, budget, and what links
+        call the two examples."""
+        link = links.wanted(query, FACES)
+        if person or link is None:
+            return (*self.first(person), *(gr.skip(),) * (7 + len(links.POSE)))
+        source, driver = link.example or 0, link.driver
+        names = [links.slug(FACES, source), "" if driver is None else links.slug(FACES, driver)]
+        moving = (gr.skip(),) * 3 if driver is None else self._driven_by(driver)
+        mode = SLIDERS if driver is None else PICTURE
+        pose = [link.pose.get(name, 0) for name in links.POSE]
+        return (*self._example(source), *moving, mode, *pose, link.budget, *names)
+
     def take(self, content: bytes | None) -> Loaded:
         """An uploaded photograph; None when it was taken away."""
         return self.show(people.read(self.pipe, content) if content else None)
@@ -130,7 +145,10 @@ class Handlers:
 
     def pick_driver(self, event: gr.SelectData) -> tuple[Driver | None, str | None, str]:
         """An example as the driver; its neutral picture is known."""
-        example = self.examples[int(event.index)]
+        return self._driven_by(int(event.index))
+
+    def _driven_by(self, number: int) -> tuple[Driver | None, str | None, str]:
+        example = self.examples[number]
         return self._driver(example.path.read_bytes(), example.neutral.read_bytes())
 
     def _driver(
@@ -163,14 +181,10 @@ class Handlers:
         rendering = self._rendering(wish)
         milliseconds = wish.source.milliseconds
         early = rendering.deliver(wish.budget).image
-        more: tuple[Any, ...] = (
-            saving(early),
-            self.in_photo(wish.person, early, wish.whole),
-            early,
-        )
+        whole: Any = self._in_photo(wish.person, early, wish.whole)
         for step in comparison.steps(rendering, wish.budget, picture_address, milliseconds):
-            yield (*step, *more)
-            more = (gr.skip(),) * 3
+            yield (*step, whole)
+            whole = gr.skip()
 
     def follow(self, *values: Any) -> Iterator[Screen]:
         """``generate`` after a new source or driver, once there is enough of both."""
@@ -178,17 +192,27 @@ class Handlers:
         if wish.person and (wish.mode == SLIDERS or (wish.mode == PICTURE and wish.driver)):
             yield from self.generate(*values)
         else:
-            yield (gr.skip(),) * 7
+            yield (*comparison.unchanged(), gr.skip())
 
-    def live(self, *values: Any) -> Shown | Screen:
+    def live(self, *values: Any) -> Shown | tuple[Any, ...]:
         """The early picture alone, while a hand is on a slider."""
         wish = Wish(*values)
         if wish.person is None or wish.mode != SLIDERS:
-            return (gr.skip(),) * 4
+            return comparison.unchanged()
         rendering = self._rendering(wish)
-        early, exits = rendering.deliver(wish.budget), self.pipe.model.exits
-        outcome = Outcome(early, wish.budget, exits, source_milliseconds=wish.source.milliseconds)
-        return comparison.shown(outcome, comparison.predictions(rendering), _small)
+        return comparison.shown(
+            Film.begin(rendering, wish.budget, wish.source.milliseconds), _small
+        )
+
+    def move_budget(
+        self, film: Film | None, budget: float, person: Person | None, whole: bool
+    ) -> Screen:
+        """Another budget for the pictures that are there."""
+        screen = comparison.moved(film, budget, picture_address)
+        moved = screen[-1]
+        if film is None or not isinstance(moved, Film) or moved.chosen == film.chosen:
+            return (*screen, gr.skip())
+        return (*screen, self.in_photo(person, moved, whole))
 
     def _rendering(self, wish: Wish) -> Rendering:
         check_budget(wish.budget)
@@ -218,8 +242,12 @@ class Handlers:
         driven = clips.drive(self.pipe, person, motions, tell, budget=budget, relative=relative)
         return clips.shown(driven, motions.summary()[1:])
 
-    def in_photo(self, person: Person | None, picture: Image.Image | None, wanted: bool) -> str:
-        """The whole photograph with the picture in it, as HTML; nothing if it is not wanted."""
+    def in_photo(self, person: Person | None, film: Film | None, wanted: bool) -> str:
+        """The whole photograph with the early picture in it, as HTML; nothing if not wanted."""
+        picture = film.early.result.image if film else None
+        return self._in_photo(person, picture, wanted)
+
+    def _in_photo(self, person: Person | None, picture: Image.Image | None, wanted: bool) -> str:
         if not wanted or person is None or picture is None:
             return ""
         whole = self.pipe.paste(person.source, picture)
@@ -238,7 +266,7 @@ class Handlers:
         exit: int | None = None,
     ) -> tuple[FileData, dict[str, Any]]:
         """Gives a person the head pose and expression of another picture. Only for pictures of
-        people who agreed; they are deleted once they are read.
+        people who agreed; their files are deleted once they are read.
 
         Args:
             source: photograph of the person to move: JPEG, PNG or WebP, one large face.
@@ -250,7 +278,7 @@ class Handlers:
             The picture, and which way it took: exit, predicted_lpips, macs, saving and more.
         """
         # Both are taken before either is judged: what is refused must go as well.
-        contents = [taken(path) for path in [uploaded(source), uploaded(driver)]]
+        contents = [received(file) for file in (source, driver)]
         return self._answer(
             self.pipe(source=contents[0], driver=contents[1], budget=budget, exit=exit)
         )
@@ -269,7 +297,7 @@ class Handlers:
         exit: int | None = None,
     ) -> tuple[FileData, dict[str, Any]]:
         """Turns and moves a face without a driver's picture. Only for pictures of people who
-        agreed; they are deleted once they are read.
+        agreed; their files are deleted once they are read.
 
         Args:
             source: photograph of the person to move: JPEG, PNG or WebP, one large face.
@@ -286,7 +314,7 @@ class Handlers:
         Returns:
             The picture, and which way it took: exit, predicted_lpips, macs, saving and more.
         """
-        content = taken(uploaded(source))
+        content = received(source)
         controls = Controls(yaw, pitch, roll, smile, mouth, blink, relative)
         return self._answer(self.pipe(source=content, driver=controls, budget=budget, exit=exit))
 
@@ -304,11 +332,6 @@ def found(value: T | None, otherwise: str) -> T:
     if value is None:
         raise InputError(otherwise)
     return value
-
-
-def saving(picture: Image.Image) -> str:
-    """A link that saves the picture, with the mark that it is generated, as HTML."""
-    return link(picture_address(picture), "fiancee-face.png", "the early picture")
 
 
 def link(file: str, name: str, what: str) -> str:

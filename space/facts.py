@@ -157,4 +157,4 @@ def _bar(label: str, text: str, width: float, key: str) -> str:
 def notes(sentences: Sequence[str]) -> str:
     """What was done to the input, or nothing."""
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f'<ul class="notes" role="status">{items}</ul>' if items else ""
+    return f'<div role="status"><ul class="notes">{items}</ul></div>' if items else ""

@@ -13,11 +13,17 @@ from PIL import Image
 
 from fiancee_hub import marking
 from fiancee_hub.errors import InputError
+from space import inline
+from space.recent import Recent
 
 Kind = Literal["png", "webp", "jpeg"]
 """PNG is exact; the others are small."""
 
 QUALITY = 90
+
+NO_UPLOAD = "Send the picture as a file: handle_file(...) in gradio_client."
+
+_recent = Recent()
 
 
 def encoded(picture: Image.Image, kind: Kind = "png", *, marked: bool = False) -> bytes:
@@ -61,10 +67,34 @@ def uploaded(file: Any) -> Path:
     Raises:
         InputError: it was not uploaded.
     """
-    path = Path(str(file.get("path", "") if isinstance(file, dict) else "")).resolve()
-    if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
-        raise InputError("Send the picture as a file: handle_file(...) in gradio_client.")
+    path = _upload_path(file)
+    if path is None or not path.is_file():
+        raise InputError(NO_UPLOAD)
+    inline.forget(path)
     return path
+
+
+def received(file: Any) -> bytes:
+    """What a file that came through the API holds; the file is gone afterwards.
+
+    Requests side by side that send the same file under the same name share one path, and the
+    first of them deletes it: the others find what it held in memory, where it stays a minute.
+
+    Raises:
+        InputError: it was not uploaded, or longer ago than that.
+    """
+    path = _upload_path(file)
+    known = path and _recent.get(path)
+    content = known if known and path and not path.is_file() else taken(uploaded(file))
+    if path:
+        _recent.put(path, content)
+    return content
+
+
+def _upload_path(file: Any) -> Path | None:
+    """Where the file of a request lies; None if that is no place for uploads."""
+    path = Path(str(file.get("path", "") if isinstance(file, dict) else "")).resolve()
+    return path if path.is_relative_to(Path(get_upload_folder()).resolve()) else None
 
 
 def taken(path: Path) -> bytes:

@@ -54,14 +54,12 @@ def exits_plot(points: Sequence[Point], budget: float, chosen: int) -> str:
     return (
         f'<figure class="exits"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{_summary(points, budget, chosen)}">{"".join(parts)}</svg>'
-        f"{LEGEND}{_table(points, chosen)}</figure>"
+        f"<figcaption>{LEGEND}</figcaption>{_table(points, chosen)}</figure>"
     )
 
 
-LEGEND = (
-    '<figcaption><span class="key true"></span>measured <span class="key guess"></span>predicted '
-    '<span class="key taken"></span>taken <span class="key limit"></span>budget</figcaption>'
-)
+KEYS = {"true": "measured", "guess": "predicted", "taken": "taken", "limit": "budget"}
+LEGEND = "".join(f'<span><i class="key {kind}"></i>{words}</span>' for kind, words in KEYS.items())
 
 
 def _summary(points: Sequence[Point], budget: float, chosen: int) -> str:

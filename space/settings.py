@@ -5,6 +5,10 @@ FIANCEE_CHECKPOINT_FACES     the same of the faces model; without that folder th
 FIANCEE_THREADS              PyTorch threads; by default two, or one where there is one processor
 FIANCEE_QUEUE                visitors that may wait before the next is asked to come back later
 FIANCEE_UPLOAD               largest upload, such as 10mb
+FIANCEE_LOCAL_PAGES          1: pages opened from a file may embed a demo that runs on localhost
+
+Any page may embed a demo on a host of its own (a proxy must hand on the Host header); a demo on
+localhost can be embedded by pages of localhost only.
 
 Gradio's own variables (GRADIO_SERVER_PORT, GRADIO_SERVER_NAME, GRADIO_ROOT_PATH …) hold as well.
 """
@@ -26,13 +30,14 @@ class Settings:
     threads: int = 2
     queue: int = 32
     upload: str = "10mb"
+    local_pages: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Reads the variables above.
 
         Raises:
-            ValueError: a number is none, or below 1.
+            ValueError: a number is none, or below 1; or a switch neither 0 nor 1.
         """
         return cls(
             streets=environment.get("FIANCEE_CHECKPOINT_STREETS") or cls.streets,
@@ -40,6 +45,7 @@ class Settings:
             threads=_count(environment, "FIANCEE_THREADS", min(2, os.cpu_count() or 1)),
             queue=_count(environment, "FIANCEE_QUEUE", cls.queue),
             upload=environment.get("FIANCEE_UPLOAD") or cls.upload,
+            local_pages=_switch(environment, "FIANCEE_LOCAL_PAGES"),
         )
 
 
@@ -48,3 +54,10 @@ def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     if not text.strip().isdigit() or int(text) < 1:
         raise ValueError(f"{name} is {text!r}: give a whole number from 1")
     return int(text)
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(name) or "0"
+    if text not in ("0", "1"):
+        raise ValueError(f"{name} is {text!r}: give 1 or 0")
+    return text == "1"

@@ -1,23 +1,27 @@
 """Fixtures: a very small checkpoint with random weights, and a pipeline on it."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import tiny
 import tiny_faces
+from demo_fixtures import save_face_checkpoint, save_street_checkpoint
 from hypothesis import settings
 from tiny import config_of, random_model
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.hub import save_checkpoint
+from fiancee_hub.hub import CONFIG, WEIGHTS, save_checkpoint
 from fiancee_hub.models.exits import EarlyExitModel
 
 # The same examples in every run, so that a change alone decides whether it passes;
 # HYPOTHESIS_PROFILE=default looks for new ones.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+SHIPPED = Path(__file__).resolve().parents[1] / "weights_card"
 
 
 @pytest.fixture(scope="session", params=[tiny, tiny_faces], ids=lambda module: module.__name__)
@@ -48,3 +52,34 @@ def tiny_checkpoint(model: EarlyExitModel, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="session")
 def pipeline(tiny_checkpoint: Path) -> FianceePipeline:
     return FianceePipeline.from_pretrained(tiny_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def shipped_streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _shipped("streets", save_street_checkpoint, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def shipped_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _shipped("faces", save_face_checkpoint, tmp_path_factory)
+
+
+def _shipped(name: str, otherwise: Callable[[Path], Path], folders: pytest.TempPathFactory) -> Path:
+    """The checkpoint that comes with the demo, or a small one."""
+    ready = all((SHIPPED / name / file).is_file() for file in (CONFIG, WEIGHTS))
+    return SHIPPED / name if ready else otherwise(folders.mktemp(name))
+
+
+@pytest.fixture(scope="session")
+def demo_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "log.txt"
+
+
+@pytest.fixture(scope="session")
+def demo_url(shipped_streets: Path, shipped_faces: Path, demo_log: Path) -> Iterator[str]:
+    """Address of a demo with both families, one for all tests in a browser."""
+    # Only they need a browser.
+    from demo_server import serving
+
+    with serving(shipped_streets, shipped_faces, demo_log) as address:
+        yield address

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,15 +26,28 @@ START_SECONDS = 240
 PATIENCE = 120_000
 """Milliseconds that the page may take on a busy machine."""
 
+Place = tuple[float, float]
+"""On the map, as shares of its width and height."""
+
 
 @contextmanager
 def serving(streets: Path, faces: Path, log: Path) -> Iterator[str]:
     """``app.py`` on a free port with two checkpoints; gives its address."""
+    settings = {
+        "FIANCEE_CHECKPOINT_STREETS": str(streets),
+        "FIANCEE_CHECKPOINT_FACES": str(faces),
+    }
+    with running(settings, log) as (url, _):
+        yield url
+
+
+@contextmanager
+def running(settings: Mapping[str, str], log: Path) -> Iterator[tuple[str, int]]:
+    """``app.py`` on a free port with settings; gives its address and its process id."""
     port = _free_port()
     environment = {
         **os.environ,
-        "FIANCEE_CHECKPOINT_STREETS": str(streets),
-        "FIANCEE_CHECKPOINT_FACES": str(faces),
+        **settings,
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(cache_of(log)),
     }
@@ -45,7 +58,7 @@ def serving(streets: Path, faces: Path, log: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(url, process, log)
-        yield url
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait(20)
@@ -182,21 +195,28 @@ class StreetsPage(DemoPage):
     def pick_class(self, name: str) -> None:
         self.page.locator("#classes").get_by_label(name, exact=True).check()
 
-    def stroke(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Draws on the map; positions are shares of the canvas's width and height."""
-        canvas = self.page.locator("#label-map canvas").first
-        canvas.scroll_into_view_if_needed()
-        box = canvas.bounding_box()
-        assert box is not None
-        points = [
-            (box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)
-        ]
-        self.page.mouse.move(*points[0])
-        self.page.mouse.down()
-        self.page.mouse.move(*points[1], steps=12)
-        self.page.mouse.up()
+    def stroke(self, start: Place, end: Place) -> None:
+        """Draws on the map."""
+        with self.drawing(start):
+            self.move(end)
         undo = self.page.locator("#label-map").get_by_role("button", name="Undo")
         expect(undo).to_be_enabled(timeout=PATIENCE)
+
+    @contextmanager
+    def drawing(self, start: Place) -> Iterator[None]:
+        """The brush is on the map, at first at a place."""
+        self.page.locator("#label-map canvas").first.scroll_into_view_if_needed()
+        self.move(start)
+        self.page.mouse.down()
+        yield
+        self.page.mouse.up()
+
+    def move(self, place: Place) -> None:
+        """Moves the mouse over the map."""
+        box = self.page.locator("#label-map canvas").first.bounding_box()
+        assert box is not None
+        x, y = place
+        self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=12)
 
     def upload(self, path: Path) -> None:
         """Gives a file to the upload button."""

@@ -1,6 +1,7 @@
 """The demo without a browser: its pure parts, its handlers and the page that they build."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,23 @@ from fiancee_hub.errors import InputError
 from fiancee_hub.pipelines import Result
 from fiancee_hub.street_pipeline import StreetsPipeline
 from fiancee_hub.training.classes import STREETS
-from space import comparison, demo, errors, facts, files, maps, plots, streets, theme
+from space import (
+    comparison,
+    demo,
+    embedding,
+    errors,
+    facts,
+    files,
+    links,
+    live,
+    maps,
+    plots,
+    streets,
+    theme,
+)
 from space.examples.draw import SCENES
 from space.facts import Outcome
-from space.settings import Settings
+from space.settings import ROOT, Settings
 
 PICTURE = Image.new("RGB", (8, 6))
 EARLY = Result(PICTURE, 2, 0.08, 600_000_000, 0.9, 12.3, 0, ("Resized <b>.",))
@@ -248,7 +262,7 @@ def test_what_is_not_the_visitors_fault_is_logged(caplog: pytest.LogCaptureFixtu
 def test_the_api_tells_the_route(handlers: streets.Handlers, upload: Callable[..., Any]) -> None:
     file = upload(handlers.examples[1].path)
     picture: Any
-    picture, route = handlers.api(file, budget=0.1, seed=3)
+    picture, route = handlers.streets(file, budget=0.1, seed=3)
     expected = handlers.pipe(handlers.examples[1].path, budget=0.1, seed=3)
     with Image.open(picture["path"]) as saved:
         assert same(saved, expected.image)
@@ -271,7 +285,136 @@ def upload() -> Callable[[Path], dict[str, str]]:
 @pytest.mark.parametrize("file", [{"path": __file__}, {"path": ""}, {}, __file__, None])
 def test_the_api_reads_no_file_that_was_not_sent(handlers: streets.Handlers, file: Any) -> None:
     with pytest.raises(InputError, match="handle_file"):
-        handlers.api(file)
+        handlers.streets(file)
+
+
+# drawing live
+
+
+def drawing(handlers: streets.Handlers, number: int) -> str:
+    """What the page's script sends of an example in the editor."""
+    background = handlers.edit(handlers.examples[number].path)[0]["background"]
+    with Image.open(background) as picture:
+        return files.picture_address(picture, marked=False)
+
+
+def test_a_moving_hand_gets_the_cheapest_exit(handlers: streets.Handlers) -> None:
+    drawn = drawing(handlers, 1)
+    *screen, routes, film, kept = live.Handlers(handlers.pipe).frame(drawn, 0.0, 0)
+    assert list(film.shots) == [film.chosen] == [live.CHEAPEST]
+    early, full = screen[0]
+    assert early == full and early.startswith("data:image/webp")
+    # The budget asks for more, and will get it when the hand rests.
+    assert "Budget 0.000: Full depth" in routes
+    assert kept.is_of(drawn, 0) and not kept.is_of(drawn, 1)
+
+
+def test_a_resting_hand_pays_only_what_is_missing(
+    handlers: streets.Handlers, pipe: StreetsPipeline
+) -> None:
+    hand, drawn = live.Handlers(pipe), drawing(handlers, 1)
+    *_, frame, kept = hand.frame(drawn, 0.1, 0)
+    steps = list(hand.rest(drawn, 0.1, 0, kept))
+    expected = pipe.compare(handlers.examples[1].path, budget=0.1, seed=0)
+    assert same(steps[0][0][0], expected.early.image) and same(steps[1][0][1], expected.full.image)
+    films = [step[-2] for step in steps]
+    assert [len(film.shots) for film in films] == [1, 2, pipe.model.exits]
+    assert films[-1].shots[live.CHEAPEST].result is frame.shots[live.CHEAPEST].result
+    # Nothing is kept once it has been used.
+    assert [step[-1] for step in steps] == [None] * 3
+
+
+@pytest.mark.parametrize(("number", "seed"), [(2, 0), (1, 5)])
+def test_what_another_drawing_left_is_not_used(
+    number: int, seed: int, handlers: streets.Handlers, pipe: StreetsPipeline
+) -> None:
+    hand = live.Handlers(pipe)
+    *_, kept = hand.frame(drawing(handlers, 1), 0.1, 0)
+    (early, _), *_ = next(hand.rest(drawing(handlers, number), 0.1, seed, kept))
+    expected = pipe(handlers.examples[number].path, budget=0.1, seed=seed)
+    assert same(early, expected.image)
+
+
+@pytest.mark.parametrize(
+    ("address", "seed", "message"),
+    [
+        ("", 0, "The drawing is truncated or no picture"),
+        ("data:image/png;base64,?", 0, "The drawing is truncated or no picture"),
+        (None, None, "The seed is empty"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said_when_the_hand_rests(
+    address: str | None, seed: int | None, message: str, handlers: streets.Handlers
+) -> None:
+    hand = live.Handlers(handlers.pipe)
+    address = drawing(handlers, 0) if address is None else address
+    assert all(part == gr.skip() for part in hand.frame(address, 0.1, seed))
+    with pytest.raises(InputError, match=message):
+        list(hand.rest(address, 0.1, seed, None))
+
+
+# links
+
+
+def test_an_address_without_a_state_is_no_link() -> None:
+    for query in ("", "?", "?__theme=dark", "?example="):
+        assert links.read(query) is None
+
+
+def test_every_example_can_be_linked_to() -> None:
+    for family in links.EXAMPLES:
+        names = links.slugs(family)
+        assert len(set(names)) == len(names)
+        for number, name in enumerate(names):
+            link = links.read(f"?family={family}&example={name}")
+            assert link == links.Link(family, number)
+
+
+def test_a_link_has_a_whole_state() -> None:
+    link = links.read("?example=crossing&budget=0.05&seed=7")
+    assert link == links.Link("streets", 4, budget=0.05, seed=7)
+    link = links.read("?family=faces&example=107-neutral&driver=008-smile&yaw=-8.5&smile=0.3")
+    assert link == links.Link("faces", 2, 1, pose={"yaw": -8.5, "smile": 0.3})
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("family=cats", "family 'cats' does not exist: choose one of streets, faces"),
+        ("example=<b>", "example '<b>' does not exist: choose one of terrace"),
+        ("family=faces&driver=me", "driver 'me' does not exist: choose one of 008-neutral"),
+        ("budget=nan", "budget 'nan' is out of range: give 0 to 0.3"),
+        ("budget=cheap", "budget 'cheap' is out of range"),
+        ("seed=-1", "seed '-1' is out of range: give a whole number from 0 to"),
+        ("seed=1.5", "seed '1.5' is out of range"),
+        (f"seed={links.MOST_SEED + 1}", "is out of range"),
+        (f"seed={'9' * 5000}", "is out of range"),
+        ("family=faces&smile=2", "smile '2' is out of range: give 0 to 1"),
+    ],
+)
+def test_a_bad_link_is_a_plain_error(query: str, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        links.read(query)
+    assert len(str(caught.value)) < 250
+    assert links.wanted(query, "streets") is None
+
+
+def test_a_link_opens_the_tab_of_its_family() -> None:
+    both, streets_only = ["streets", "faces"], ["streets"]
+    assert links.asked_for("?family=faces", both) == "faces"
+    # That one is open, unless the visitor has gone elsewhere.
+    assert links.asked_for("?family=streets", both) == links.asked_for("", both) == ""
+    with pytest.raises(InputError, match="This page has no faces"):
+        links.asked_for("?family=faces", streets_only)
+
+
+def test_a_link_fills_the_inputs_and_its_picture_follows(
+    handlers: streets.Handlers, pipe: StreetsPipeline
+) -> None:
+    first, *others = handlers.first("?example=crossing&budget=0.05&seed=7")
+    assert first[-3:] == ("crossing", 0.05, 7)
+    assert all(part == gr.skip() for step in others for part in step[-6:])
+    assert same(first[0][0], pipe(handlers.examples[4].path, budget=0.05, seed=7).image)
 
 
 # page
@@ -291,7 +434,7 @@ def test_only_the_typed_endpoint_is_public(page: gr.Blocks) -> None:
 
 def test_the_model_is_shared_by_one_queue(page: gr.Blocks) -> None:
     using = [f for f in page.fns.values() if f.concurrency_id == comparison.MODEL]
-    assert len(using) == 3
+    assert len(using) == 5
     assert {f.concurrency_limit for f in using} == {1}
 
 
@@ -300,6 +443,18 @@ def test_the_page_asks_no_other_host(page: gr.Blocks) -> None:
     assert not look._stylesheets
     assert "http" not in demo.CSS.read_text(encoding="utf-8")
     assert page.analytics_enabled is False
+
+
+def test_the_readme_has_the_snippets_of_the_page() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for snippet in (embedding.FRAME, embedding.COMPONENT):
+        assert f"```html\n{snippet.format(address=embedding.ADDRESS)}\n```" in readme
+
+
+def test_every_picture_of_the_demo_is_where_the_pages_say() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "screens.md"):
+        sources = re.findall(r'<img src="([^"]+)"', page.read_text(encoding="utf-8"))
+        assert sources and all((page.parent / source).is_file() for source in sources)
 
 
 def test_loading_warms_the_model_up(checkpoint: Path) -> None:

@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from PIL import Image
 
 pytest.importorskip("playwright.sync_api")
 
-from demo_fixtures import save_face_checkpoint, save_street_checkpoint
 from demo_server import (
     CHROMIUM,
     PATIENCE,
@@ -23,14 +23,23 @@ from demo_server import (
     StreetsPage,
     browsing,
     cache_of,
-    serving,
 )
 from playwright.sync_api import Browser, expect
+from visitor_pictures import (
+    bomb,
+    encoded,
+    far_away,
+    group_photo,
+    half,
+    long_clip,
+    noise,
+    portrait,
+    street,
+)
 
 from fiancee_hub import FianceePipeline
 from fiancee_hub.face_pipeline import Controls, FacesPipeline
 from fiancee_hub.faces.clips import write_clip
-from fiancee_hub.hub import CONFIG, WEIGHTS
 from fiancee_hub.marking import GENERATED, MARK
 from fiancee_hub.street_pipeline import StreetsPipeline
 from space import people
@@ -38,48 +47,29 @@ from space.maps import examples
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 
-SHIPPED = ROOT / "weights_card"
-
-
-def shipped(name: str, otherwise: Callable[[Path], Path], folder: Path) -> Path:
-    """The checkpoint that comes with the demo, or a small one."""
-    ready = all((SHIPPED / name / file).is_file() for file in (CONFIG, WEIGHTS))
-    return SHIPPED / name if ready else otherwise(folder)
-
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shipped("streets", save_street_checkpoint, tmp_path_factory.mktemp("streets"))
-
-
-@pytest.fixture(scope="module")
-def face_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shipped("faces", save_face_checkpoint, tmp_path_factory.mktemp("faces"))
-
-
-@pytest.fixture(scope="module")
-def pipe(checkpoint: Path) -> StreetsPipeline:
-    loaded = FianceePipeline.from_pretrained(checkpoint)
+def pipe(shipped_streets: Path) -> StreetsPipeline:
+    loaded = FianceePipeline.from_pretrained(shipped_streets)
     assert isinstance(loaded, StreetsPipeline)
     return loaded
 
 
 @pytest.fixture(scope="module")
-def face_pipe(face_checkpoint: Path) -> FacesPipeline:
-    loaded = FacesPipeline.from_pretrained(face_checkpoint)
+def face_pipe(shipped_faces: Path) -> FacesPipeline:
+    loaded = FacesPipeline.from_pretrained(shipped_faces)
     assert isinstance(loaded, FacesPipeline)
     return loaded
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo") / "log.txt"
+def log(demo_log: Path) -> Path:
+    return demo_log
 
 
 @pytest.fixture(scope="module")
-def url(checkpoint: Path, face_checkpoint: Path, log: Path) -> Iterator[str]:
-    with serving(checkpoint, face_checkpoint, log) as address:
-        yield address
+def url(demo_url: str) -> str:
+    return demo_url
 
 
 @pytest.fixture(scope="module")
@@ -167,19 +157,27 @@ def test_a_new_seed_is_drawn(screen: StreetsPage) -> None:
     expect(screen.page.locator("#seed input")).not_to_have_value("0")
 
 
-def test_a_wrong_file_is_refused_in_plain_words(screen: StreetsPage, tmp_path: Path) -> None:
-    path = tmp_path / "letter.png"
-    path.write_text("no picture")
-    screen.upload(path)
-    expect(screen.error).to_contain_text("letter.png is truncated or no picture", timeout=PATIENCE)
+def refuse(screen: DemoPage, upload: Callable[[Path], None], path: Path, fix: str) -> None:
+    """Uploads a file and waits for the page to say what is wrong with it."""
+    upload(path)
+    expect(screen.error.filter(has_text=fix)).to_be_visible(timeout=PATIENCE)
+    said = " ".join(screen.error.all_inner_texts())
+    assert "Traceback" not in said and str(path.parent) not in said
 
 
-def test_a_photograph_is_refused_in_plain_words(screen: StreetsPage, tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
-    path = tmp_path / "photograph.png"
-    Image.fromarray(noise).save(path)
-    screen.upload(path)
-    expect(screen.error).to_contain_text("in no class colour", timeout=PATIENCE)
+def test_unusable_maps_are_refused_in_plain_words(screen: StreetsPage, tmp_path: Path) -> None:
+    before = screen.sources()
+    for name, content, fix in (
+        ("letter.png", b"no picture", "letter.png is truncated or no picture: save it again as"),
+        ("half.png", half(encoded(street())), "half.png is truncated or no picture"),
+        ("photograph.png", encoded(noise()), "in no class colour: use the class colours"),
+        ("bomb.png", bomb(), "bomb.png is too large: shrink it below 50 megapixels"),
+        ("array.npy", b"no array", "array.npy is truncated or no plain array"),
+        ("document.pdf", b"%PDF-1.7", "Invalid file type"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        refuse(screen, screen.upload, tmp_path / name, fix)
+    assert screen.sources() == before
 
 
 def test_an_upload_says_what_was_done_to_it(screen: StreetsPage, tmp_path: Path) -> None:
@@ -224,6 +222,13 @@ def test_programs_are_told_what_is_wrong(url: str) -> None:
 
 # faces
 
+
+def share_that_differs(first: Any, second: Any) -> float:
+    """Values further apart than rounding. Another number of threads sums up differently, and a
+    landmark on the edge between two pixels of the face's map then falls on the other side."""
+    return float((np.abs(np.asarray(first, np.int16) - np.asarray(second, np.int16)) > 1).mean())
+
+
 FACES = [example.path for example in people.examples()]
 
 
@@ -231,16 +236,6 @@ def face_files(log: Path) -> set[Path]:
     """What the server keeps, the streets' pictures aside."""
     kept = {path for path in cache_of(log).rglob("*") if path.is_file()}
     return {path for path in kept if path.name not in ("picture.png", "map.png", "street.png")}
-
-
-def group_photo(folder: Path) -> Path:
-    """Two persons, the larger one at the left."""
-    canvas = Image.new("RGB", (620, 340), (170, 175, 180))
-    for path, side, corner in ((FACES[0], 300, (10, 20)), (FACES[2], 230, (360, 60))):
-        with Image.open(path) as portrait:
-            canvas.paste(portrait.resize((side, side)), corner)
-    canvas.save(folder / "group.png")
-    return folder / "group.png"
 
 
 def test_sliders_move_a_face_as_the_library_does(
@@ -254,8 +249,8 @@ def test_sliders_move_a_face_as_the_library_does(
     assert not np.array_equal(picture(faces, before[1]), full)
     controls = Controls(yaw=9.0, relative=True)
     expected = face_pipe.compare(source=FACES[0], driver=controls, budget=0.1)
-    assert largest_difference(early, expected.early.image) <= 1
-    assert largest_difference(full, expected.full.image) <= 1
+    assert share_that_differs(early, expected.early.image) < 2e-3
+    assert share_that_differs(full, expected.full.image) < 2e-3
     assert faces.fact("exit") == f"{expected.early.exit} of {face_pipe.model.exits}"
     assert float(faces.fact("measured")) == pytest.approx(expected.lpips, abs=2e-4)
     assert faces.part("plot", "circle.true").count() == face_pipe.model.exits
@@ -267,8 +262,9 @@ def test_one_of_several_faces_is_chosen_and_nothing_stays(
     faces: FacesPage, log: Path, tmp_path: Path
 ) -> None:
     kept = face_files(log)
+    (tmp_path / "group.png").write_bytes(group_photo())
     with faces.new_result():
-        faces.upload("source", group_photo(tmp_path))
+        faces.upload("source", tmp_path / "group.png")
     expect(faces.part("source-notes")).to_contain_text("Found 2 faces", timeout=PATIENCE)
     first = faces.sources()
     with faces.new_result():
@@ -280,16 +276,34 @@ def test_one_of_several_faces_is_chosen_and_nothing_stays(
     assert face_files(log) == kept
 
 
-def test_a_picture_without_a_face_is_refused_and_gone(
+def test_unusable_photographs_are_refused_and_gone(
     faces: FacesPage, log: Path, tmp_path: Path
 ) -> None:
     kept, shown = face_files(log), faces.part("source", "img").first.get_attribute("src")
-    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "wall.png")
-    faces.upload("source", tmp_path / "wall.png")
-    expect(faces.error).to_contain_text("No face was found", timeout=PATIENCE)
-    # The source before takes its place again.
-    expect(faces.part("source", "img").first).to_have_attribute("src", str(shown))
+    for name, content, fix in (
+        ("wall.png", encoded(noise()), "No face was found: use a photograph"),
+        ("far.png", far_away(), "use a picture in which the face is larger"),
+        ("half.jpg", half(encoded(portrait(), "JPEG")), "save it again as JPEG or PNG"),
+        ("bomb.png", bomb(), "too large: shrink it below 50 megapixels"),
+        ("document.pdf", b"%PDF-1.7", "Invalid file type"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        refuse(faces, partial(faces.upload, "source"), tmp_path / name, fix)
+        # The source before takes its place again.
+        expect(faces.part("source", "img").first).to_have_attribute("src", str(shown))
+        assert face_files(log) <= kept, name
+        assert name not in log.read_text()
+
+
+def test_unusable_clips_are_refused_and_gone(faces: FacesPage, log: Path, tmp_path: Path) -> None:
+    kept = face_files(log)
+    faces.part("mode").get_by_label("Clip").check()
+    for name, content, fix in (
+        ("long.gif", long_clip(), "long.gif is longer than 30 seconds: cut it to that"),
+        ("letter.mp4", b"no video", "letter.mp4 is damaged or no video: save it again as MP4"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        refuse(faces, partial(faces.upload, "clip-group"), tmp_path / name, fix)
     assert face_files(log) == kept
 
 
@@ -298,7 +312,7 @@ def test_an_example_drives(faces: FacesPage, face_pipe: FacesPipeline) -> None:
     with faces.new_result():
         faces.pick("driver-examples", 4)
     expected = face_pipe(source=FACES[0], driver=FACES[3], reference=FACES[2], budget=0.1)
-    assert largest_difference(picture(faces, faces.sources()[0]), expected.image) <= 1
+    assert share_that_differs(picture(faces, faces.sources()[0]), expected.image) < 2e-3
 
 
 def test_a_clip_drives_and_is_gone(faces: FacesPage, log: Path, tmp_path: Path) -> None:
@@ -336,7 +350,7 @@ def test_programs_reenact(url: str, log: Path, face_pipe: FacesPipeline) -> None
     )
     expected = face_pipe(source=FACES[0], driver=FACES[3], budget=0.1)
     with Image.open(image) as saved:
-        assert largest_difference(saved, expected.image) <= 1
+        assert share_that_differs(saved, expected.image) < 2e-3
         assert saved.info[GENERATED] == MARK
     assert route["exit"] == expected.exit
     assert {path.name for path in face_files(log) - kept} <= {"face.png"}
@@ -349,5 +363,5 @@ def test_programs_drive_by_numbers(url: str, face_pipe: FacesPipeline) -> None:
     controls = Controls(yaw=-8, smile=0.5, relative=True)
     expected = face_pipe(source=FACES[2], driver=controls, exit=1)
     with Image.open(image) as saved:
-        assert largest_difference(saved, expected.image) <= 1
+        assert share_that_differs(saved, expected.image) < 2e-3
     assert route["exit"] == 1

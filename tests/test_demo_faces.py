@@ -15,6 +15,7 @@ from demo_fixtures import save_face_checkpoint, save_street_checkpoint
 from gradio.data_classes import FileData, ImageData
 from gradio.utils import get_upload_folder
 from PIL import Image
+from visitor_pictures import group_photo
 
 from fiancee_hub.errors import InputError
 from fiancee_hub.face_pipeline import Controls, FacesPipeline
@@ -24,6 +25,7 @@ from fiancee_hub.pipelines import Result
 from space import clips, demo, faces, facts, files, parts, people
 from space.errors import plainly
 from space.faces import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS, Handlers
+from space.film import Film
 from space.people import Person
 from space.settings import Settings
 
@@ -71,16 +73,6 @@ def upload() -> Callable[[str, bytes], Path]:
 
 def example(number: int) -> bytes:
     return people.examples()[number].path.read_bytes()
-
-
-def group_photo() -> bytes:
-    """Two persons, the larger one at the left."""
-    canvas, file = Image.new("RGB", (620, 340), (170, 175, 180)), io.BytesIO()
-    for number, side, corner in ((0, 300, (10, 20)), (2, 230, (360, 60))):
-        picture = Image.open(io.BytesIO(example(number))).resize((side, side))
-        canvas.paste(picture, corner)
-    canvas.save(file, "PNG")
-    return file.getvalue()
 
 
 def no_face() -> bytes:
@@ -244,12 +236,12 @@ def test_sliders_give_what_the_library_gives(
     assert f'data-fact="measured">{expected.lpips:.4f}<' in steps[2][2]
     assert steps[2][3].count('class="true" cx') == pipe.model.exits
     assert GENERATED in opened(early).info
-    assert "Download the early picture" in steps[0][4] and "<img" in steps[0][5]
-    assert same(steps[0][6], expected.early.image)
+    assert same(steps[0][-2].early.result.image, expected.early.image)
+    assert "<img" in steps[0][-1] and steps[1][-1] == gr.skip()
 
 
 def test_a_hand_on_a_slider_gets_the_early_picture(handlers: Handlers, person: Person) -> None:
-    (early, full), _, words, plot = handlers.live(*wish(person, yaw=20.0))
+    (early, full), _, words, plot, *_ = handlers.live(*wish(person, yaw=20.0))
     assert early == full and early.startswith("data:image/webp")
     assert "Measuring the true LPIPS" in words and 'class="true" cx' not in plot
     still, *_ = handlers.live(*wish(person, yaw=0.0))
@@ -292,7 +284,7 @@ def test_an_example_driver_brings_its_neutral_picture(handlers: Handlers) -> Non
 def test_the_result_goes_back_into_the_photograph(
     handlers: Handlers, pipe: FacesPipeline, group: Person
 ) -> None:
-    made = pipe(source=group.source, driver=Controls(yaw=5), budget=BUDGET).image
+    made = Film.begin(pipe.prepare(source=group.source, driver=Controls(yaw=5)), BUDGET)
     html = handlers.in_photo(group, made, True)
     whole = opened(html.split('src="')[1].split('"')[0])
     assert whole.size == group.source.photo.image.size
@@ -401,9 +393,44 @@ def models(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> demo.M
 
 def test_both_families_have_typed_endpoints_only(models: demo.Models) -> None:
     endpoints = demo.build(models, Settings()).get_api_info()["named_endpoints"]
-    assert list(endpoints) == ["/streets", "/reenact", "/drive"]
-    names = [p["parameter_name"] for p in endpoints["/reenact"]["parameters"]]
-    assert names == ["source", "driver", "budget", "exit"]
+    assert {name: kinds(endpoint) for name, endpoint in endpoints.items()} == {
+        "/streets": {"label_map": "filepath", "budget": "float", "seed": "int"},
+        "/reenact": {
+            "source": "filepath",
+            "driver": "filepath",
+            "budget": "float",
+            "exit": "None | int",
+        },
+        "/drive": {
+            "source": "filepath",
+            **dict.fromkeys(("yaw", "pitch", "roll", "smile", "mouth", "blink"), "float"),
+            "relative": "bool",
+            "budget": "float",
+            "exit": "None | int",
+        },
+    }
+    for endpoint in endpoints.values():
+        made = [value["python_type"]["type"] for value in endpoint["returns"]]
+        assert made == ["filepath", "dict(str, Any)"]
+
+
+def kinds(endpoint: Any) -> dict[str, str]:
+    """Type of each parameter by its name, as "Use via API" shows them."""
+    return {p["parameter_name"]: p["python_type"]["type"] for p in endpoint["parameters"]}
+
+
+def test_states_that_start_a_picture_lie_in_no_hidden_group(models: demo.Models) -> None:
+    page = demo.build(models, Settings())
+    started = {target for f in page.fns.values() if f.name == "follow" for target, _ in f.targets}
+    states = [page.blocks[target] for target in started if target is not None]
+    found = [state for state in states if isinstance(state, gr.State)]
+    assert len(found) == 3
+    # There every result would count as a change, and the picture be made twice.
+    for state in found:
+        above = state.parent
+        while above is not None:
+            assert getattr(above, "visible", True) is True
+            above = above.parent
 
 
 def test_without_the_checkpoint_there_is_a_notice_instead(

@@ -207,10 +207,13 @@ def test_quality_and_other_inputs_have_one_row_each(figures: Figures) -> None:
 
 def test_the_training_table_lists_the_trained_phases() -> None:
     notes = {
-        "backbone": {"steps": 10, "images": 12_345, "hours": 1.25, "processes": 2},
+        "backbone": {"images": 12_345, "hours": 1.25, "processes": 1, "device": "GPU X"},
+        "branches": {"images": 800, "hours": 0.5, "processes": 2},
         "calibration": {"samples": 500, "groups": {}},
     }
-    assert cells(tables.training(notes)) == [["backbone", "12,345", "1.25", "2"]]
+    backbone, branches = cells(tables.training(notes))
+    assert backbone == ["backbone", "12,345", "1.25", "1 on GPU X"]
+    assert branches == ["branches", "800", "0.50", "2 on CPU"]
 
 
 @pytest.fixture
@@ -237,7 +240,7 @@ def test_the_card_is_filled_in(card: ModelCard) -> None:
     assert "96×64" in card.text
     assert "500 maps (drawn: 300, towns: 200)" in card.text
     assert "With confidence 90% over" in card.text
-    assert "| backbone | 800 | 0.50 | 1 |" in card.text
+    assert "| backbone | 800 | 0.50 | 1 on CPU |" in card.text
     assert SHEET in card.text
     assert PLOT not in card.text
 

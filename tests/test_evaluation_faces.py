@@ -52,7 +52,7 @@ from fiancee_hub.face_pipeline import Controls
 from fiancee_hub.faces.pose import rotation_from_euler
 from fiancee_hub.hub import save_checkpoint
 from fiancee_hub.models.configs import Recipe
-from fiancee_hub.models.portraits import Head
+from fiancee_hub.models.heads import Head
 from fiancee_hub.perceptual import PerceptualDistance
 from fiancee_hub.router import BUDGETS as CALIBRATED
 from fiancee_hub.router import Calibration

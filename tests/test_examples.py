@@ -1,6 +1,9 @@
 """What README tells people to run: the example scripts, and publishing, against a loopback hub."""
 
+import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,18 +14,25 @@ from hub_server import TOKEN, Hub, serving
 from PIL import Image
 from tiny import CLASSES, random_map
 
+from fiancee_hub import FianceePipeline
 from fiancee_hub.bulk import ROUTES
 from fiancee_hub.hub import CONFIG, WEIGHTS
 from fiancee_hub.label_maps import to_rgb
 from fiancee_hub.saving import CARD
 
 EXAMPLES = ROOT / "examples"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     with serving() as running:
         yield running
+
+
+def without_figures(lines: str) -> list[str]:
+    """Numbers and commit hashes differ from run to run."""
+    return re.sub(r"\b[0-9a-f]{40}\b|\d[\d.]*", "#", lines).split("\n")
 
 
 def test_load_call_fine_tune_save_push(hub: Hub, tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -40,6 +50,16 @@ def test_load_call_fine_tune_save_push(hub: Hub, tiny_checkpoint: Path, tmp_path
     assert "The router is not calibrated" in files[CARD].decode()
     first, last = (float(word) for word in done.stdout.split("branches: ")[1].split()[:3:2])
     assert last < first
+    transcript = README.split("--push user/mine\n")[1].split("\n\n")[0]
+    shown = [line.strip() for line in without_figures(transcript)]
+    assert shown == without_figures(done.stdout.strip())
+
+
+def test_the_transcript_is_of_the_checkpoint_that_it_names() -> None:
+    (command,) = re.findall(r"own_checkpoint\.py (\S+) (\S+) \\\n", README)
+    pipe = FianceePipeline.from_pretrained(ROOT / command[0])
+    result = pipe(ROOT / command[1], budget=0.1, seed=0)
+    assert f"\n    exit {result.exit} of {pipe.model.exits}, saving {result.saving:.1%}\n" in README
 
 
 @pytest.mark.parametrize("kind", ["model", "space"])
@@ -65,14 +85,21 @@ def test_publishing_with_the_hub_s_own_command(
 
 @pytest.mark.slow
 def test_ray_stage(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
+    """Ray is in no requirements file: ``pip install -e ".[ray]"``, then ``pytest -k ray``."""
+    pytest.importorskip("ray.data", reason="pip install -e '.[ray]' to run the Ray example")
     (tmp_path / "maps").mkdir()
     for index in range(6):
         to_rgb(random_map(index), CLASSES).save(tmp_path / "maps" / f"{index}.png")
+    (tmp_path / "maps" / "5.png").write_bytes(b"no picture")
     words = [str(tmp_path / "maps"), str(tmp_path / "out"), "--checkpoint", str(tiny_checkpoint)]
-    with serving() as hub:
-        client = Client(hub, tmp_path / "home")
-        done = client.run(sys.executable, str(EXAMPLES / "ray_stage.py"), *words, "--workers", "2")
+    words += ["--workers", "2", "--maps-a-call", "2"]
+    command = [sys.executable, str(EXAMPLES / "ray_stage.py"), *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
     assert done.returncode == 0, done.stderr
-    assert len((tmp_path / "out" / ROUTES).read_text().splitlines()) == 6
+    assert "5.png: " in done.stdout
+    assert "6 of 6 maps were to be made" in done.stdout
+    assert len((tmp_path / "out" / ROUTES).read_text().splitlines()) == 5
     assert Image.open(tmp_path / "out" / "3.png").size == (96, 64)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fiancee_hub.errors import DataError
 from fiancee_hub.faces.pose import Floats, project, rotation_from_euler
-from fiancee_hub.models.portraits import Head
+from fiancee_hub.models.heads import Head
 from fiancee_hub.models.warps import identity_grid
 from fiancee_hub.training.face_data import (
     SIZE,

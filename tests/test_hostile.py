@@ -459,7 +459,7 @@ def test_without_a_digest_the_file_is_read_for_what_it_says(smallest: Path, tmp_
 
 
 MEASURE = """
-import resource, sys, time
+import resource, sys
 from pathlib import Path
 from fiancee_hub import CheckpointError, FianceePipeline
 from fiancee_hub.hub import load_checkpoint
@@ -467,18 +467,18 @@ from fiancee_hub.hub import load_checkpoint
 good, *hostile = (Path(word) for word in sys.argv[1:])
 load_checkpoint(good)
 for folder in hostile:
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
         load_checkpoint(folder)
         sys.exit(f"{folder} was accepted")
     except CheckpointError:
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        print(folder.name, grown // 1024, time.perf_counter() - started)
+        print(grown // 1024)
 """
 
 
-def test_memory_and_time_are_bounded(smallest: Path, tmp_path: Path) -> None:
-    """Whatever a checkpoint claims: at most 64 MiB more and ten seconds, in a fresh process."""
+def test_memory_is_bounded(smallest: Path, tmp_path: Path) -> None:
+    """Whatever a checkpoint claims: at most 64 MiB more, in a fresh process."""
     names = ("10**12 values", "header of names only", "header too large", "size beyond 64 bits")
     folders = []
     for index, name in enumerate(names):
@@ -488,8 +488,6 @@ def test_memory_and_time_are_bounded(smallest: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-c", MEASURE, str(smallest), *map(str, folders)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    rows = [line.split() for line in done.stdout.splitlines()]
-    assert len(rows) == len(names)
-    for _, mebibytes, seconds in rows:
-        assert int(mebibytes) <= 64
-        assert float(seconds) < 10
+    mebibytes = [int(line) for line in done.stdout.splitlines()]
+    assert len(mebibytes) == len(names)
+    assert max(mebibytes) <= 64

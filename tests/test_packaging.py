@@ -28,15 +28,20 @@ def run(code: str, *words: str, options: tuple[str, ...] = (), cwd: Path | None 
 
 
 def test_importing_loads_only_what_a_call_needs() -> None:
+    """The package nothing; the pipelines' class hardly more than torch and the Hub's mixin."""
     code = f"""
 import sys
 import fiancee_hub
 assert "torch" not in sys.modules
+import torch, huggingface_hub.hub_mixin
+before = set(sys.modules) | sys.stdlib_module_names
 from fiancee_hub import FianceePipeline
-import fiancee_hub.street_pipeline
-print(sorted(set({HEAVY!r}) & sys.modules.keys()))
+print(*sorted(n for n in sys.modules.keys() - before if not n.startswith("PIL")))
+import fiancee_hub.face_pipeline, fiancee_hub.street_pipeline
+print(set({HEAVY!r}) & sys.modules.keys() or "nothing")
 """
-    assert run(code, cwd=ROOT) == "[]"
+    loaded, heavy = run(code, cwd=ROOT).split("\n")
+    assert (loaded, heavy) == ("fiancee_hub.errors fiancee_hub.pipelines", "nothing")
 
 
 def test_help_loads_no_torch() -> None:

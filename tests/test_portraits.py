@@ -20,7 +20,8 @@ from fiancee_hub.faces.outlines import EYES, LIPS, OVAL, REGIONS, attention, dra
 from fiancee_hub.faces.pose import Floats, canonical_face, project, rotation_from_euler
 from fiancee_hub.models.configs import FACES
 from fiancee_hub.models.exits import EarlyExitModel
-from fiancee_hub.models.portraits import CONTROL_POINTS, PortraitConfig, PortraitGenerator
+from fiancee_hub.models.heads import CONTROL_POINTS
+from fiancee_hub.models.portraits import PortraitConfig, PortraitGenerator
 from fiancee_hub.models.warps import (
     DEPTH,
     SMOOTHNESS,

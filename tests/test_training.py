@@ -1,6 +1,7 @@
 """The whole chain of both families on tiny drawn data: every phase, resuming, states on disk."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,10 +24,13 @@ from fiancee_hub.models.oasis import OasisConfig
 from fiancee_hub.models.portraits import PortraitConfig
 from fiancee_hub.training import loop, phases
 from fiancee_hub.training.adversarial import AdversarialPhase
+from fiancee_hub.training.branches import BranchPhase
 from fiancee_hub.training.data import random_crops
 from fiancee_hub.training.drawings import draw_label_map
 from fiancee_hub.training.faces_task import FacesTask
 from fiancee_hub.training.families import task_of
+from fiancee_hub.training.loading import batches
+from fiancee_hub.training.packing import unpack
 from fiancee_hub.training.predictor import fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
 from fiancee_hub.training.streets_task import StreetsTask
@@ -75,7 +79,7 @@ def faces(root: Path) -> Family:
 class StillPhase:
     """Learns nothing, slowly enough for a clock."""
 
-    def step(self, progress: float) -> dict[str, float]:
+    def step(self, progress: float) -> loop.Losses:
         time.sleep(0.001)
         return {}
 
@@ -87,6 +91,26 @@ class StillPhase:
 
     def samples(self) -> Image.Image:
         return Image.new("L", (1, 1))
+
+
+def test_workers_draw_what_the_process_itself_would_and_end_with_it() -> None:
+    def draw(random: torch.Generator) -> tuple[dict[str, torch.Tensor], int]:
+        return {"numbers": torch.rand(3, generator=random)}, os.getpid()
+
+    drawn = batches(draw, torch.Generator().manual_seed(0), workers=2)
+    found = [next(drawn) for _ in range(6)]
+    seed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(0)))
+    for worker in range(2):
+        random = torch.Generator().manual_seed(seed + worker)
+        for value, process in found[worker::2]:
+            assert torch.equal(value["numbers"], torch.rand(3, generator=random))
+            assert process != os.getpid()
+    workers = {process for _, process in found}
+    assert len(workers) == 2
+    drawn.close()
+    for process in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
 
 
 @pytest.fixture(scope="module", params=[streets, faces])
@@ -155,7 +179,7 @@ def test_every_part_of_the_backbone_learns(family: Family) -> None:
     before = {name: _weights(part) for name, part in phase._parts().items()}
     losses = phase.step(0.9)
     assert {"lpips", "l1", "adversarial", "real", "fake"} <= losses.keys()
-    assert all(np.isfinite(value) for value in losses.values())
+    assert all(value.isfinite() for value in losses.values())
     for name in ("generator", "discriminator", "average"):
         after = _weights(phase._parts()[name])
         assert any(not torch.equal(after[key], value) for key, value in before[name].items())
@@ -174,6 +198,20 @@ def test_branches_leave_the_trunk_as_the_backbone_made_it(job: phases.Run) -> No
     model, _ = job.load()
     for name, tensor in model.trunk.state_dict().items():
         assert torch.allclose(tensor.float(), trained[name].float(), atol=1e-3, rtol=1e-3), name
+
+
+def test_layers_with_gates_learn_slower_than_the_rest(job: phases.Run) -> None:
+    model, config = job.load()
+    phase = BranchPhase(model, None, job.task, job.accelerator)
+    phase.step(0.5)
+    rates = {id(p): group["lr"] for group in phase.optimizer.param_groups for p in group["params"]}
+    named = dict(model.branches.named_parameters())
+    assert rates.keys() == {id(parameter) for parameter in named.values()}
+    gates = {id(p) for name, p in named.items() if name.split(".")[1] == "to_rgb"}
+    fast, slow = ({rates[one] for one in ids} for ids in (rates.keys() - gates, gates))
+    assert len(fast) == len(slow) == 1
+    portraits = config.family == "portraits"
+    assert slow.pop() == pytest.approx(fast.pop() * (phase.settings.gate_rate if portraits else 1))
 
 
 def test_training_resumes_where_it_stopped(job: phases.Run) -> None:
@@ -216,9 +254,11 @@ def test_a_packed_backbone_goes_on_elsewhere(job: phases.Run, tmp_path: Path) ->
     there, here = (
         load_state(run.folder / "backbone" / phases.STATE)["phase"] for run in (elsewhere, job)
     )
-    for name, tensor in here["average"].items():
-        # One step with a fresh average moves it to a tenth of where it was; shapes and layout stay.
-        assert there["average"][name].shape == tensor.shape, name
+    kept = unpack(packed)["phase"]
+    for part in ("generator", "average"):
+        assert kept[part].keys() == here[part].keys() == there[part].keys()
+        for name, tensor in here[part].items():
+            torch.testing.assert_close(kept[part][name], tensor, atol=1e-3, rtol=1e-3)
     encoder = [name for name in here["discriminator"] if name.startswith("encoder.")]
     assert all(torch.equal(there["discriminator"][n], here["discriminator"][n]) for n in encoder)
 

@@ -11,7 +11,9 @@ from fiancee_hub.faces.pose import Pose
 from fiancee_hub.hub import build
 from fiancee_hub.models.configs import Recipe
 from fiancee_hub.models.exits import EarlyExitModel, ExitConfig, GuideConfig
-from fiancee_hub.models.portraits import Head, PortraitConfig, unit_length
+from fiancee_hub.models.heads import Head
+from fiancee_hub.models.normalisation import unit_length
+from fiancee_hub.models.portraits import PortraitConfig
 
 SIZE = (64, 64)
 GENERATOR = PortraitConfig(64, (16, 16, 16, 8, 8), (8, 8, 16), motion_channels=8, descriptor=8)

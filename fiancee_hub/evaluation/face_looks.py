@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from tqdm import tqdm
 
 from fiancee_hub.evaluation.face_judge import FaceIdentity
 from fiancee_hub.evaluation.quality import signed
@@ -96,7 +97,8 @@ class Gallery:
 
     def looks(self, exits: NDArray[np.int64]) -> list[Look | None]:
         """Looks at the picture of one exit (1 … K) for every input."""
-        return [self._look(int(exit_index), row) for row, exit_index in enumerate(exits)]
+        rows = tqdm(exits, desc="judging", leave=False)
+        return [self._look(int(exit_index), row) for row, exit_index in enumerate(rows)]
 
     def _look(self, exit_index: int, row: int) -> Look | None:
         if (exit_index, row) not in self._seen:

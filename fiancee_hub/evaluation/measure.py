@@ -104,9 +104,10 @@ def try_exits(
 
 
 def _batches(model: EarlyExitModel, inputs: tuple[Any, ...], batch_size: int) -> Iterator[Progress]:
+    device = next(model.parameters()).device
     for begin in tqdm(range(0, len(inputs[0]), batch_size), desc="measuring"):
-        batch = slice(begin, begin + batch_size)
-        yield model.start(*each_tensor(inputs, itemgetter(batch)))
+        batch = each_tensor(inputs, itemgetter(slice(begin, begin + batch_size)))
+        yield model.start(*each_tensor(batch, lambda tensor: tensor.to(device)))
 
 
 def _measured(prediction: Prediction, true: Tensor) -> Measurement:

@@ -12,14 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fiancee_hub.faces.outlines import OVAL
-from fiancee_hub.models.portraits import CONTROL_POINTS, Head
+from fiancee_hub.models.heads import CONTROL_POINTS, FLOW_SIDE, Head, border_points
 from fiancee_hub.models.warps import identity_grid, sample, thin_plate_flow
-
-FLOW_SIDE = 64
-"""The flow is computed on so many points a side, as the generator's own."""
-
-BORDER = 8
-"""Fixed points along each side of the picture."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +56,13 @@ class MeshWarp:
         middle = oval.mean(1, keepdim=True)
         controls += [middle + scale * (oval[:, ::2] - middle) for scale in self.halo]
         if self.border:
-            controls.append(_border(points).expand(len(points), -1, -1))
+            controls.append(border_points(points))
         return torch.cat(controls, 1)
 
     def _share(self, target: Head) -> Tensor:
         """How much of the flow each point follows, (batch, 1, side, side)."""
         head = F.adaptive_avg_pool2d(target.map[:, :1].float() / 255, FLOW_SIDE)
         return F.avg_pool2d(head, self.soft, 1, self.soft // 2, count_include_pad=False)
-
-
-def _border(like: Tensor) -> Tensor:
-    """Evenly spread points (1, 4 * BORDER, 2) on the border of [-1, 1]²."""
-    step = torch.linspace(-1, 1, BORDER + 1, device=like.device)[:-1]
-    edge = torch.ones_like(step)
-    sides = [(step, -edge), (edge, step), (-step, edge), (-edge, -step)]
-    return torch.cat([torch.stack(side, 1) for side in sides])[None]
 
 
 VARIANTS = {

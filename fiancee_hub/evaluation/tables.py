@@ -121,8 +121,12 @@ def other_inputs(figures: dict[str, Any], kind: str = "maps") -> str:
 def training(notes: dict[str, Any]) -> str:
     """Images seen (each as often as it was) and hours trained in every phase."""
     rows = [
-        [phase, f"{facts['images']:,.0f}", f"{facts['hours']:.2f}", str(facts["processes"])]
+        [phase, f"{facts['images']:,.0f}", f"{facts['hours']:.2f}", _machine(facts)]
         for phase, facts in notes.items()
         if "images" in facts
     ]
-    return table(["phase", "images seen", "hours", "CPU cores"], rows)
+    return table(["phase", "images seen", "hours", "processes"], rows)
+
+
+def _machine(facts: dict[str, Any]) -> str:
+    return f"{facts['processes']} on {facts.get('device', 'CPU')}"

@@ -82,7 +82,7 @@ def expression(landmarks: Floats, pose: Pose) -> Floats:
 
 def expression_scores(faces: Tensor) -> Tensor:
     """Scores (batch, 52) of canonical landmarks (batch, 478, 3). Differentiable."""
-    weights, values = _weights(), faces.reshape(-1, LANDMARKS * 3)
+    weights, values = _weights(faces.device), faces.reshape(-1, LANDMARKS * 3)
     for layer in LAYERS:
         values = F.linear(values, weights[f"{layer}.weight"], weights[f"{layer}.bias"])
         values = values.sigmoid() if layer == LAYERS[-1] else F.gelu(values)
@@ -91,6 +91,6 @@ def expression_scores(faces: Tensor) -> Tensor:
 
 @cache
 @torch.inference_mode(False)  # a caller's mode must not stick to what is kept
-def _weights() -> dict[str, Tensor]:
+def _weights(device: torch.device) -> dict[str, Tensor]:
     tensors = load(read_asset("expression.safetensors"))
-    return {name: value.float() for name, value in tensors.items()}
+    return {name: value.to(device, torch.float32) for name, value in tensors.items()}

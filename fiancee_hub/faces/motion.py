@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fiancee_hub.faces.outlines import OVAL, TEMPLES, draw_face_map
 from fiancee_hub.faces.pose import Floats, Pose, canonicalise, fit_pose, project
-from fiancee_hub.models.portraits import Head
+from fiancee_hub.models.heads import Head
 
 CROWN_SCALE = 1.4
 CROWN_SETBACK = 2.0

@@ -1,6 +1,6 @@
 """Named generator shapes: the official ones and those we ship."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fiancee_hub.models.exits import ExitConfig, GuideConfig
 from fiancee_hub.models.oasis import OasisConfig
@@ -19,7 +19,7 @@ OASIS_CONFIGS = {
 
 
 PORTRAIT_CONFIGS = {
-    "faces": PortraitConfig(256, (80, 96, 80, 48, 24), (24, 48, 128), motion_channels=32),
+    "faces": PortraitConfig(256, (96, 176, 144, 72, 32), (32, 72, 192), motion_channels=64),
     # The size of MegaPortraits' base model: 512 pixels, a volume of 96 x 16 x 64 x 64.
     "megaportraits": PortraitConfig(
         512,
@@ -53,6 +53,27 @@ STREETS = Recipe(
     ),
     GuideConfig(entries=256, value_shape=(12, 24, 32)),
 )
+
+
+def streets_recipe(generator: OasisConfig, maps: int) -> Recipe:
+    """The recipe around another generator.
+
+    Args:
+        generator: shape of the trunk.
+        maps: number of training maps; the guide bank has no more entries.
+    """
+    exits = tuple(entry for entry in STREETS.exits if entry.stage <= generator.stages - 2)
+    shape = STREETS.guides.value_shape[0], generator.height // 8, generator.width // 8
+    entries = min(STREETS.guides.entries, maps)
+    return Recipe(generator, exits, GuideConfig(entries, shape))
+
+
+def streets_generator(classes: int, size: tuple[int, int] | None = None) -> OasisConfig:
+    """The shape that we ship, for other classes and another size (height, width)."""
+    shipped = OASIS_CONFIGS["streets"]
+    height, width = size or (shipped.height, shipped.width)
+    return replace(shipped, classes=classes, height=height, width=width)
+
 
 FACES = Recipe(
     PORTRAIT_CONFIGS["faces"],

@@ -5,7 +5,7 @@ belongs to one call travels in a ``Progress``, so one model serves many callers 
 going deeper after exit k reuses the stages that exit k already ran.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -85,6 +85,10 @@ class Branch(nn.Module):
     def inherit(self, trunk: Any) -> None:
         """Starts from the trunk's own later stages: of each, the channels that weigh most."""
         raise NotImplementedError
+
+    def gated(self) -> list[nn.Parameter]:
+        """Parameters of layers that open gates, if any: they are trained slowly."""
+        return []
 
     def with_guide(self, features: Tensor, guide: Tensor | None) -> Tensor:
         """The guide's values beside the features; zeros where there is none."""
@@ -215,3 +219,19 @@ def select(progress: Progress, rows: Tensor) -> Progress:
     """The progress of some items of a batch."""
     parts = progress.condition, progress.features, progress.guide
     return Progress(*each_tensor(parts, lambda tensor: tensor[rows]))
+
+
+def join(parts: Sequence[Progress]) -> Progress:
+    """The progress of several batches that have come equally far, as of one."""
+    return Progress(*_joined([(part.condition, part.features, part.guide) for part in parts]))
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    """Tensors of nested (named) tuples joined along the batch; what is none is everywhere equal."""
+    first = values[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(values))
+    if isinstance(first, tuple):
+        items = [_joined(column) for column in zip(*values, strict=True)]
+        return type(first)(*items) if hasattr(first, "_fields") else tuple(items)
+    return first

@@ -10,44 +10,36 @@ repaint a face from memory.
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.models.exits import Branch, ExitConfig, Trunk
-from fiancee_hub.models.thinning import inherit_stages, strongest, take, thinner
-from fiancee_hub.models.warps import (
-    full_precision,
-    identity_grid,
-    rigid_volume_grid,
-    sample,
-    thin_plate_flow,
+from fiancee_hub.models.heads import (
+    CROWN_POINTS,
+    LANDMARKS,
+    MAP_CHANNELS,
+    MOUTH,
+    Head,
+    as_shares,
+    at_side,
+    landmark_flow,
 )
-
-LEAK = 0.2
-MAP_CHANNELS = 10
-"""Regions in a face map, see ``faces.outlines``."""
-
-LANDMARKS = 478
-CROWN_POINTS = 17
-"""Points of a head's outline above the ears, see ``faces.motion``."""
-
-MOUTH = 3
-"""The one between the lips."""
+from fiancee_hub.models.normalisation import unit_length
+from fiancee_hub.models.portrait_layers import LEAK, Block, Stage, painting
+from fiancee_hub.models.thinning import inherit_stages, thinner
+from fiancee_hub.models.warps import full_precision, identity_grid, rigid_volume_grid, sample
 
 MOUTH_GATE = 2.0
 """Logit of the paint's share between the lips before training; elsewhere it is half."""
 
-CONTROL_POINTS = (
-    10, 297, 284, 389, 454, 361, 397, 379, 400, 152, 176, 150, 172, 132, 234, 162, 54, 67,
-    61, 91, 84, 314, 321, 291, 270, 267, 37, 40, 78, 88, 87, 317, 318, 308, 310, 312, 82, 80,
-    33, 163, 145, 154, 133, 157, 159, 161, 263, 390, 374, 381, 362, 384, 386, 388,
-    70, 105, 107, 52, 300, 334, 336, 282, 168, 6, 195, 4, 98, 327, 2, 50, 280, 205, 425, 151, 199,
-    468, 473,
-)  # fmt: skip
-"""Landmarks that carry the flow."""
+SHIFT = 0.1
+"""Unit of the learnt correction of the flow."""
+
+STILL = 0.02
+"""Mean length of the landmarks' flow at which half of the correction holds."""
 
 
 @dataclass(frozen=True)
@@ -100,20 +92,6 @@ class PortraitConfig:
         return replace(self, size=self.size // 2, channels=self.channels[:-1])
 
 
-class Head(NamedTuple):
-    """A head in a picture: everything in [-1, 1] of the picture, y down, z away.
-
-    ``points`` (batch, 478, 3) landmarks; ``crown`` (batch, n, 3) outline of the head above the
-    ears; ``pose`` (batch, 3, 4) canonical points to picture axes; ``map`` (batch, 10, size / 2,
-    size / 2) regions, uint8.
-    """
-
-    points: Tensor
-    crown: Tensor
-    pose: Tensor
-    map: Tensor
-
-
 class Appearance(NamedTuple):
     """What the encoder makes of a source; serves any number of drivers.
 
@@ -128,12 +106,12 @@ class Appearance(NamedTuple):
 
 class Condition(NamedTuple):
     """What all stages share: appearance, flow (batch, 2, h, w), the warped volume with its depth
-    folded into the channels, and the target's map at the size of each stage."""
+    folded into the channels, and both heads' maps as shares (batch, 10, size / 2, size / 2)."""
 
     appearance: Appearance
     flow: Tensor
     volume: Tensor
-    maps: tuple[Tensor, ...]
+    target_map: Tensor
     source_map: Tensor
 
     def warped(self, stage: int) -> Tensor:
@@ -150,27 +128,6 @@ class Condition(NamedTuple):
     def warped_picture(self) -> Tensor:
         """The source picture along the flow."""
         return sample(self.appearance.picture, self.flow)
-
-
-class Block(nn.Module):
-    """Residual block on features of unit length; starts close to the identity."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv_0 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv_1 = nn.Conv2d(channels, channels, 3, padding=1)
-        with torch.no_grad():
-            self.conv_1.weight.mul_(0.2)
-
-    def forward(self, features: Tensor) -> Tensor:
-        residual = self.conv_0(F.leaky_relu(unit_length(features), LEAK))
-        return features + self.conv_1(F.leaky_relu(residual, LEAK))
-
-    def inherit(self, block: "Block", channels: Tensor) -> None:
-        """Takes over the chosen channels (indices) of a wider block."""
-        middle = strongest(block.conv_1.weight, self.conv_0.out_channels)
-        take(self.conv_0, block.conv_0, middle, channels)
-        take(self.conv_1, block.conv_1, channels, middle)
 
 
 class Encoder(nn.Module):
@@ -199,82 +156,27 @@ class Encoder(nn.Module):
 
 
 class MotionNet(nn.Module):
-    """Corrects the landmarks' flow, and says what moves with the head.
+    """Corrects the landmarks' flow, and says what turns with the head.
 
     Landmarks know the face; hair, shoulders and background must be learnt. Starts at zero: the
-    picture then is a plain warp inside the head's outline, and the source outside.
+    picture then is the plain warp.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         inputs = 2 * MAP_CHANNELS + 3 + 3 + 2
         self.convs = nn.ModuleList(
-            nn.Conv2d(a, channels, 3, padding=1) for a in (4 * inputs, channels, channels)
+            nn.Conv2d(a, channels, 3, padding=reach, dilation=reach)
+            for a, reach in ((4 * inputs, 1), (channels, 2), (channels, 4))
         )
-        self.output = _painting(channels, 4 * 3)
+        self.output = painting(channels, 4 * 4)
 
     def forward(self, views: Tensor) -> Tensor:
-        """Views (batch, 28, h, w) to corrections (batch, 3, h, w): flow and logit."""
+        """Views (batch, 28, h, w) to corrections (batch, 4, h, w): shift, gain and logit."""
         features = F.pixel_unshuffle(views, 2)
         for conv in self.convs:
             features = F.leaky_relu(unit_length(conv(features)), LEAK)
         return F.pixel_shuffle(self.output(features), 2)
-
-
-class Stage(nn.Module):
-    """Joins what came before with the warped source and the target's map, then refines.
-
-    Args:
-        before: channels of the stage before; 0 for the first.
-        warped: channels of the source's features at this size.
-        width: channels that leave.
-        blocks: residual blocks.
-        descriptor: length of the global descriptor.
-    """
-
-    def __init__(self, before: int, warped: int, width: int, blocks: int, descriptor: int) -> None:
-        super().__init__()
-        self.carry = nn.Conv2d(before, width, 1, bias=False) if before else None
-        self.join = nn.Conv2d(warped + MAP_CHANNELS, width, 1)
-        self.style = nn.Linear(descriptor, 2 * width)
-        self.blocks = nn.Sequential(*(Block(width) for _ in range(blocks)))
-
-    def forward(
-        self, features: Tensor | None, warped: Tensor, face_map: Tensor, descriptor: Tensor
-    ) -> Tensor:
-        joined = self.join(torch.cat([warped, face_map.to(warped.dtype)], 1))
-        if self.carry is not None and features is not None:
-            carried = self.carry(unit_length(features))
-            if carried.shape[2:] != joined.shape[2:]:
-                carried = F.interpolate(carried, scale_factor=2, mode="nearest")
-            joined = joined + carried
-        scale, shift = self.style(descriptor)[:, :, None, None].chunk(2, 1)
-        refined: Tensor = self.blocks(torch.addcmul(shift, joined, 1 + scale))
-        return refined
-
-    @property
-    def entry(self) -> nn.Conv2d:
-        """The convolution that listens to the stage before."""
-        assert self.carry is not None
-        return self.carry
-
-    @property
-    def width(self) -> int:
-        """Channels that leave."""
-        return self.join.out_channels
-
-    @torch.no_grad()
-    def inherit(self, stage: "Stage", entering: Tensor, leaving: Tensor) -> None:
-        """Takes over the chosen channels (indices) of a wider stage."""
-        assert self.carry is not None and stage.carry is not None
-        take(self.carry, stage.carry, leaving, entering)
-        take(self.join, stage.join, leaving)
-        both = torch.cat([leaving, leaving + stage.join.out_channels])
-        self.style.weight.copy_(stage.style.weight[both])
-        self.style.bias.copy_(stage.style.bias[both])
-        thin: Any
-        for thin, block in zip(self.blocks, stage.blocks, strict=False):
-            thin.inherit(block, leaving)
 
 
 class PortraitGenerator(nn.Module):
@@ -293,7 +195,7 @@ class PortraitGenerator(nn.Module):
                 zip((0, *config.channels[:-1]), config.channels, strict=True)
             )
         )
-        self.to_rgb = _painting(config.channels[-1], 4)
+        self.to_rgb = painting(config.channels[-1], 4)
         # What each blendshape adds to the landmarks; fitted to the training persons.
         self.register_buffer("expression_basis", torch.zeros(52, 478, 3))
 
@@ -316,7 +218,7 @@ class PortraitGenerator(nn.Module):
             picture: (batch, 3, size, size) in [-1, 1].
             source: the head in it.
         """
-        appearance: Appearance = self.encoder(picture, _as_shares(source.map))
+        appearance: Appearance = self.encoder(picture, as_shares(source.map))
         return appearance
 
     def condition(self, appearance: Tensor | Appearance, source: Head, target: Head) -> Condition:
@@ -330,33 +232,30 @@ class PortraitGenerator(nn.Module):
         """
         if isinstance(appearance, Tensor):
             appearance = self.encode(appearance, source)
-        flow, weight = self._flow(appearance, source, target)
-        volume = self._warped_volume(appearance.features[-1], source, target, flow, weight)
-        maps = _pyramid(_as_shares(target.map), self.config)
-        return Condition(appearance, flow, volume, maps, _as_shares(source.map))
+        maps = as_shares(source.map), as_shares(target.map)
+        flow, share = self._flow(appearance, source, target, maps)
+        volume = self._warped_volume(appearance.features[-1], source, target, flow, share)
+        return Condition(appearance, flow, volume, maps[1], maps[0])
 
-    def _flow(self, appearance: Appearance, source: Head, target: Head) -> tuple[Tensor, Tensor]:
+    def _flow(
+        self, appearance: Appearance, source: Head, target: Head, maps: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Flow (batch, 2, h, w) at twice the volume's size, and the head's share."""
         side = 2 * self.config.stage_size(0)
-        controls = [
-            torch.cat([head.points[:, list(CONTROL_POINTS)], head.crown], 1)
-            for head in (source, target)
-        ]
-        with full_precision(source.points):
-            grid = identity_grid(side, side, source.points)
-            flow = thin_plate_flow(controls[0][..., :2], controls[1][..., :2], grid)
-            flow = flow.permute(0, 3, 1, 2).clamp(-1, 1)
-        maps = [F.adaptive_avg_pool2d(_as_shares(h.map), side) for h in (source, target)]
-        prior = F.avg_pool2d(maps[1][:, :1], 7, 1, 3, count_include_pad=False)
+        spline = landmark_flow(source, target, side)
+        small_maps = [at_side(face_map, side) for face_map in maps]
         small = F.adaptive_avg_pool2d(appearance.picture.float(), side)
-        views = [small, sample(small, flow * prior), *maps, flow]
+        views = [small, sample(small, spline), *small_maps, spline]
         correction = self.motion(torch.cat(views, 1).to(appearance.descriptor.dtype)).float()
-        logit = torch.logit(prior.clamp(0.01, 0.99))
-        weight = torch.sigmoid(logit + correction[:, 2:])
-        return weight * flow + 0.1 * correction[:, :2], weight
+        # Heads that hardly differ need hardly a correction.
+        moved = spline.norm(dim=1, keepdim=True).mean((2, 3), keepdim=True)
+        shift = SHIFT * moved / (moved + STILL) * correction[:, :2]
+        prior = F.avg_pool2d(small_maps[1][:, :1], 7, 1, 3, count_include_pad=False)
+        share = torch.sigmoid(torch.logit(prior.clamp(0.01, 0.99)) + correction[:, 3:])
+        return spline * (1 + correction[:, 2:3]) + shift, share
 
     def _warped_volume(
-        self, features: Tensor, source: Head, target: Head, flow: Tensor, weight: Tensor
+        self, features: Tensor, source: Head, target: Head, flow: Tensor, turning: Tensor
     ) -> Tensor:
         """The source's volume around the target's head, depth folded into the channels.
 
@@ -365,7 +264,7 @@ class PortraitGenerator(nn.Module):
         depth, side = self.config.depth, self.config.stage_size(0)
         with full_precision(features):
             rigid = rigid_volume_grid(source.pose, target.pose, (depth, side, side))
-            small = F.adaptive_avg_pool2d(torch.cat([flow, weight], 1), side)
+            small = F.adaptive_avg_pool2d(torch.cat([flow, turning], 1), side)
             plane = identity_grid(side, side, flow) + small[:, :2].permute(0, 2, 3, 1)
             z = rigid_volume_grid(target.pose, target.pose, (depth, side, side))[..., 2:]
             flat = torch.cat([plane[:, None].expand(-1, depth, -1, -1, -1), z], -1)
@@ -385,7 +284,7 @@ class PortraitGenerator(nn.Module):
         refined: Tensor = run(
             features,
             condition.warped(index),
-            condition.maps[index],
+            condition.target_map,
             condition.appearance.descriptor,
         )
         return refined
@@ -398,7 +297,7 @@ class PortraitGenerator(nn.Module):
     def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
         """Maps of both heads and the flow at the volume's size; the source's descriptor."""
         side = self.config.stage_size(0)
-        views = [condition.maps[0], condition.source_map, condition.flow]
+        views = [condition.target_map, condition.source_map, condition.flow]
         pooled = [F.adaptive_avg_pool2d(view.float(), side) for view in views]
         return torch.cat(pooled, 1), condition.appearance.descriptor
 
@@ -448,7 +347,7 @@ class PortraitBranch(Branch):
             Stage(before, config.warped_channels(stage), width, 1, config.descriptor)
             for stage, (before, width) in enumerate(pairwise(widths), self.first)
         )
-        self.to_rgb = _painting(widths[-1] + 12, 16)
+        self.to_rgb = painting(widths[-1] + 12, 16)
 
     def forward(self, features: Tensor, condition: Condition, guide: Tensor | None) -> Tensor:
         features = self.join(self.with_guide(features, guide))
@@ -456,7 +355,7 @@ class PortraitBranch(Branch):
             features = stage(
                 features,
                 condition.warped(index),
-                condition.maps[index],
+                condition.target_map,
                 condition.appearance.descriptor,
             )
         warped = condition.warped_picture()
@@ -465,18 +364,13 @@ class PortraitBranch(Branch):
         pixels = self.to_rgb(torch.cat([features, folded], 1))
         return _composed(F.pixel_shuffle(pixels, 2), warped, condition)
 
+    def gated(self) -> list[nn.Parameter]:
+        """Those of the last convolution, which says where the warp is repainted."""
+        return list(self.to_rgb.parameters())
+
     def inherit(self, trunk: PortraitGenerator) -> None:
         """Starts from the trunk's later stages."""
         inherit_stages(self.join, list(self.stages), list(trunk.stage_list[self.first :]))
-
-
-def _painting(inputs: int, outputs: int) -> nn.Conv2d:
-    """A last convolution that starts by changing nothing: training begins at the plain warp."""
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-    nn.init.zeros_(conv.weight)
-    assert conv.bias is not None
-    nn.init.zeros_(conv.bias)
-    return conv
 
 
 def _composed(raw: Tensor, warped: Tensor, condition: Condition) -> Tensor:
@@ -491,32 +385,7 @@ def _composed(raw: Tensor, warped: Tensor, condition: Condition) -> Tensor:
         condition: of the call.
     """
     # No warp opens a mouth: between the lips the gate starts open.
-    prior = MOUTH_GATE * condition.maps[-1][:, MOUTH : MOUTH + 1]
+    mouth = condition.target_map[:, MOUTH : MOUTH + 1]
+    prior = MOUTH_GATE * at_side(mouth, raw.shape[2])
     gate = torch.sigmoid(raw[:, 3:].float() + prior)
     return (warped.float() + gate * 2 * torch.tanh(raw[:, :3].float())).clamp(-1, 1)
-
-
-def unit_length(features: Tensor) -> Tensor:
-    """Features (batch, channels, h, w) of mean square 1 at every pixel (Karras et al., ICLR 2018).
-
-    Without it Adam blows the features up until the gate sticks; unlike batch normalisation it
-    is the same in training and use.
-    """
-    power = features.float().square().mean(1, keepdim=True)
-    return features * torch.rsqrt(power + 1e-6).to(features.dtype)
-
-
-def _as_shares(face_map: Tensor) -> Tensor:
-    return face_map.float() / 255
-
-
-def _pyramid(face_map: Tensor, config: PortraitConfig) -> tuple[Tensor, ...]:
-    """The map at the size of every stage."""
-    maps = []
-    for stage in range(config.stages):
-        side = config.stage_size(stage)
-        if side > face_map.shape[2]:
-            maps.append(F.interpolate(face_map, size=(side, side), mode="bilinear"))
-        else:
-            maps.append(F.adaptive_avg_pool2d(face_map, side))
-    return tuple(maps)

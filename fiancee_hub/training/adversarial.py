@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fiancee_hub.training.averaging import update_average
 from fiancee_hub.training.discriminator import Discriminator, fake_loss, real_loss
+from fiancee_hub.training.loop import Losses
 from fiancee_hub.training.resumable import Resumable
 
 
@@ -26,6 +27,8 @@ class AdversarialSettings:
     generator_rate: float = 3e-4
     discriminator_rate: float = 2e-4
     batch_size: int = 4
+    workers: int = 0
+    """Processes that draw batches, where drawing takes time; 0 draws in the training process."""
     average_decay: float = 0.998
     adversarial_share: float = 1.0
     """Cap of the adversarial gradient at the pixels, relative to the perceptual one: a
@@ -85,7 +88,7 @@ class AdversarialPhase(Resumable):
         """The next training batch, on the accelerator's device."""
         raise NotImplementedError
 
-    def _faithful(self, leaf: Tensor, example: Example) -> tuple[dict[str, float], Tensor]:
+    def _faithful(self, leaf: Tensor, example: Example) -> tuple[Losses, Tensor]:
         """Distances to the truth by name, and the gradient of their sum at the pixels."""
         raise NotImplementedError
 
@@ -97,7 +100,7 @@ class AdversarialPhase(Resumable):
         """Images of the average beside their truth."""
         raise NotImplementedError
 
-    def step(self, progress: float) -> dict[str, float]:
+    def step(self, progress: float) -> Losses:
         self._set_rates(progress)
         example = self._batch()
         share = self._adversarial_share(progress)
@@ -120,9 +123,7 @@ class AdversarialPhase(Resumable):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor * warm
 
-    def _generator_step(
-        self, example: Example, share: float | None
-    ) -> tuple[dict[str, float], Tensor]:
+    def _generator_step(self, example: Example, share: float | None) -> tuple[Losses, Tensor]:
         with self.accelerator.autocast():
             generated = self.generator(*example.inputs).float()
         leaf = generated.detach().requires_grad_()
@@ -136,7 +137,7 @@ class AdversarialPhase(Resumable):
         self.generator_optimizer.step()
         return losses, leaf.detach()
 
-    def _realistic(self, leaf: Tensor, example: Example) -> tuple[float, Tensor]:
+    def _realistic(self, leaf: Tensor, example: Example) -> tuple[Tensor, Tensor]:
         """Adversarial loss, and its gradient at the generated pixels."""
         # Not through the distributed wrapper: this pass leaves its parameters alone.
         judge = self.accelerator.unwrap_model(self.discriminator)
@@ -146,13 +147,13 @@ class AdversarialPhase(Resumable):
         (gradient,) = torch.autograd.grad(loss, leaf)
         for parameter in self.trained:
             parameter.requires_grad_(True)
-        return loss.item(), gradient
+        return loss.detach(), gradient
 
     def _pull(self, judge: Discriminator, leaf: Tensor, example: Example) -> Tensor:
         """The generator's adversarial loss."""
         return real_loss(judge(leaf), example.labels, example.weights)
 
-    def _discriminator_step(self, example: Example, generated: Tensor) -> dict[str, float]:
+    def _discriminator_step(self, example: Example, generated: Tensor) -> Losses:
         with self.accelerator.autocast():
             logits = self.discriminator(torch.cat([example.truth, generated]))
         real, fake = logits.chunk(2)
@@ -161,7 +162,7 @@ class AdversarialPhase(Resumable):
         self.optimizer.zero_grad()
         self.accelerator.backward(loss_real + loss_fake)
         self.optimizer.step()
-        return {"real": loss_real.item(), "fake": loss_fake.item()}
+        return {"real": loss_real, "fake": loss_fake}
 
     def grow_from(self, state: dict[str, Any]) -> None:
         """Takes over what fits of another phase: of one trained at half the size all but the

@@ -11,9 +11,9 @@ from fiancee_hub.perceptual import PerceptualDistance
 from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings, Example
 from fiancee_hub.training.averaging import add_spectral_norm
-from fiancee_hub.training.classes import LANE_MARKING, ROAD, UNKNOWN
 from fiancee_hub.training.data import DataFolder, enlarged, random_crops, to_signed
 from fiancee_hub.training.discriminator import class_weights
+from fiancee_hub.training.loop import Losses
 from fiancee_hub.training.losses import shifted_lpips
 
 LAYOUT_STEPS = 400
@@ -31,7 +31,7 @@ class BackbonePhase(AdversarialPhase):
         settings: AdversarialSettings = AdversarialSettings(),
     ) -> None:
         self.config = config
-        self.classes = data.classes
+        self.table = data.table
         size = config.height, config.width
         self.photos = data.images("photos", enlarged(size))
         self.maps = data.label_maps("photos", enlarged(size))
@@ -47,22 +47,24 @@ class BackbonePhase(AdversarialPhase):
         picks = torch.randint(len(self.photos), (self.settings.batch_size,), generator=self.random)
         size = self.config.height, self.config.width
         images, labels = random_crops((self.photos[picks], self.maps[picks]), size, self.random)
-        # Half of the maps that people bring have no lane markings; the road must do without.
-        plain = torch.rand(len(labels), 1, 1, generator=self.random) < 0.15
-        labels = torch.where(plain & (labels == LANE_MARKING), ROAD, labels)
+        # Half of the maps that people bring have no lane markings; the road must do without, and
+        # so must whatever else the table calls a part of another class.
+        for part, whole in self.table.part_of.items():
+            plain = torch.rand(len(labels), 1, 1, generator=self.random) < 0.15
+            labels = torch.where(plain & (labels == part), whole, labels)
         noise = torch.randn(len(images), self.config.noise_channels, generator=self.random)
         device = self.accelerator.device
         labels = labels.to(device)
-        weights = class_weights(labels, self.config.classes, UNKNOWN)
+        weights = class_weights(labels, self.config.classes, self.table.unknown)
         return Example((labels, noise.to(device)), to_signed(images).to(device), labels, weights)
 
-    def _faithful(self, leaf: Tensor, example: Example) -> tuple[dict[str, float], Tensor]:
+    def _faithful(self, leaf: Tensor, example: Example) -> tuple[Losses, Tensor]:
         with self.accelerator.autocast():
             perceptual = shifted_lpips(self.lpips, leaf, example.truth, self.random)
         reconstruction = F.l1_loss(leaf, example.truth)
         loss = self.settings.perceptual * perceptual + self.settings.reconstruction * reconstruction
         (gradient,) = torch.autograd.grad(loss, leaf)
-        return {"lpips": perceptual.item(), "l1": reconstruction.item()}, gradient
+        return {"lpips": perceptual, "l1": reconstruction}, gradient
 
     @torch.no_grad()
     def samples(self) -> Image.Image:
@@ -75,4 +77,4 @@ class BackbonePhase(AdversarialPhase):
             16, self.config.noise_channels, generator=torch.Generator().manual_seed(0)
         )
         images = self.average(labels, noise.to(labels.device)).cpu()
-        return pictures.grid([pictures.colour(labels.cpu(), self.classes), images, photos])
+        return pictures.grid([pictures.colour(labels.cpu(), self.table.entries), images, photos])

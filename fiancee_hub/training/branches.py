@@ -1,6 +1,8 @@
 """Phase 3: branches learn full depth's image; the trunk stays (FIANCEE, arXiv 2304.10306)."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.evaluation.measure import render_all
-from fiancee_hub.models.exits import EarlyExitModel, Progress, each_tensor
+from fiancee_hub.models.exits import Branch, EarlyExitModel, Progress, each_tensor
 from fiancee_hub.perceptual import PerceptualDistance
 from fiancee_hub.training import pictures
 from fiancee_hub.training.discriminator import (
@@ -18,6 +20,8 @@ from fiancee_hub.training.discriminator import (
     fake_loss,
     real_loss,
 )
+from fiancee_hub.training.loading import batches
+from fiancee_hub.training.loop import Losses
 from fiancee_hub.training.losses import STRIDE
 from fiancee_hub.training.resumable import Resumable
 from fiancee_hub.training.task import Inputs, Task
@@ -29,6 +33,9 @@ class BranchSettings:
 
     reconstruction: float = 0.5
     rate: float = 1e-3
+    gate_rate: float = 0.1
+    """Relative to ``rate``. In wide branches the noise of the first steps would shut every gate;
+    through a shut gate hardly any gradient comes back."""
     final_rate: float = 0.05
     discriminator_rate: float = 1e-4
     adversarial_share: float = 0.1
@@ -39,6 +46,8 @@ class BranchSettings:
     """Share of the time, at the end, in which normalisation uses its running statistics: what
     the branch learns there is exactly what inference runs."""
     batch_size: int = 4
+    workers: int = 0
+    """Processes that draw inputs; 0 draws in the training process."""
 
 
 class _Branches(nn.Module):
@@ -48,6 +57,15 @@ class _Branches(nn.Module):
         super().__init__()
         self.branches = model.branches
         self.stages = [config.stage for config in model.exit_configs]
+
+    def groups(self, gate_rate: float) -> list[dict[str, Any]]:
+        """Parameters for an optimizer, and which share of the rate they learn with."""
+        branches = [branch for branch in self.branches if isinstance(branch, Branch)]
+        gated = [parameter for branch in branches for parameter in branch.gated()]
+        known = set(map(id, gated))
+        others = [parameter for parameter in self.parameters() if id(parameter) not in known]
+        groups = ({"params": others, "share": 1.0}, {"params": gated, "share": gate_rate})
+        return [group for group in groups if group["params"]]
 
     def forward(self, progress: Progress, guide: Tensor | None) -> list[Tensor]:
         return [
@@ -59,12 +77,12 @@ class _Branches(nn.Module):
 class BranchPhase(Resumable):
     """Every branch at once on fresh maps and noise: LPIPS and L1 to the full-depth image, and a
     light adversarial term, on one branch a step, against a copy of the backbone's
-    discriminator."""
+    discriminator, or a fresh one where the backbone came without."""
 
     def __init__(
         self,
         model: EarlyExitModel,
-        discriminator_state: dict[str, Tensor],
+        discriminator_state: dict[str, Tensor] | None,
         task: Task,
         accelerator: Accelerator,
         settings: BranchSettings = BranchSettings(),
@@ -77,7 +95,8 @@ class BranchPhase(Resumable):
         branches = _Branches(model)
         branches.requires_grad_(True)
         discriminator = Discriminator(task.classes)
-        discriminator.load_state_dict(discriminator_state)
+        if discriminator_state is not None:
+            discriminator.load_state_dict(discriminator_state)
         discriminator = discriminator.to(memory_format=torch.channels_last)
         self.trained = [p for p in discriminator.parameters() if p.requires_grad]
         betas = (0.5, 0.99)
@@ -85,7 +104,7 @@ class BranchPhase(Resumable):
             accelerator.prepare(
                 branches,
                 discriminator,
-                torch.optim.Adam(branches.parameters(), settings.rate, betas=betas),
+                torch.optim.Adam(branches.groups(settings.gate_rate), settings.rate, betas=betas),
                 torch.optim.Adam(self.trained, settings.discriminator_rate, betas=(0.0, 0.99)),
             )
         )
@@ -93,9 +112,9 @@ class BranchPhase(Resumable):
         self.random = torch.Generator().manual_seed(1000 + accelerator.process_index)
         self.steps, self.batch_size = 0, settings.batch_size
 
-    def step(self, progress: float) -> dict[str, float]:
+    def step(self, progress: float) -> Losses:
         self._set_mode(progress)
-        inputs = self._draw(self.settings.batch_size, self.random)
+        inputs = self._placed(next(self.batches))
         labels, weights = self.task.judged(inputs)
         state, target = self._full_depth(inputs)
         with self.accelerator.autocast():
@@ -113,11 +132,16 @@ class BranchPhase(Resumable):
         self.steps += 1
         return losses | {"adversarial": adversarial}
 
-    def _draw(self, count: int, random: torch.Generator) -> Inputs:
-        inputs: Inputs = each_tensor(
-            self.source.draw(count, random), lambda tensor: tensor.to(self.accelerator.device)
-        )
-        return inputs
+    @cached_property
+    def batches(self) -> Generator[Inputs]:
+        """Begun with the first step, when a resumed run has its random numbers back."""
+        draw = partial(self.source.draw, self.settings.batch_size)
+        return batches(draw, self.random, self.settings.workers)
+
+    def _placed(self, inputs: Inputs) -> Inputs:
+        device = self.accelerator.device
+        placed: Inputs = each_tensor(inputs, lambda tensor: tensor.to(device, non_blocking=True))
+        return placed
 
     def _set_mode(self, progress: float) -> None:
         self.branches.train()
@@ -127,7 +151,8 @@ class BranchPhase(Resumable):
                     module.eval()
         fall = self.settings.final_rate + (1 - self.settings.final_rate) * (1 - progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.rate * fall * min(1.0, (self.steps + 1) / 50)
+            rate = self.settings.rate * group["share"]
+            group["lr"] = rate * fall * min(1.0, (self.steps + 1) / 50)
 
     @torch.no_grad()
     def _full_depth(self, inputs: Inputs) -> tuple[Progress, Tensor]:
@@ -142,10 +167,10 @@ class BranchPhase(Resumable):
         bank = self.model.guides
         if bank is None or float(torch.rand((), generator=self.random)) < self.settings.unguided:
             return None
-        rank = int(torch.randint(3, (), generator=self.random))
+        rank = int(torch.randint(min(3, len(bank.keys)), (), generator=self.random))
         return bank(state.features[0], rank=rank).values
 
-    def _faithful(self, leaves: list[Tensor], target: Tensor) -> tuple[list[float], list[Tensor]]:
+    def _faithful(self, leaves: list[Tensor], target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """LPIPS of every branch, and the gradients at their pixels."""
         left, top = (int(torch.randint(STRIDE, (), generator=self.random)) for _ in range(2))
         pad = (left, STRIDE - 1 - left, top, STRIDE - 1 - top)
@@ -158,12 +183,12 @@ class BranchPhase(Resumable):
                 distance = self.lpips.between(seen, wanted).mean()
             loss = distance + self.settings.reconstruction * F.l1_loss(leaf, target)
             gradients.append(torch.autograd.grad(loss, leaf)[0])
-            distances.append(distance.item())
+            distances.append(distance.detach())
         return distances, gradients
 
     def _add_realistic(
         self, leaf: Tensor, gradient: Tensor, labels: Tensor, weights: Tensor
-    ) -> float:
+    ) -> Tensor:
         """Adds the adversarial pull to ``gradient`` in place."""
         judge = self.accelerator.unwrap_model(self.discriminator)
         judge.requires_grad_(False)
@@ -171,21 +196,21 @@ class BranchPhase(Resumable):
             loss = real_loss(judge(leaf), labels, weights)
         (pull,) = torch.autograd.grad(loss, leaf)
         share = self.settings.adversarial_share * gradient.norm() / pull.norm().clamp(min=1e-12)
-        gradient.add_(pull, alpha=float(share))
+        gradient.addcmul_(pull, share)
         for parameter in self.trained:
             parameter.requires_grad_(True)
-        return loss.item()
+        return loss.detach()
 
     def _discriminator_step(
         self, target: Tensor, image: Tensor, labels: Tensor, weights: Tensor
-    ) -> dict[str, float]:
+    ) -> Losses:
         with self.accelerator.autocast():
             real, fake = self.discriminator(torch.cat([target, image])).chunk(2)
         loss = real_loss(real, labels, weights) + fake_loss(fake)
         self.discriminator_optimizer.zero_grad()
         self.accelerator.backward(loss)
         self.discriminator_optimizer.step()
-        return {"discriminator": loss.item()}
+        return {"discriminator": loss}
 
     def _parts(self) -> dict[str, Any]:
         unwrap = self.accelerator.unwrap_model
@@ -200,7 +225,7 @@ class BranchPhase(Resumable):
     def samples(self) -> Image.Image:
         """Inputs and every exit's image, full depth last."""
         self.model.eval()
-        inputs = self._draw(8, torch.Generator().manual_seed(0))
+        inputs = self._placed(self.source.draw(8, torch.Generator().manual_seed(0)))
         with self.accelerator.autocast():
             images, _ = render_all(self.model, self.model.start(*inputs))
         return pictures.grid([*self.task.preview(inputs), *images], blocks=1)

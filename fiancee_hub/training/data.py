@@ -1,6 +1,5 @@
 """Photographs and label maps in memory, and the batches drawn from them."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from fiancee_hub.errors import DataError
 from fiancee_hub.label_maps import ClassEntry
+from fiancee_hub.training.class_table import TABLE, ClassTable, read_table
 
 CROP_MARGIN = 1.08
 """Pictures are loaded this much larger than the output, for random crops."""
@@ -23,19 +23,22 @@ class DataFolder:
     root: Path
 
     def __post_init__(self) -> None:
-        if not (self.root / "classes.json").is_file():
-            raise DataError(f"{self.root} has no classes.json: run `train prepare` first")
+        if not (self.root / TABLE).is_file():
+            raise DataError(f"{self.root} has no {TABLE}: run `train prepare` first")
+
+    @property
+    def table(self) -> ClassTable:
+        return read_table(self.root / TABLE)
 
     @property
     def classes(self) -> tuple[ClassEntry, ...]:
-        entries = json.loads((self.root / "classes.json").read_text())
-        return tuple(ClassEntry(e["id"], e["name"], tuple(e["colour"])) for e in entries)
+        return self.table.entries
 
     def names(self, split: str) -> list[str]:
         path = self.root / "splits" / f"{split}.txt"
         if not path.is_file():
             raise DataError(f"{path} is missing")
-        return path.read_text().split()
+        return path.read_text(encoding="utf-8").splitlines()
 
     def splits(self, prefix: str) -> list[str]:
         """Names of the splits that start with ``prefix``, sorted."""
@@ -43,29 +46,38 @@ class DataFolder:
 
     def label_maps(self, split: str, size: tuple[int, int]) -> Tensor:
         """Class ids of a split, uint8 (n, height, width), resized by nearest class."""
-        return torch.stack([self._label_map(name, size) for name in self.names(split)])
+        names = self.names(split)
+        found = torch.empty(len(names), *size, dtype=torch.uint8)
+        for place, name in zip(found, names, strict=True):
+            place.copy_(self._label_map(name, size))
+        return found
 
     def images(self, split: str, size: tuple[int, int]) -> Tensor:
         """Photographs of a split, uint8 (n, 3, height, width)."""
-        return torch.stack([self._image(name, size) for name in self.names(split)])
+        names = self.names(split)
+        # Filled row by row: a large data set must fit into memory once, not twice.
+        found = torch.empty(len(names), 3, *size, dtype=torch.uint8)
+        for place, name in zip(found, names, strict=True):
+            place.copy_(self._image(name, size))
+        return found
 
     def _label_map(self, name: str, size: tuple[int, int]) -> Tensor:
         with Image.open(self.root / "labels" / f"{name}.png") as image:
-            resized = _landscape(image, size).resize(size[::-1], Image.Resampling.NEAREST)
+            resized = landscape(image, size).resize(size[::-1], Image.Resampling.NEAREST)
         return torch.from_numpy(np.array(resized, np.uint8))
 
     def _image(self, name: str, size: tuple[int, int]) -> Tensor:
         with Image.open(self.root / "images" / f"{name}.jpg") as image:
-            cut = _landscape(image.convert("RGB"), size)
+            cut = landscape(image.convert("RGB"), size)
             resized = cut.resize(size[::-1], Image.Resampling.LANCZOS)
         return torch.from_numpy(np.array(resized, np.uint8)).permute(2, 0, 1)
 
 
-def _landscape(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def landscape(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The lower middle of a picture, cut to the aspect of ``size`` (height, width)."""
     aspect = size[1] / size[0]
-    width = min(image.width, round(image.height * aspect))
-    height = min(image.height, round(image.width / aspect))
+    width = max(1, min(image.width, round(image.height * aspect)))
+    height = max(1, min(image.height, round(image.width / aspect)))
     left, top = (image.width - width) // 2, round((image.height - height) * 0.7)
     return image.crop((left, top, left + width, top + height))
 

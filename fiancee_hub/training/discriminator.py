@@ -84,13 +84,14 @@ def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def class_weights(labels: Tensor, classes: int, unknown: int, cap: float = 10.0) -> Tensor:
+def class_weights(labels: Tensor, classes: int, unknown: int | None, cap: float = 10.0) -> Tensor:
     """Inverse frequency of each class in the batch, capped; 0 for unknown, 1 for "fake"."""
     counts = torch.bincount(labels.flatten().long(), minlength=classes).float()
     present = counts > 0
     weights = counts.sum() / (counts.clamp(min=1) * present.sum())
     weights = torch.where(present, weights.clamp(max=cap), torch.zeros_like(weights))
-    weights[unknown] = 0
+    if unknown is not None:
+        weights[unknown] = 0
     return torch.cat([weights, torch.ones_like(weights[:1])])
 
 
@@ -98,7 +99,9 @@ def real_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy to the true classes: the real half of the discriminator's loss, and the
     generator's adversarial loss when ``logits`` are those of its images."""
     half = labels[:, ::2, ::2].long()
-    return F.cross_entropy(logits.float(), half, weight=weights)
+    loss = F.cross_entropy(logits.float(), half, weight=weights, reduction="sum")
+    # Not the mean, which is no number where nobody labelled anything.
+    return loss / weights[half].sum().clamp(min=1e-6)
 
 
 def fake_loss(logits: Tensor) -> Tensor:

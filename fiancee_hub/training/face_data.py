@@ -23,7 +23,7 @@ from fiancee_hub.faces.pose import (
     fit_pose,
     rotation_from_euler,
 )
-from fiancee_hub.models.portraits import Head
+from fiancee_hub.models.heads import Head
 
 SIZE = 256
 """Side of the stored frames in pixels."""
@@ -201,12 +201,17 @@ class PairSource:
             ``inputs`` of the generator (picture, source head, target head) and ``truth``
             (count, 3, side, side).
         """
-        hand = np.random.default_rng(int(torch.randint(2**31, (), generator=random)))
+        hand = _seeded(random)
         return collate([self.random_self(hand) for _ in range(count)], side)
+
+    def crossed(self, count: int, random: torch.Generator, side: int = SIZE) -> dict[str, Any]:
+        """Sources with other drivers: as ``pairs``, but ``truth`` is the drivers' pictures."""
+        hand = _seeded(random)
+        return collate([self.random_cross(hand) for _ in range(count)], side)
 
     def draw(self, count: int, random: torch.Generator) -> tuple[Any, ...]:
         """Inputs as users bring them: drivers of the same person and, half the time, of another."""
-        hand = np.random.default_rng(int(torch.randint(2**31, (), generator=random)))
+        hand = _seeded(random)
         pairs = [
             self.random_cross(hand) if hand.random() < 0.5 else self.random_self(hand)
             for _ in range(count)
@@ -304,6 +309,10 @@ class PairSource:
         if hand is not None:
             pictures = _recoloured(pictures, hand)
         return Pair(pictures[0], heads[0], heads[1], pictures[1])
+
+
+def _seeded(random: torch.Generator) -> np.random.Generator:
+    return np.random.default_rng(int(torch.randint(2**31, (), generator=random)))
 
 
 def collate(pairs: list[Pair], side: int) -> dict[str, Any]:

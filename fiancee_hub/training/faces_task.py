@@ -1,6 +1,6 @@
 """Faces: a source picture, the head in it, and the head to show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,10 +9,11 @@ from torch import Tensor
 
 from fiancee_hub.config import CheckpointConfig, untrained
 from fiancee_hub.models.configs import FACES, Recipe
-from fiancee_hub.models.portraits import Head, PortraitConfig
+from fiancee_hub.models.heads import Head
+from fiancee_hub.models.portraits import PortraitConfig
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.face_data import SIZE, FaceFolder, PairSource, collate
-from fiancee_hub.training.portrait_backbone import PortraitBackbonePhase
+from fiancee_hub.training.portrait_backbone import PortraitBackbonePhase, PortraitSettings
 from fiancee_hub.training.task import Inputs, Task
 
 CALIBRATED = 300
@@ -26,6 +27,7 @@ class FacesTask:
     data: FaceFolder
     recipe: Recipe = FACES
     classes: int = 1
+    settings: PortraitSettings = field(default_factory=PortraitSettings)
 
     @property
     def generator(self) -> PortraitConfig:
@@ -36,7 +38,7 @@ class FacesTask:
         return untrained(self.recipe)
 
     def backbone(self, generator: PortraitConfig, accelerator: Accelerator) -> AdversarialPhase:
-        return PortraitBackbonePhase(generator, self.data, accelerator)
+        return PortraitBackbonePhase(generator, self.data, accelerator, self.settings)
 
     def source(self) -> PairSource:
         return PairSource(self.data, "train")

@@ -40,14 +40,26 @@ class IdentityLoss(nn.Module):
         self.network.load_state_dict(load_file(folder / WEIGHTS))
         self.requires_grad_(False).eval()
 
-    def forward(self, images: Tensor, truth: Tensor, points: Tensor) -> Tensor:
-        """Mean loss; images and truth (batch, 3, h, w) in [-1, 1], points (batch, 478, 3)."""
+    def forward(
+        self, images: Tensor, truth: Tensor, points: Tensor, true_points: Tensor | None = None
+    ) -> Tensor:
+        """Mean loss.
+
+        Args:
+            images: (batch, 3, h, w) in [-1, 1].
+            truth: pictures of the wanted persons, likewise.
+            points: landmarks in the images, (batch, 478, 3).
+            true_points: those in ``truth``; the same if left out.
+        """
         with full_precision(images):
-            grid = _crop_grid(points)
             with torch.no_grad():
-                wanted = self.network(F.grid_sample(truth.float(), grid, align_corners=False))
-            seen = self.network(F.grid_sample(images.float(), grid, align_corners=False))
-            return 1 - (seen * wanted).sum(1).mean()
+                wanted = self._embedding(truth, points if true_points is None else true_points)
+            return 1 - (self._embedding(images, points) * wanted).sum(1).mean()
+
+    def _embedding(self, images: Tensor, points: Tensor) -> Tensor:
+        crops = F.grid_sample(images.float(), _crop_grid(points), align_corners=False)
+        embedding: Tensor = self.network(crops)
+        return embedding
 
 
 class _Filter(nn.Module):

@@ -10,17 +10,22 @@ from typing import Any, Protocol
 import torch
 from accelerate import Accelerator
 from PIL import Image
+from torch import Tensor
 
 from fiancee_hub.training.state import load_state, save_state
 
 logger = logging.getLogger(__name__)
 
 
+Losses = dict[str, Tensor]
+"""By name, still on the accelerator: to read one is to wait for it."""
+
+
 class Phase(Protocol):
     """What one training phase gives to the loop."""
 
-    def step(self, progress: float) -> dict[str, float]:
-        """One optimizer step; ``progress`` runs from 0 to 1. Returns losses by name."""
+    def step(self, progress: float) -> Losses:
+        """One optimizer step; ``progress`` runs from 0 to 1."""
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""
@@ -109,17 +114,19 @@ class _Meter:
         self.reset()
 
     def reset(self) -> None:
-        self.sums: defaultdict[str, float] = defaultdict(float)
+        self.sums: defaultdict[str, Tensor] = defaultdict(lambda: torch.zeros(()))
         self.count, self.since = 0, time.monotonic()
 
-    def add(self, losses: dict[str, float]) -> None:
+    def add(self, losses: Losses) -> None:
         self.count += 1
         for name, value in losses.items():
-            self.sums[name] += value
+            self.sums[name] = self.sums[name].to(value.device) + value.detach()
 
     def report(self, steps: int, seconds: float) -> None:
         rate = self.count * self.images / (time.monotonic() - self.since)
-        losses = "  ".join(f"{name} {total / self.count:.4f}" for name, total in self.sums.items())
+        losses = "  ".join(
+            f"{name} {float(total) / self.count:.4f}" for name, total in self.sums.items()
+        )
         left = self.schedule.minutes - seconds / 60
         logger.info("step %d  %.2f images/s  %.0f minutes left  %s", steps, rate, left, losses)
         self.reset()

@@ -15,8 +15,8 @@ class MapSource:
         data: the prepared data.
         split: split to draw from.
         size: height and width of the maps.
-        drawn: share of maps that are drawings from scratch.
-        edited: share of maps that are real ones, repainted or coarsened.
+        drawn: share of maps that are drawings from scratch, where the classes can be drawn.
+        edited: share of maps that are real ones, coarsened or, the same, repainted.
     """
 
     def __init__(
@@ -29,7 +29,9 @@ class MapSource:
         edited: float = 0.2,
     ) -> None:
         self.maps = data.label_maps(split, enlarged(size))
-        self.size, self.drawn, self.edited = size, drawn, edited
+        drawable = data.table.drawable
+        self.edits = (repaint, coarsen) if drawable else (coarsen,)
+        self.size, self.drawn, self.edited = size, drawn if drawable else 0.0, edited
 
     def draw(self, count: int, random: torch.Generator) -> Tensor:
         """Class ids, uint8 (count, height, width)."""
@@ -43,7 +45,7 @@ class MapSource:
         pick = torch.randint(len(self.maps), (1,), generator=random)
         (crop,) = random_crops((self.maps[pick],), self.size, random)
         if kind < self.drawn + self.edited:
-            edit = repaint if hand.random() < 0.5 else coarsen
+            edit = self.edits[0 if hand.random() < 0.5 else -1]
             return torch.from_numpy(edit(crop[0].numpy(), hand))
         return crop[0]
 

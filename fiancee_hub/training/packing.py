@@ -8,8 +8,8 @@ from torch import Tensor
 
 from fiancee_hub.training.state import load_state, save_state
 
-FROZEN = "encoder."
-"""Weights of the discriminator that come with a package, not from training."""
+FROZEN = {"discriminator": "encoder."}
+"""Prefix of the weights that come with a package, not from training."""
 
 
 def pack_backbone(state: Path, target: Path, facts: dict[str, Any]) -> None:
@@ -21,16 +21,19 @@ def pack_backbone(state: Path, target: Path, facts: dict[str, Any]) -> None:
         facts: ``images`` and ``hours`` trained so far, over all runs.
     """
     phase = load_state(state)["phase"]
-    parts = {name: _halved(phase[name]) for name in ("generator", "average", "discriminator")}
+    parts = {
+        part: {name: _half(t) for name, t in phase[part].items() if not _frozen(part, name)}
+        for part in ("generator", "average", "discriminator")
+    }
     save_state(target, {"phase": parts, "images": facts["images"], "hours": facts["hours"]})
 
 
-def _halved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name: tensor.half() if _fits(tensor) else tensor
-        for name, tensor in tensors.items()
-        if not name.startswith(FROZEN)
-    }
+def _frozen(part: str, name: str) -> bool:
+    return part in FROZEN and name.startswith(FROZEN[part])
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return tensor.half() if _fits(tensor) else tensor
 
 
 def _fits(tensor: Tensor) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -20,8 +21,9 @@ from fiancee_hub.cost import count
 from fiancee_hub.errors import DataError
 from fiancee_hub.hub import build, load_checkpoint, save_checkpoint, stored
 from fiancee_hub.models.exits import Branch, EarlyExitModel
+from fiancee_hub.training.adopting import adopted
 from fiancee_hub.training.adversarial import AdversarialPhase
-from fiancee_hub.training.branches import BranchPhase
+from fiancee_hub.training.branches import BranchPhase, BranchSettings
 from fiancee_hub.training.calibration import calibrate_model
 from fiancee_hub.training.guides import fill_guides
 from fiancee_hub.training.loop import Schedule, run
@@ -32,7 +34,7 @@ from fiancee_hub.training.task import Task
 
 logger = logging.getLogger(__name__)
 
-GROW_SHARE = 0.2
+GROW_SHARE = 0.15
 """Share of the backbone's minutes spent at half the size first."""
 
 STATE = "state.safetensors"
@@ -78,6 +80,9 @@ def train_backbone(job: Run, minutes: float, start: Path | None = None) -> None:
         minutes: in all, resumed runs included; those before ``start`` are not.
         start: a file of ``pack``.
     """
+    if adopted(job.folder):
+        logger.info("the backbone is that of a checkpoint, and stays as it is")
+        return
     config, large = job.task.recipe.generator, job.folder / "backbone"
     phase = job.task.backbone(config, job.accelerator)
     earlier: dict[str, Any] = {"images": 0, "hours": 0.0}
@@ -98,6 +103,8 @@ def train_backbone(job: Run, minutes: float, start: Path | None = None) -> None:
 
 def pack(job: Run, target: Path) -> None:
     """Keeps what going on with the backbone on another machine needs, beside a checkpoint."""
+    if adopted(job.folder):
+        raise DataError(f"{job.folder} has a backbone from a checkpoint: there is nothing to pack")
     if job.accelerator.is_main_process:
         pack_backbone(job.folder / "backbone" / STATE, target, job.notes()["backbone"])
 
@@ -106,9 +113,17 @@ def _train(
     phase: AdversarialPhase | BranchPhase | PredictorPhase, folder: Path, minutes: float, job: Run
 ) -> dict[str, Any]:
     schedule = Schedule(minutes, phase.batch_size)
-    facts = run(phase, folder, schedule, job.accelerator)
+    try:
+        facts = run(phase, folder, schedule, job.accelerator)
+    finally:
+        phase.close()
     job.accelerator.wait_for_everyone()
-    return dict(facts) | {"processes": job.accelerator.num_processes}
+    where = {"processes": job.accelerator.num_processes, "device": _name(job.accelerator.device)}
+    return dict(facts) | where
+
+
+def _name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
 
 
 def build_guides(job: Run) -> None:
@@ -122,7 +137,7 @@ def build_guides(job: Run) -> None:
     # Everything that follows is measured on the weights as the checkpoint stores them.
     rounded = {name: stored(name, t).to(t.dtype) for name, t in model.state_dict().items()}
     model.load_state_dict(rounded)
-    fill_guides(model, job.task.guide_inputs(config.guides.entries))
+    fill_guides(model.to(job.accelerator.device), job.task.guide_inputs(config.guides.entries))
     job.save(model, dataclasses.replace(config, costs=count(model)))
 
 
@@ -134,10 +149,11 @@ def _backbone(job: Run) -> dict[str, dict[str, Tensor]]:
     return state
 
 
-def train_branches(job: Run, minutes: float) -> None:
+def train_branches(job: Run, minutes: float, settings: BranchSettings = BranchSettings()) -> None:
     """Phase 3."""
     model, config = job.load()
-    phase = BranchPhase(model, _backbone(job)["discriminator"], job.task, job.accelerator)
+    judge = _backbone(job).get("discriminator")
+    phase = BranchPhase(model, judge, job.task, job.accelerator, settings)
     job.note("branches", _train(phase, job.folder / "branches", minutes, job))
     job.save(model, config)
 
@@ -160,6 +176,6 @@ def train_predictor(job: Run, minutes: float, samples: int) -> None:
 def calibrate(job: Run) -> None:
     """Phase 5."""
     model, config = job.load()
-    calibration = calibrate_model(model, job.task)
+    calibration = calibrate_model(model, job.task, job.accelerator.device)
     job.note("calibration", {"samples": calibration.samples, "groups": calibration.groups})
     job.save(model, dataclasses.replace(config, calibration=calibration))

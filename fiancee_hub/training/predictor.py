@@ -14,7 +14,9 @@ from torch.nn import functional as F
 from fiancee_hub.evaluation.measure import distances, render_all
 from fiancee_hub.models.exits import EarlyExitModel, each_tensor
 from fiancee_hub.perceptual import PerceptualDistance
-from fiancee_hub.training.state import load_state, resume_random, save_state
+from fiancee_hub.training.loop import Losses
+from fiancee_hub.training.resumable import Resumable
+from fiancee_hub.training.state import load_state, save_state
 from fiancee_hub.training.task import InputSource
 
 logger = logging.getLogger(__name__)
@@ -85,7 +87,7 @@ def _measure_chunk(
     return {n: torch.cat(column) for n, column in zip(names, zip(*parts, strict=True), strict=True)}
 
 
-class PredictorPhase:
+class PredictorPhase(Resumable):
     """Regression of the logarithm of LPIPS, and the pinball loss for the spread."""
 
     batch_size = 32
@@ -99,11 +101,12 @@ class PredictorPhase:
         optimizer = torch.optim.AdamW(model.predictor.parameters(), 1e-3, weight_decay=0.05)
         self.predictor, self.optimizer = accelerator.prepare(model.predictor, optimizer)
         self.random = torch.Generator().manual_seed(3000 + accelerator.process_index)
+        self.steps = 0
         held_out = max(1, len(targets["lpips"]) // 10)
         self.train_rows = torch.arange(len(targets["lpips"]) - held_out)
         self.test_rows = torch.arange(len(targets["lpips"]) - held_out, len(targets["lpips"]))
 
-    def step(self, progress: float) -> dict[str, float]:
+    def step(self, progress: float) -> Losses:
         for group in self.optimizer.param_groups:
             group["lr"] = 1e-3 * (1 - 0.98 * progress)
         picks = torch.randint(len(self.train_rows), (self.batch_size,), generator=self.random)
@@ -111,7 +114,8 @@ class PredictorPhase:
         self.optimizer.zero_grad()
         self.accelerator.backward(sum(losses.values()))
         self.optimizer.step()
-        return {name: loss.item() for name, loss in losses.items()}
+        self.steps += 1
+        return losses
 
     def _losses(self, rows: Tensor) -> dict[str, Tensor]:
         device = self.accelerator.device
@@ -138,17 +142,9 @@ class PredictorPhase:
             for value in (mean.cpu() - self.targets["lpips"][self.test_rows]).abs().mean(0)
         ]
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "predictor": self.accelerator.unwrap_model(self.predictor).state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "random": self.random.get_state(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.accelerator.unwrap_model(self.predictor).load_state_dict(state["predictor"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        resume_random(self.random, state["random"], self.accelerator.process_index)
+    def _parts(self) -> dict[str, Any]:
+        predictor = self.accelerator.unwrap_model(self.predictor)
+        return {"predictor": predictor, "optimizer": self.optimizer}
 
     @torch.no_grad()
     def samples(self) -> Image.Image:

@@ -1,30 +1,28 @@
 """Brings source data sets into the one layout that training reads.
 
-    FOLDER/classes.json        [{"id", "name", "colour"}, ...]
+    FOLDER/classes.json        the class table, see ``class_table``
     FOLDER/images/NAME.jpg     photographs, any size (only where a split needs them)
     FOLDER/labels/NAME.png     8-bit class ids, the size of the photograph
     FOLDER/splits/SPLIT.txt    one NAME a line
 
 Splits: ``photos`` (backbone), ``maps`` (label maps for branches and predictor; includes photos),
 ``calibration-KIND`` for each kind of input, and ``test`` and ``towns`` (an unseen drive, and other
-towns), none of which any training phase reads.
+towns), none of which any training phase reads. ``own_data`` writes the same from one's own data.
 """
 
-import json
 import logging
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from fiancee_hub.errors import DataError
+from fiancee_hub.training.class_table import STREETS_TABLE, TABLE
 from fiancee_hub.training.classes import (
     CAMVID11_IDS,
     CAMVID32_IDS,
     LABELMEFACADE_IDS,
-    STREETS,
 )
 
 logger = logging.getLogger(__name__)
@@ -53,8 +51,7 @@ def prepare_streets(source: Path, target: Path) -> dict[str, int]:
             raise DataError(f"{source / name} is missing or has no train.txt")
     for folder in ("images", "labels", "splits"):
         (target / folder).mkdir(parents=True, exist_ok=True)
-    classes = json.dumps([asdict(entry) for entry in STREETS], indent=1)
-    (target / "classes.json").write_text(classes)
+    (target / TABLE).write_text(STREETS_TABLE.to_json())
     splits = _street_splits(source)
     for name in sorted({name for names in splits.values() for name in names}):
         _write_pair(source, target, name, photo=name in splits["photos"] + splits["test"])

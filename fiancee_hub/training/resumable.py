@@ -19,6 +19,11 @@ class Resumable:
         """Models and optimizers by name, unwrapped."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Ends the processes that draw batches, which would go on beside the next phase."""
+        if (begun := vars(self).pop("batches", None)) is not None:
+            begun.close()
+
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""
         return {name: part.state_dict() for name, part in self._parts().items()} | {

@@ -32,7 +32,7 @@ from fiancee_hub.training import pictures
 from fiancee_hub.training.averaging import update_average
 from fiancee_hub.training.classes import LANE_MARKING, ROAD, UNKNOWN
 from fiancee_hub.training.data import DataFolder, to_signed
-from fiancee_hub.training.loop import Schedule, run
+from fiancee_hub.training.loop import Losses, Schedule, run
 from fiancee_hub.training.resumable import Resumable
 
 SIZE = 192, 256
@@ -91,7 +91,7 @@ class SegmenterPhase(Resumable):
         self.random = torch.Generator().manual_seed(accelerator.process_index)
         self.steps = 0
 
-    def step(self, progress: float) -> dict[str, float]:
+    def step(self, progress: float) -> Losses:
         warm = min(1.0, (self.steps + 1) / 30)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * warm * (1 - progress) ** 0.9
@@ -107,7 +107,7 @@ class SegmenterPhase(Resumable):
         update_average(self.average, self.accelerator.unwrap_model(self.model), decay)
         known = targets != IGNORED
         accuracy = (logits.detach().argmax(1) == targets)[known].float().mean()
-        return {"loss": loss.item(), "accuracy": accuracy.item()}
+        return {"loss": loss, "accuracy": accuracy}
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         settings = self.settings

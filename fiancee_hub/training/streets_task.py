@@ -1,6 +1,6 @@
 """Streets: label maps and noise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from accelerate import Accelerator
@@ -10,9 +10,8 @@ from fiancee_hub.config import CheckpointConfig, untrained
 from fiancee_hub.models.configs import STREETS, Recipe
 from fiancee_hub.models.oasis import OasisConfig
 from fiancee_hub.training import pictures
-from fiancee_hub.training.adversarial import AdversarialPhase
+from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings
 from fiancee_hub.training.backbone import BackbonePhase
-from fiancee_hub.training.classes import UNKNOWN
 from fiancee_hub.training.data import DataFolder
 from fiancee_hub.training.discriminator import class_weights
 from fiancee_hub.training.maps import MapSource, drawn_maps
@@ -39,10 +38,17 @@ class NoisyMaps:
 
 @dataclass(frozen=True)
 class StreetsTask:
-    """Street scenes from a prepared folder of label maps and photographs."""
+    """Scenes from a prepared folder of label maps and photographs.
+
+    Args:
+        data: the folder.
+        recipe: for its classes.
+        settings: of the backbone's training.
+    """
 
     data: DataFolder
     recipe: Recipe = STREETS
+    settings: AdversarialSettings = field(default_factory=AdversarialSettings)
 
     @property
     def generator(self) -> OasisConfig:
@@ -61,7 +67,7 @@ class StreetsTask:
         return untrained(self.recipe, self.data.classes)
 
     def backbone(self, generator: OasisConfig, accelerator: Accelerator) -> AdversarialPhase:
-        return BackbonePhase(generator, self.data, accelerator)
+        return BackbonePhase(generator, self.data, accelerator, self.settings)
 
     def source(self) -> NoisyMaps:
         return NoisyMaps(MapSource(self.data, "maps", self.size), self.generator.noise_channels)
@@ -73,21 +79,23 @@ class StreetsTask:
         return chosen, self._noise(entries, 0)
 
     def calibration_inputs(self) -> tuple[Inputs, list[str]]:
-        """The splits ``calibration-KIND`` and fresh drawings."""
+        """The splits ``calibration-KIND``, and fresh drawings where the classes can be drawn."""
         maps, groups = [], []
         for split in self.data.splits("calibration-"):
             maps.append(self.data.label_maps(split, self.size))
             groups += [split.removeprefix("calibration-")] * len(maps[-1])
-        maps.append(drawn_maps(DRAWN, self.size, DRAWN_SEED))
+        if self.data.table.drawable:
+            maps.append(drawn_maps(DRAWN, self.size, DRAWN_SEED))
+            groups += ["drawn"] * DRAWN
         labels = torch.cat(maps)
-        return (labels, self._noise(len(labels), NOISE_SEED)), groups + ["drawn"] * DRAWN
+        return (labels, self._noise(len(labels), NOISE_SEED)), groups
 
     def _noise(self, count: int, seed: int) -> Tensor:
         random = torch.Generator().manual_seed(seed)
         return torch.randn(count, self.generator.noise_channels, generator=random)
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        return inputs[0], class_weights(inputs[0], self.classes, UNKNOWN)
+        return inputs[0], class_weights(inputs[0], self.classes, self.data.table.unknown)
 
     def preview(self, inputs: Inputs) -> list[Tensor]:
         return [pictures.colour(inputs[0].cpu(), self.data.classes)]

@@ -1,0 +1,282 @@
+"""Pictures of the demo in every state, on a desk and on a phone: ``python docs/screens.py``.
+
+    python docs/screens.py                   # all of them, and docs/screens.md
+    python docs/screens.py faces method      # those whose names begin so
+
+Starts a server of its own with the checkpoints of the demo's settings and drives it in chromium.
+Needs requirements-dev.txt.
+"""
+
+import argparse
+import io
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from demo_server import (  # noqa: E402
+    PATIENCE,
+    DemoPage,
+    FacesPage,
+    StreetsPage,
+    browsing,
+    running,
+)
+from visitor_pictures import encoded, group_photo, noise  # noqa: E402
+
+from fiancee_hub.faces.clips import write_clip  # noqa: E402
+from space import people  # noqa: E402
+
+FOLDER = ROOT / "docs" / "screens"
+PAGE = ROOT / "docs" / "screens.md"
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+QUALITY = 75
+
+
+@dataclass(frozen=True)
+class State:
+    """Something that a visitor can see.
+
+    Args:
+        words: what it is.
+        screen: where it is.
+        reach: what a visitor does to get there; may leave a mouse button down.
+        theme: light or dark.
+        at: what the window shows at its middle; the whole page is shown if left out.
+    """
+
+    words: str
+    screen: type[StreetsPage | FacesPage]
+    reach: Callable[[DemoPage, Path], None]
+    theme: str = "light"
+    at: str = ""
+
+
+# A message goes after ten seconds, which its picture may take on a busy machine.
+KEEP_MESSAGES = """() => {
+  const later = window.setTimeout;
+  window.setTimeout = (what, delay, ...rest) => delay >= 10000 ? 0 : later(what, delay, ...rest);
+}"""
+
+# Pictures and animations are done, all but the clock under a message, and nothing has changed for
+# a while.
+AT_REST = """() => {
+  const SETTLED = 1500;
+  const now = performance.now();
+  if (!window.lastChange) {
+    window.lastChange = now;
+    new MutationObserver(() => { window.lastChange = performance.now(); }).observe(
+      document.body, {subtree: true, childList: true, characterData: true});
+  }
+  const clock = (one) => one.effect.target.classList.contains('timer');
+  const pictures = [...document.images].filter((one) => one.checkVisibility());
+  for (const one of pictures) one.loading = 'eager';
+  return pictures.every((one) => one.complete) && now - window.lastChange > SETTLED
+    && document.getAnimations().every((one) => one.playState !== 'running' || clock(one));
+}"""
+
+
+def nothing(screen: DemoPage, folder: Path) -> None:
+    """As the page opens."""
+
+
+def drawing(screen: DemoPage, folder: Path) -> None:
+    """The brush is still down, the picture has followed."""
+    assert isinstance(screen, StreetsPage)
+    before = screen.sources()[0]
+    screen.pick_class("car")
+    # On a phone the picture stays above the map, and would cover one that is scrolled too far.
+    show(screen.page, "#label-map")
+    # Left open: the brush stays on the map while the picture is taken.
+    ExitStack().enter_context(screen.drawing((0.3, 0.62)))
+    screen.move((0.42, 0.64))
+    picture = screen.part("pictures", "img").first
+    expect(picture).not_to_have_attribute("src", before, timeout=PATIENCE)
+    expect(screen.part("facts", ".waiting")).to_be_visible(timeout=PATIENCE)
+
+
+def other_budget(screen: DemoPage, folder: Path) -> None:
+    box = screen.part("budget", "input[type=number]")
+    box.fill("0.03")
+    box.press("Tab")
+    expect(screen.part("routes")).to_contain_text("Budget 0.030", timeout=PATIENCE)
+
+
+def pair(screen: DemoPage, folder: Path) -> None:
+    screen.pick("pairs", 5)
+    expect(screen.part("pairs", ".preview")).to_be_visible(timeout=PATIENCE)
+
+
+def other_map(screen: DemoPage, folder: Path) -> None:
+    assert isinstance(screen, StreetsPage)
+    path = folder / "photograph.png"
+    path.write_bytes(encoded(noise()))
+    screen.page.evaluate(KEEP_MESSAGES)
+    screen.upload(path)
+    expect(screen.error).to_be_visible(timeout=PATIENCE)
+
+
+def copied(screen: DemoPage, folder: Path) -> None:
+    screen.part("copy-link").click()
+    expect(screen.part("link", "a")).to_be_visible(timeout=PATIENCE)
+    # Or what comes to lie under it would look chosen.
+    screen.page.mouse.move(0, 0)
+
+
+def turned(screen: DemoPage, folder: Path) -> None:
+    assert isinstance(screen, FacesPage)
+    with screen.new_result():
+        screen.press("yaw", "ArrowRight", 14)
+        screen.press("smile", "ArrowRight", 12)
+    expect(screen.part("facts", ".waiting")).to_have_count(0, timeout=PATIENCE)
+
+
+def driven(screen: DemoPage, folder: Path) -> None:
+    screen.part("mode").get_by_label("Picture").check()
+    with screen.new_result():
+        screen.pick("driver-examples", 4)
+
+
+def several(screen: DemoPage, folder: Path) -> None:
+    assert isinstance(screen, FacesPage)
+    (folder / "group.png").write_bytes(group_photo())
+    with screen.new_result():
+        screen.upload("source", folder / "group.png")
+    with screen.new_result():
+        screen.part("choice").get_by_label("Face 2").check()
+    screen.part("crop").get_by_role("button", name="Move the crop").click()
+    with screen.new_result():
+        screen.press("zoom", "ArrowLeft", 4)
+    screen.part("whole-wanted", "input").check()
+    expect(screen.part("whole", "img")).to_be_visible(timeout=PATIENCE)
+    expect(screen.part("film", ".missing")).to_have_count(0, timeout=PATIENCE)
+
+
+def clip(screen: DemoPage, folder: Path) -> None:
+    assert isinstance(screen, FacesPage)
+    faces = [Image.open(example.path).convert("RGB") for example in people.examples()[2:]]
+    frames = [Image.blend(*faces, step / 12) for step in (*range(13), *range(12, -1, -1))]
+    write_clip(frames, 12, folder / "clip.mp4")
+    screen.part("mode").get_by_label("Clip").check()
+    screen.upload("clip-group", folder / "clip.mp4")
+    expect(screen.part("clip-notes", "li").first).to_contain_text("frames", timeout=PATIENCE)
+    screen.part("make").click()
+    expect(screen.part("clip", "video")).to_be_visible(timeout=PATIENCE)
+    screen.page.wait_for_function("document.querySelector('#face-clip video').readyState > 1")
+
+
+def no_face(screen: DemoPage, folder: Path) -> None:
+    assert isinstance(screen, FacesPage)
+    (folder / "wall.png").write_bytes(encoded(noise()))
+    screen.page.evaluate(KEEP_MESSAGES)
+    screen.upload("source", folder / "wall.png")
+    expect(screen.error).to_be_visible(timeout=PATIENCE)
+
+
+def explained(screen: DemoPage, folder: Path) -> None:
+    screen.page.get_by_role("tab", name="How it works").click()
+    expect(screen.page.locator("#embed-frame")).to_contain_text("http:", timeout=PATIENCE)
+
+
+STATES = {
+    "streets": State("Streets, as the page opens", StreetsPage, nothing),
+    "streets-dark": State("Streets, dark", StreetsPage, nothing, "dark"),
+    "streets-drawing": State(
+        "The picture follows the brush", StreetsPage, drawing, at="#label-map"
+    ),
+    "streets-budget": State(
+        "Another budget takes another exit", StreetsPage, other_budget, at="#budget"
+    ),
+    "streets-pair": State("Real pairs at several distances", StreetsPage, pair, at="#pairs"),
+    "streets-refused": State("A photograph is no label map", StreetsPage, other_map, at="#sources"),
+    "streets-link": State("A link that brings the state back", StreetsPage, copied),
+    "faces": State("Faces, moved by sliders", FacesPage, turned),
+    "faces-dark": State("Faces, dark", FacesPage, nothing, "dark"),
+    "faces-picture": State("A picture drives", FacesPage, driven),
+    "faces-several": State("Several faces, a moved crop, the whole photo", FacesPage, several),
+    "faces-clip": State("A clip drives; the exit of every frame", FacesPage, clip),
+    "faces-refused": State("A picture without a face", FacesPage, no_face, at="#face-source"),
+    "method": State("How it works, and snippets to embed it", StreetsPage, explained),
+}
+
+
+def files(name: str) -> list[Path]:
+    return [FOLDER / f"{name}-{size}.webp" for size in SIZES]
+
+
+def take(browser: Browser, url: str, name: str) -> None:
+    """Pictures of a state at both sizes."""
+    state = STATES[name]
+    for (width, height), path in zip(SIZES.values(), files(name), strict=True):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        with tempfile.TemporaryDirectory() as folder:
+            state.reach(state.screen(page, f"{url}/?__theme={state.theme}"), Path(folder))
+            shot(page, path, state.at)
+        page.close()
+
+
+def show(page: Page, at: str) -> None:
+    """Scrolls a part to the window's middle."""
+    page.evaluate("(at) => document.querySelector(at).scrollIntoView({block: 'center'})", at)
+
+
+def shot(page: Page, path: Path, at: str) -> None:
+    """The page, once it has come to rest."""
+    page.wait_for_function(AT_REST)
+    if at:
+        show(page, at)
+    else:
+        page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
+    with Image.open(io.BytesIO(page.screenshot(full_page=not at))) as picture:
+        picture.save(path, quality=QUALITY, method=6)
+
+
+def write_page() -> None:
+    """The list of all pictures, as markdown."""
+    rows = [
+        "# Screens of the demo",
+        "",
+        "Made by `python docs/screens.py`. Faces: L. DeBruine and B. Jones, *Face Research Lab",
+        "London Set*, 2017, doi 10.6084/m9.figshare.5047666, CC BY 4.0, cropped, resized and",
+        "animated by the model.",
+        "",
+        "| state | desktop, 1280 pixels wide | phone, 390 pixels wide |",
+        "| --- | --- | --- |",
+    ]
+    for name, state in STATES.items():
+        pictures = " | ".join(
+            f'<img src="screens/{path.name}" alt="{state.words}" width="{width}">'
+            for path, width in zip(files(name), (640, 220), strict=True)
+        )
+        rows.append(f"| {state.words} | {pictures} |")
+    PAGE.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=[""], help="beginnings of the states' names")
+    wanted = tuple(parser.parse_args().names)
+    FOLDER.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running({}, Path(folder) / "log.txt") as (url, _),
+        browsing() as browser,
+    ):
+        for name in STATES:
+            if name.startswith(wanted):
+                take(browser, url, name)
+                sys.stdout.write(f"{name}\n")
+                sys.stdout.flush()
+    write_page()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The demo in other people's pages: what they copy, and the script that they load from here."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.routes import BUILD_PATH_LIB
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from space import texts
+
+SCRIPT = Path(BUILD_PATH_LIB).with_name("gradio.js")
+
+ADDRESS = "https://USER-SPACE.hf.space"
+"""Stands for the demo's own address until the browser has told it."""
+
+FRAME = (
+    '<iframe src="{address}/?__theme=light" title="FIANCEE" '
+    'width="100%" height="900" style="border: 0"></iframe>'
+)
+COMPONENT = (
+    '<script type="module" src="{address}/gradio.js"></script>\n'
+    '<gradio-app src="{address}" theme_mode="light"></gradio-app>'
+)
+
+# In a foreign page the element says where the demo is, on its own page the address bar does.
+FILL = """(...snippets) => {
+  const source = document.querySelector('gradio-app')?.getAttribute('src') ?? '';
+  const address = new URL(source || location.pathname, location.origin);
+  const plain = (address.origin + address.pathname).replace(/[/]+$/, '');
+  return snippets.map((snippet) => snippet.replaceAll('%s', plain));
+}"""
+
+
+def screen(demo: gr.Blocks) -> None:
+    """Both snippets, with the address under which the visitor sees the demo."""
+    gr.Markdown(texts.read("embed"), elem_id="embed")
+    parts = [
+        gr.Code(
+            snippet.format(address=ADDRESS),
+            language="html",
+            label=label,
+            interactive=False,
+            lines=1,
+            wrap_lines=True,
+            elem_id=name,
+            elem_classes="snippet",
+        )
+        for snippet, label, name in (
+            (FRAME, "As a frame", "embed-frame"),
+            (COMPONENT, "As a web component", "embed-component"),
+        )
+    ]
+    demo.load(None, parts, parts, js=FILL % ADDRESS, api_visibility="private")
+
+
+def app_options() -> dict[str, Any]:
+    """What the web application needs beside the demo: the web component's script.
+
+    Gradio serves what that script loads but not the script itself; from here it always has the
+    demo's own version, and a page that embeds the demo asks no third host.
+    """
+    return {"routes": [Route("/gradio.js", _script)]}
+
+
+async def _script(request: Request) -> Response:
+    # Its only line names a file that changes with Gradio's version.
+    headers = {"Cache-Control": "no-cache"}
+    return FileResponse(SCRIPT, headers=headers)

@@ -1,0 +1,182 @@
+"""Many maps at once: grouped by exit, in bounded memory, each as if it had been alone."""
+
+import gc
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+from PIL import Image
+from tiny import BATCHED, CLASSES, inputs, random_map
+
+from fiancee_hub.bulk import ROUTES, generate_folder, seed_of
+from fiancee_hub.errors import InputError
+from fiancee_hub.grouping import grouped
+from fiancee_hub.label_maps import to_rgb
+from fiancee_hub.models.exits import EarlyExitModel, Progress, join, select
+from fiancee_hub.pipelines import Result
+from fiancee_hub.street_pipeline import WAITING, StreetsPipeline
+
+BUDGET = 0.05
+"""The tiny model's router sends maps to each of its exits."""
+
+
+@given(st.lists(st.integers(0, 4)), st.integers(1, 5), st.integers(0, 20))
+def test_groups_hold_every_item_once_and_few_wait(kinds: list[int], size: int, most: int) -> None:
+    read: list[int] = []
+
+    def items() -> Iterator[int]:
+        for index in range(len(kinds)):
+            read.append(index)
+            yield index
+
+    yielded = 0
+    seen: list[int] = []
+    for group in grouped(items(), lambda index: kinds[index], size, most):
+        assert 1 <= len(group) <= size
+        assert len({kinds[index] for index in group}) == 1
+        assert group == sorted(group)
+        if len(read) < len(kinds):
+            assert len(group) == size or len(read) - yielded == most + 1
+        assert len(read) - yielded <= most + 1 or len(group) == size
+        seen += group
+        yielded += len(group)
+    assert sorted(seen) == list(range(len(kinds)))
+
+
+def test_few_kinds_fill_their_groups() -> None:
+    groups = list(grouped(range(100), lambda index: index % 3, 8, 32))
+    assert sorted(len(group) for group in groups) == [1, 1, 2] + [8] * 12
+
+
+@torch.inference_mode()
+def test_joining_undoes_selecting(model: EarlyExitModel) -> None:
+    whole = model.advance(model.start(*inputs(3)), 2)
+    rows = [select(whole, torch.tensor([row])) for row in range(3)]
+    assert all(isinstance(row, Progress) for row in rows)
+    for exit_index in (2, model.exits):
+        images = [model.render(part, exit_index)[0] for part in (whole, join(rows))]
+        assert torch.equal(*images)
+
+
+@limits(max_examples=12, deadline=None)
+@given(
+    st.lists(st.integers(0, 30), max_size=12),
+    st.integers(1, 5),
+    st.sampled_from([0.0, 0.02, BUDGET, 0.1, 1.0]),
+    st.sampled_from([None, None, 1, 4]),
+)
+def test_a_stream_gives_what_single_calls_give(
+    pipeline: StreetsPipeline,
+    maps: list[int],
+    batch_size: int,
+    budget: float,
+    exit: int | None,
+) -> None:
+    """To one grey level, as ``generate_batch`` says."""
+    items = [(place, random_map(seed), seed) for place, seed in enumerate(maps)]
+    found = dict(pipeline.stream(items, budget=budget, exit=exit, batch_size=batch_size))
+    assert found.keys() == set(range(len(maps)))
+    for place, label_map, seed in items:
+        alone, result = pipeline(label_map, budget=budget, seed=seed, exit=exit), found[place]
+        levels = np.asarray(alone.image, np.int16) - np.asarray(result.image, np.int16)
+        assert np.abs(levels).max() <= 1
+        for name in ("exit", "macs", "saving", "seed", "notes"):
+            assert getattr(result, name) == getattr(alone, name)
+        assert result.predicted_lpips == pytest.approx(alone.predicted_lpips, abs=BATCHED)
+
+
+def endless() -> Iterator[tuple[int, Any, int]]:
+    """More maps than fit into any memory."""
+    index = 0
+    while True:
+        yield index, random_map(index % 40), index
+        index += 1
+
+
+def test_a_stream_without_an_end_waits_in_bounded_memory(pipeline: StreetsPipeline) -> None:
+    results = pipeline.stream(endless(), budget=BUDGET, batch_size=2)
+    exits: list[int] = []
+    for _, result in results:
+        exits.append(result.exit)
+        if len(exits) == 80:
+            break
+    gc.collect()
+    held = sum(type(item) is Progress for item in gc.get_objects())
+    assert held <= (WAITING + 2) * 2 + 2
+    # Maps of one exit went together although their exits come in any order.
+    assert len(set(exits)) > 1
+    changes = sum(one != other for one, other in pairwise(exits))
+    assert changes < len(exits) / 2
+
+
+def test_arguments_are_checked_before_the_first_result(pipeline: StreetsPipeline) -> None:
+    for options in ({"budget": 2.0}, {"exit": 9}, {"batch_size": 0}):
+        with pytest.raises(InputError):
+            pipeline.stream(endless(), **options)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twenty maps in an order that mixes their exits, a damaged one, and a folder of maps."""
+    (tmp_path / "maps" / "deeper.png").mkdir(parents=True)
+    for index in range(20):
+        to_rgb(random_map(index), CLASSES).save(tmp_path / "maps" / f"{index:02}.png")
+    (tmp_path / "maps" / "05.png").write_bytes(b"no picture")
+    return tmp_path / "maps"
+
+
+def rows(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / ROUTES).read_text().splitlines()]
+
+
+def test_a_folder_is_grouped_by_exit_over_all_of_it(
+    pipeline: StreetsPipeline, folder: Path, tmp_path: Path
+) -> None:
+    report = generate_folder(pipeline, folder, tmp_path / "out", budget=BUDGET, batch_size=4)
+    assert (report.written, report.skipped) == (19, 0)
+    assert [name for name, _ in report.failed] == ["05.png", "deeper.png"]
+    exits = [row["exit"] for row in rows(tmp_path / "out")]
+    assert len(set(exits)) > 1
+    for row in rows(tmp_path / "out"):
+        alone = pipeline(folder / row["file"], budget=BUDGET, seed=row["seed"])
+        picture = Image.open(tmp_path / "out" / row["output"])
+        levels = np.asarray(alone.image, np.int16) - np.asarray(picture, np.int16)
+        assert np.abs(levels).max() <= 1
+        assert (row["exit"], row["seed"]) == (alone.exit, seed_of(row["file"], 0))
+
+
+def test_a_run_that_is_interrupted_goes_on(
+    pipeline: StreetsPipeline,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While maps wait for others of their exit: they are read again, and no picture is lost."""
+    out, batches = tmp_path / "out", 0
+    rendered = StreetsPipeline._rendered
+
+    def interrupted(*arguments: Any, **options: Any) -> list[tuple[Any, Result]]:
+        nonlocal batches
+        batches += 1
+        if batches == 3:
+            raise KeyboardInterrupt
+        return rendered(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StreetsPipeline, "_rendered", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            generate_folder(pipeline, folder, out, budget=BUDGET, batch_size=4)
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    assert 0 < len(before) < 19
+    report = generate_folder(pipeline, folder, out, budget=BUDGET, batch_size=4)
+    assert (report.written, report.skipped) == (19 - len(before), len(before))
+    assert {name: (out / name).stat().st_mtime_ns for name in before} == before
+    assert len({row["output"] for row in rows(out)}) == len(rows(out)) == 19

@@ -1,0 +1,301 @@
+"""The endpoints as programs call them: what is refused and how, what works, and what stays."""
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import gradio as gr
+import httpx
+import numpy as np
+import pytest
+from demo_fixtures import save_face_checkpoint, save_street_checkpoint
+from gradio_client import Client, handle_file
+from PIL import Image
+from visitor_pictures import (
+    PORTRAIT,
+    STREET,
+    bomb,
+    encoded,
+    far_away,
+    half,
+    noise,
+    portrait,
+    sixteen_bits,
+    street,
+    street_ids,
+    turned,
+)
+
+from fiancee_hub.face_pipeline import Controls, FacesPipeline
+from fiancee_hub.pictures import MOST_PIXELS
+from fiancee_hub.street_pipeline import StreetsPipeline
+from space import demo, endpoints
+from space.recent import Recent
+from space.settings import Settings
+
+# Gradio's own, of the pandas that it calls.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:gradio.queueing")
+
+MADE = "face.png"
+"""What answers are called; they stay until the cache is emptied, uploads do not."""
+
+CALM = {"yaw": 8.0}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Gradio's cache, for this module only."""
+    folder = tmp_path_factory.mktemp("gradio")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "GRADIO_TEMP_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> demo.Models:
+    streets = save_street_checkpoint(tmp_path_factory.mktemp("streets"))
+    faces = save_face_checkpoint(tmp_path_factory.mktemp("faces"))
+    return demo.load(Settings(streets=str(streets), faces=str(faces), threads=1))
+
+
+@pytest.fixture(scope="module")
+def page(models: demo.Models, cache: Path) -> Iterator[gr.Blocks]:
+    """The demo, served within this process."""
+    built = demo.build(models, Settings())
+    built.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, enable_monitoring=False)
+    yield built
+    built.close()
+
+
+@pytest.fixture(scope="module")
+def client(page: gr.Blocks) -> Client:
+    return Client(page.local_url, verbose=False)
+
+
+def kept(cache: Path) -> set[Path]:
+    """What the server holds of the requests so far, its answers aside."""
+    return {path for path in cache.rglob("*") if path.is_file() and path.name != MADE}
+
+
+def ask(client: Client, endpoint: str, files: dict[str, Path], **values: Any) -> Any:
+    sent = {name: handle_file(str(path)) for name, path in files.items()}
+    return client.predict(**sent, **values, api_name=f"/{endpoint}")
+
+
+def refusal(client: Client, endpoint: str, files: dict[str, Path], **values: Any) -> str:
+    """The sentence by which a call is refused."""
+    with pytest.raises(Exception) as caught:
+        ask(client, endpoint, files, **values)
+    return str(caught.value)
+
+
+def is_plain(sentence: str) -> bool:
+    """One line without a path of the server, a class name or a trace."""
+    return not any(part in sentence for part in ("\n", "Traceback", "/tmp", "Error(", ".py"))
+
+
+LARGE = f"too large: shrink it below {MOST_PIXELS // 1_000_000} megapixels"
+WRONG_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "document.png": (lambda: b"%PDF-1.7 no picture", "truncated or no picture: save it again as"),
+    "empty.png": (lambda: b"", "truncated or no picture: save it again as"),
+    "bomb.png": (bomb, LARGE),
+}
+WRONG_MAPS: dict[str, tuple[Callable[[], bytes], str]] = {
+    **WRONG_FILES,
+    "half.png": (lambda: half(encoded(street())), "truncated or no picture: save it again as PNG"),
+    "photograph.png": (lambda: encoded(noise()), "in no class colour: use the class colours"),
+    "clip.gif": (lambda: encoded(street(), "GIF"), "truncated or no picture: save it again as PNG"),
+    "array.npy": (lambda: b"\x93NUMPY no array", "save class ids with numpy.save"),
+    "ids.png": (lambda: encoded(Image.new("L", (32, 24), 99)), "but class ids end at 12"),
+}
+WRONG_FACES: dict[str, tuple[Callable[[], bytes], str]] = {
+    **WRONG_FILES,
+    "half.jpg": (lambda: half(encoded(portrait(), "JPEG")), "save it again as JPEG or PNG"),
+    "wall.png": (lambda: encoded(noise()), "No face was found: use a photograph that shows one"),
+    "far.png": (far_away, "use a picture in which the face is larger"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_MAPS)
+def test_a_wrong_map_is_refused_in_one_sentence(name: str, client: Client, tmp_path: Path) -> None:
+    content, fix = WRONG_MAPS[name]
+    (tmp_path / name).write_bytes(content())
+    sentence = refusal(client, "streets", {"label_map": tmp_path / name})
+    assert fix in sentence and is_plain(sentence)
+
+
+@pytest.mark.parametrize("name", WRONG_FACES)
+def test_a_wrong_photograph_is_refused_and_gone(
+    name: str, client: Client, cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content, fix = WRONG_FACES[name]
+    (tmp_path / name).write_bytes(content())
+    before = kept(cache)
+    sentences = [
+        refusal(client, "drive", {"source": tmp_path / name}, **CALM),
+        refusal(client, "reenact", {"source": tmp_path / name, "driver": PORTRAIT}),
+        refusal(client, "reenact", {"source": PORTRAIT, "driver": tmp_path / name}),
+    ]
+    assert all(fix in one and is_plain(one) for one in sentences), sentences
+    assert kept(cache) <= before
+    assert name not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("budget", [-0.1, 1.5, 7])
+def test_a_budget_out_of_range_is_refused(budget: float, client: Client, cache: Path) -> None:
+    before = kept(cache)
+    for endpoint, files in (
+        ("streets", {"label_map": STREET}),
+        ("drive", {"source": PORTRAIT}),
+        ("reenact", {"source": PORTRAIT, "driver": PORTRAIT}),
+    ):
+        sentence = refusal(client, endpoint, files, budget=budget)
+        assert f"budget {budget} is out of range: give an LPIPS from 0.0 to 1.0" in sentence
+    assert not any(path.name == PORTRAIT.name for path in kept(cache) - before)
+
+
+@pytest.mark.parametrize(
+    ("values", "fix"),
+    [
+        ({"budget": "much"}, "budget"),
+        ({"yaw": 400}, "yaw"),
+        ({"smile": "wide"}, "smile"),
+        ({"exit": 9}, "exit"),
+    ],
+)
+def test_a_wrong_value_is_named(values: dict[str, Any], fix: str, client: Client) -> None:
+    sentence = refusal(client, "drive", {"source": PORTRAIT}, **values)
+    assert fix in sentence and is_plain(sentence)
+
+
+MAPS: dict[str, Callable[[], bytes]] = {
+    "palette.png": STREET.read_bytes,
+    "alpha.png": lambda: encoded(street().convert("RGBA")),
+    "ids-of-16-bits.png": lambda: sixteen_bits(street_ids(), 1),
+    "turned.png": lambda: turned(street()),
+    "lossless.webp": lambda: encoded(street(), "WEBP", lossless=True),
+    "cmyk.jpg": lambda: encoded(street().convert("CMYK"), "JPEG", quality=95),
+}
+FACES: dict[str, Callable[[], bytes]] = {
+    "alpha.png": lambda: encoded(portrait().convert("RGBA")),
+    "grey-of-16-bits.png": lambda: sixteen_bits(portrait()),
+    "turned.png": lambda: turned(portrait()),
+    "cmyk.jpg": lambda: encoded(portrait().convert("CMYK"), "JPEG", quality=95),
+    "plain.webp": lambda: encoded(portrait(), "WEBP"),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_maps_of_every_form_give_the_same_picture(
+    name: str, client: Client, models: demo.Models, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(MAPS[name]())
+    picture, route = ask(client, "streets", {"label_map": tmp_path / name}, seed=4)
+    expected = models.streets(STREET, seed=4, exit=route["exit"])
+    # A JPEG's colours stray, so that here and there an edge moves.
+    allowed = 2.0 if name.endswith("jpg") else 0.1
+    assert mean_difference(picture, expected.image) < allowed
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_photographs_of_every_form_work(
+    name: str, client: Client, models: demo.Models, tmp_path: Path
+) -> None:
+    assert models.faces is not None
+    (tmp_path / name).write_bytes(FACES[name]())
+    picture, route = ask(client, "drive", {"source": tmp_path / name}, **CALM)
+    controls = Controls(**CALM, relative=True)
+    expected = models.faces(source=tmp_path / name, driver=controls, exit=route["exit"])
+    assert mean_difference(picture, expected.image) < 0.1
+
+
+def mean_difference(path: str, expected: Image.Image) -> float:
+    with Image.open(path) as picture:
+        pair = (np.asarray(image.convert("RGB"), np.float32) for image in (picture, expected))
+        first, second = pair
+    return float(np.abs(first - second).mean())
+
+
+def test_the_same_photograph_from_many_at_once_serves_all(client: Client, cache: Path) -> None:
+    before, source = kept(cache), handle_file(str(PORTRAIT))
+    # Equal uploads share one path, and the first request deletes it.
+    jobs = [client.submit(source=source, yaw=float(n), api_name="/drive") for n in range(6)]
+    assert all(job.result(timeout=120)[1]["exit"] >= 1 for job in jobs)
+    assert kept(cache) == before
+
+
+def test_a_failure_on_our_side_is_logged_without_the_upload(
+    client: Client,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(FacesPipeline, "__call__", broken)
+    before = kept(cache)
+    sentence = refusal(client, "drive", {"source": PORTRAIT})
+    assert "Something went wrong on our side" in sentence
+    assert "out of order" in caplog.text and PORTRAIT.stem not in caplog.text
+    assert kept(cache) == before
+
+
+def test_a_full_queue_asks_to_come_back_and_the_others_are_served(
+    models: demo.Models, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, go_on, generate = Event(), Event(), StreetsPipeline.__call__
+
+    def slow(*values: Any, **more: Any) -> Any:
+        busy.set()
+        assert go_on.wait(120)
+        return generate(*values, **more)
+
+    monkeypatch.setattr(StreetsPipeline, "__call__", slow)
+    page = demo.build(models, Settings(queue=1))
+    page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, enable_monitoring=False)
+    with httpx.Client(base_url=f"{page.local_url}gradio_api", timeout=120) as client:
+        path = client.post("/upload", files={"files": STREET.read_bytes()}).json()[0]
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        first = client.post("/call/streets", json={"data": [file, 0.1, 0]})
+        assert busy.wait(120)
+        second, third = (
+            client.post("/call/streets", json={"data": [file, 0.1, seed]}) for seed in (1, 2)
+        )
+        assert third.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert third.json()["detail"].startswith("Queue is full")
+        go_on.set()
+        for accepted in (first, second):
+            answer = client.get(f"/call/streets/{accepted.json()['event_id']}")
+            assert "event: complete" in answer.text
+    page.close()
+
+
+def test_what_was_read_is_remembered_for_a_while_only() -> None:
+    recent = Recent(seconds=0.2)
+    recent.put(PORTRAIT, b"content")
+    assert recent.get(PORTRAIT) == b"content"
+    deadline = time.monotonic() + 20
+    # Nobody asks for it any more, yet it goes.
+    while recent._entries and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not recent._entries and recent.get(PORTRAIT) is None
+
+
+def test_programs_leave_no_session_behind(page: gr.Blocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "KEPT_SESSIONS", 2)
+    monkeypatch.setattr(endpoints, "_sessions", OrderedDict())
+    sessions = page.state_holder.session_data
+    sessions.clear()
+    visitor = "somebody on the page"
+    assert page.state_holder[visitor]
+    programs = [Client(page.local_url, verbose=False) for _ in range(4)]
+    for program in programs:
+        ask(program, "streets", {"label_map": STREET})
+    assert list(sessions) == [visitor, *(program.session_hash for program in programs[2:])]
+    # One whose session is forgotten goes on all the same.
+    assert ask(programs[0], "streets", {"label_map": STREET})[1]["exit"] >= 1
