@@ -132,7 +132,7 @@ class DemoPage:
     @contextmanager
     def new_result(self) -> Iterator[None]:
         """Waits until a result has come that was not there before, with all exits measured."""
-        self.part("plot", "svg").evaluate("element => element.id = 'old'")
+        self.part("plot", "svg[role=img]").evaluate("element => element.id = 'old'")
         yield
         expect(self.part("plot", "#old")).to_have_count(0, timeout=PATIENCE)
         self.wait_until_measured()

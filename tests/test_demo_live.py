@@ -207,9 +207,10 @@ def test_another_example_is_not_painted_over(screen: StreetsPage, pipe: StreetsP
 @pytest.mark.parametrize("screen", [(390, 844), (1280, 720)], indirect=True)
 def test_map_and_picture_are_in_sight_together(screen: StreetsPage) -> None:
     screen.page.locator("#label-map").evaluate("part => part.scrollIntoView({block: 'end'})")
-    for part in ("#label-map canvas", "#pictures img"):
-        expect(screen.page.locator(part).first).to_be_in_viewport(ratio=0.95)
-    top, below = (screen.page.locator(p).bounding_box() for p in ("#pictures", "#label-map canvas"))
+    canvas = screen.part("label-map", "canvas").first
+    for part in (canvas, screen.part("pictures", "img").first):
+        expect(part).to_be_in_viewport(ratio=0.95)
+    top, below = screen.part("pictures").bounding_box(), canvas.bounding_box()
     assert top is not None and below is not None
     side_by_side = top["x"] >= below["x"] + below["width"]
     assert side_by_side or top["y"] + top["height"] <= below["y"]
