@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from fiancee_hub.evaluation.timing import exit_milliseconds, time_ratios
-from fiancee_hub.hub import load_checkpoint
+from fiancee_hub.hub.checkpoints import load_checkpoint
+from fiancee_hub.measuring.timing import exit_milliseconds, time_ratios
 
 
 def main() -> None:

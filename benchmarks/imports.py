@@ -18,7 +18,9 @@ IMPORTS = {
     "torch and hub mixin": "import torch, huggingface_hub.hub_mixin",
     "fiancee_hub": "import fiancee_hub",
     "FianceePipeline": "from fiancee_hub import FianceePipeline",
-    "both families": "import fiancee_hub.street_pipeline, fiancee_hub.face_pipeline",
+    "both families": (
+        "import fiancee_hub.families.label_maps.pipeline, fiancee_hub.families.faces.pipeline"
+    ),
 }
 
 

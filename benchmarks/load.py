@@ -28,7 +28,8 @@ import figures  # noqa: E402
 from demo_client import Call, QueueFull, ask, request, upload  # noqa: E402
 from demo_server import running  # noqa: E402
 
-from space import maps, people  # noqa: E402
+from space.faces import people  # noqa: E402
+from space.label_maps import maps  # noqa: E402
 
 SECONDS = 3600
 """Without an answer for that long the server counts as stuck."""

@@ -32,8 +32,8 @@ from demo_server import (  # noqa: E402
 )
 from visitor_pictures import encoded, group_photo, noise  # noqa: E402
 
-from fiancee_hub.faces.clips import write_clip  # noqa: E402
-from space import people  # noqa: E402
+from fiancee_hub.families.faces.clips import write_clip  # noqa: E402
+from space.faces import people  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screens"
 PAGE = ROOT / "docs" / "screens.md"

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fiancee_hub.street_pipeline import StreetsPipeline
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 
 
 def distance(pipe: StreetsPipeline, label_map: Tensor, seed: int) -> Tensor:

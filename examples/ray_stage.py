@@ -15,8 +15,8 @@ from typing import Any
 import ray
 
 from fiancee_hub import FianceeError, StreetsPipeline
-from fiancee_hub.bulk import Job, generate_jobs, plan
-from fiancee_hub.router import check_budget
+from fiancee_hub.core.router import check_budget
+from fiancee_hub.families.label_maps.bulk import Job, generate_jobs, plan
 
 
 class Generate:

@@ -3,26 +3,26 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fiancee_hub.errors import CheckpointError, DataError, FianceeError, InputError
-    from fiancee_hub.face_pipeline import Controls, FacesPipeline, Source
-    from fiancee_hub.pipelines import Comparison, FianceePipeline, Rendering, Result
-    from fiancee_hub.street_pipeline import StreetsPipeline
+    from fiancee_hub.core.errors import CheckpointError, DataError, FianceeError, InputError
+    from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline, Source
+    from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+    from fiancee_hub.pipeline import Comparison, FianceePipeline, Rendering, Result
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CheckpointError": "errors",
-    "Comparison": "pipelines",
-    "Controls": "face_pipeline",
-    "DataError": "errors",
-    "FacesPipeline": "face_pipeline",
-    "FianceeError": "errors",
-    "FianceePipeline": "pipelines",
-    "InputError": "errors",
-    "Rendering": "pipelines",
-    "Result": "pipelines",
-    "Source": "face_pipeline",
-    "StreetsPipeline": "street_pipeline",
+    "CheckpointError": "core.errors",
+    "Comparison": "pipeline",
+    "Controls": "families.faces.pipeline",
+    "DataError": "core.errors",
+    "FacesPipeline": "families.faces.pipeline",
+    "FianceeError": "core.errors",
+    "FianceePipeline": "pipeline",
+    "InputError": "core.errors",
+    "Rendering": "pipeline",
+    "Result": "pipeline",
+    "Source": "families.faces.pipeline",
+    "StreetsPipeline": "families.label_maps.pipeline",
 }
 
 __all__ = [

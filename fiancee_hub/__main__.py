@@ -2,6 +2,6 @@
 
 import sys
 
-from fiancee_hub.cli import main
+from fiancee_hub.cli.main import main
 
 sys.exit(main())

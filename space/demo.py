@@ -7,9 +7,14 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from fiancee_hub.face_pipeline import Controls, FacesPipeline
-from fiancee_hub.street_pipeline import StreetsPipeline
-from space import embedding, face_screen, inline, links, live, people, streets, texts, theme
+from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from space import texts
+from space.faces import people
+from space.faces import screen as face_screen
+from space.label_maps import live
+from space.label_maps import screen as streets
+from space.page import embedding, inline, links, theme
 from space.settings import Settings
 
 logger = logging.getLogger(__name__)

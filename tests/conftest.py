@@ -13,8 +13,8 @@ from hypothesis import settings
 from tiny import config_of, random_model
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.hub import CONFIG, WEIGHTS, save_checkpoint
-from fiancee_hub.models.exits import EarlyExitModel
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, save_checkpoint
 
 # The same examples in every run, so that a change alone decides whether it passes;
 # HYPOTHESIS_PROFILE=default looks for new ones.

@@ -7,13 +7,13 @@ import tiny_faces
 import torch
 from tiny import EXITS, GUIDES
 
-from fiancee_hub.config import CheckpointConfig, untrained
-from fiancee_hub.cost import Costs, count
-from fiancee_hub.hub import build, save_checkpoint
-from fiancee_hub.models.configs import Recipe
-from fiancee_hub.models.oasis import OasisConfig
-from fiancee_hub.router import BUDGETS, Calibration
-from fiancee_hub.training.classes import STREETS
+from fiancee_hub.core.cost import Costs, count
+from fiancee_hub.core.router import BUDGETS, Calibration
+from fiancee_hub.domains.streets.classes import STREETS
+from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.shapes import Recipe
+from fiancee_hub.hub.checkpoints import build, save_checkpoint
+from fiancee_hub.hub.config import CheckpointConfig, untrained
 
 HEIGHT, WIDTH = 96, 128
 

@@ -15,13 +15,28 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from fiancee_hub.faces.expression import BLENDSHAPES
-from fiancee_hub.faces.motion import Motion, crown_of
-from fiancee_hub.faces.outlines import BROWS, EYES, IRISES, JAW, LIPS, MOUTH, NOSE, OVAL
-from fiancee_hub.faces.pose import Floats, Pose, canonical_face, project, rotation_from_euler
-from fiancee_hub.training.face_data import SIZE, FaceFolder
-from fiancee_hub.training.identity import WEIGHTS, MobileFace
-from fiancee_hub.training.prepare_faces import Row
+from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES
+from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of
+from fiancee_hub.families.faces.landmarks.outlines import (
+    BROWS,
+    EYES,
+    IRISES,
+    JAW,
+    LIPS,
+    MOUTH,
+    NOSE,
+    OVAL,
+)
+from fiancee_hub.families.faces.landmarks.pose import (
+    Floats,
+    Pose,
+    canonical_face,
+    project,
+    rotation_from_euler,
+)
+from fiancee_hub.families.faces.training.identity import WEIGHTS, MobileFace
+from fiancee_hub.families.faces.training.pairs import SIZE, FaceFolder
+from fiancee_hub.families.faces.training.prepare import Row
 
 JAW_OPEN = BLENDSHAPES.index("jawOpen")
 BROW_UP = BLENDSHAPES.index("browInnerUp")

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fiancee_hub.training.classes import STREETS
-from fiancee_hub.training.data import DataFolder
-from fiancee_hub.training.drawings import draw_label_map
+from fiancee_hub.domains.streets.classes import STREETS
+from fiancee_hub.domains.streets.drawings import draw_label_map
+from fiancee_hub.families.label_maps.training.photographs import DataFolder
 
 
 def write_streets(root: Path, splits: dict[str, int]) -> DataFolder:

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny import BATCHED, CLASSES, inputs, random_map
 
-from fiancee_hub.bulk import ROUTES, generate_folder, seed_of
-from fiancee_hub.errors import InputError
-from fiancee_hub.grouping import grouped
-from fiancee_hub.label_maps import to_rgb
-from fiancee_hub.models.exits import EarlyExitModel, Progress, join, select
-from fiancee_hub.pipelines import Result
-from fiancee_hub.street_pipeline import WAITING, StreetsPipeline
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.exits import EarlyExitModel, Progress, join, select
+from fiancee_hub.core.grouping import grouped
+from fiancee_hub.families.label_maps.bulk import ROUTES, generate_folder, seed_of
+from fiancee_hub.families.label_maps.pipeline import WAITING, StreetsPipeline
+from fiancee_hub.families.label_maps.reading import to_rgb
+from fiancee_hub.pipeline import Result
 
 BUDGET = 0.05
 """The tiny model's router sends maps to each of its exits."""

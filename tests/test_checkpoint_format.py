@@ -11,13 +11,13 @@ import tiny
 import tiny_faces
 import torch
 
-from fiancee_hub.config import CheckpointConfig, to_json, untrained
-from fiancee_hub.cost import count
-from fiancee_hub.hub import CONFIG, WEIGHTS, build, load_checkpoint, save_checkpoint
-from fiancee_hub.models.configs import OASIS_CONFIGS, PORTRAIT_CONFIGS, Recipe
-from fiancee_hub.models.exits import EarlyExitModel, ExitConfig, GuideConfig
-from fiancee_hub.models.oasis import OasisConfig
-from fiancee_hub.router import BUDGETS, Calibration, route
+from fiancee_hub.core.cost import count
+from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
+from fiancee_hub.core.router import BUDGETS, Calibration, route
+from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.shapes import OASIS_CONFIGS, PORTRAIT_CONFIGS, Recipe
+from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, build, load_checkpoint, save_checkpoint
+from fiancee_hub.hub.config import CheckpointConfig, to_json, untrained
 
 SHIPPED = Path(__file__).resolve().parents[1] / "weights_card"
 SPADE = OasisConfig(6, 32, 64, (16, 16, 8, 8), noise_channels=4, modulation="spade")

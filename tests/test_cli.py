@@ -14,14 +14,14 @@ from PIL import Image
 from tiny import CLASSES, random_map
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.bulk import ROUTES, seed_of
-from fiancee_hub.cli import main
-from fiancee_hub.config import to_json, untrained
-from fiancee_hub.cost import count, parameters
-from fiancee_hub.hub import build
-from fiancee_hub.label_maps import to_palette_image
-from fiancee_hub.models.configs import FACES, PORTRAIT_CONFIGS, Recipe
-from fiancee_hub.models.portraits import PortraitGenerator
+from fiancee_hub.cli.main import main
+from fiancee_hub.core.cost import count, parameters
+from fiancee_hub.families.faces.generator import PortraitGenerator
+from fiancee_hub.families.label_maps.bulk import ROUTES, seed_of
+from fiancee_hub.families.label_maps.reading import to_palette_image
+from fiancee_hub.families.label_maps.shapes import FACES, PORTRAIT_CONFIGS, Recipe
+from fiancee_hub.hub.checkpoints import build
+from fiancee_hub.hub.config import to_json, untrained
 
 Capture = pytest.CaptureFixture[str]
 
@@ -263,7 +263,7 @@ def test_a_missing_extra_is_named(
             raise ModuleNotFoundError("No module named 'accelerate'", name="accelerate")
         return sys.modules[name]
 
-    monkeypatch.setattr("fiancee_hub.cli.import_module", absent)
+    monkeypatch.setattr("fiancee_hub.cli.main.import_module", absent)
     assert run(command) == 2
     expected = f"accelerate is not installed: pip install 'fiancee-hub[{command}]'"
     assert expected in capsys.readouterr().err

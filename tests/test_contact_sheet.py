@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fiancee_hub.evaluation.contact_sheet import contact_sheet, save_contact_sheet
+from fiancee_hub.measuring.contact_sheet import contact_sheet, save_contact_sheet
 
 
 def flat(colour: tuple[int, int, int], count: int) -> torch.Tensor:

@@ -13,18 +13,18 @@ from torch.nn import functional as F
 from torch.nn.utils import spectral_norm
 
 from fiancee_hub import CheckpointError, InputError
-from fiancee_hub.cli import main
-from fiancee_hub.convert import (
+from fiancee_hub.cli.main import main
+from fiancee_hub.families.label_maps.convert import (
     SOURCES,
     convert_oasis,
     distinct_colour,
     official_names,
     read_classes,
 )
-from fiancee_hub.hub import WEIGHTS, load_checkpoint
-from fiancee_hub.label_maps import ClassEntry
-from fiancee_hub.models.configs import OASIS_CONFIGS
-from fiancee_hub.models.oasis import OasisGenerator
+from fiancee_hub.families.label_maps.generator import OasisGenerator
+from fiancee_hub.families.label_maps.reading import ClassEntry
+from fiancee_hub.families.label_maps.shapes import OASIS_CONFIGS
+from fiancee_hub.hub.checkpoints import WEIGHTS, load_checkpoint
 
 CLASSES = tuple(ClassEntry(index, f"class {index}", distinct_colour(index)) for index in range(5))
 SIZE = (32, 64)

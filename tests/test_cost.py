@@ -8,8 +8,8 @@ import torch
 from tiny import config_of, maps, noise
 from torch import nn
 
-from fiancee_hub.cost import Costs, count, macs, on_meta, parameters
-from fiancee_hub.models.exits import EarlyExitModel
+from fiancee_hub.core.cost import Costs, count, macs, on_meta, parameters
+from fiancee_hub.core.exits import EarlyExitModel
 
 
 def test_one_convolution_by_hand() -> None:

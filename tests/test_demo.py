@@ -16,26 +16,17 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.errors import InputError
-from fiancee_hub.pipelines import Result
-from fiancee_hub.street_pipeline import StreetsPipeline
-from fiancee_hub.training.classes import STREETS
-from space import (
-    comparison,
-    demo,
-    embedding,
-    errors,
-    facts,
-    files,
-    links,
-    live,
-    maps,
-    plots,
-    streets,
-    theme,
-)
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.domains.streets.classes import STREETS
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from fiancee_hub.pipeline import Result
+from space import demo
 from space.examples.draw import SCENES
-from space.facts import Outcome
+from space.label_maps import live, maps
+from space.label_maps import screen as streets
+from space.page import embedding, errors, files, links, theme
+from space.result import comparison, facts, plots
+from space.result.facts import Outcome
 from space.settings import ROOT, Settings
 
 PICTURE = Image.new("RGB", (8, 6))

@@ -38,12 +38,12 @@ from visitor_pictures import (
 )
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.face_pipeline import Controls, FacesPipeline
-from fiancee_hub.faces.clips import write_clip
-from fiancee_hub.marking import GENERATED, MARK
-from fiancee_hub.street_pipeline import StreetsPipeline
-from space import people
-from space.maps import examples
+from fiancee_hub.core.marking import GENERATED, MARK
+from fiancee_hub.families.faces.clips import write_clip
+from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from space.faces import people
+from space.label_maps.maps import examples
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 

@@ -15,20 +15,24 @@ from demo_fixtures import save_face_checkpoint, save_street_checkpoint
 from PIL import Image, ImageDraw
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.errors import InputError
-from fiancee_hub.face_pipeline import Controls, FacesPipeline
-from fiancee_hub.marking import GENERATED, MARK
-from fiancee_hub.models.exits import EarlyExitModel
-from fiancee_hub.pipelines import Rendering
-from fiancee_hub.router import Forecast, route
-from fiancee_hub.street_pipeline import StreetsPipeline
-from space import budget as budgets
-from space import comparison, difference, downloads, maps, people, streets, strip
-from space.downloads import comparison_file, picture_file
-from space.faces import Handlers as FaceHandlers
-from space.files import stored
-from space.film import Film
-from space.filmstrip import filmstrip
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.marking import GENERATED, MARK
+from fiancee_hub.core.router import Forecast, route
+from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from fiancee_hub.pipeline import Rendering
+from space.faces import people
+from space.faces.events import Handlers as FaceHandlers
+from space.label_maps import maps
+from space.label_maps import screen as streets
+from space.page.files import stored
+from space.result import budget as budgets
+from space.result import comparison, difference, downloads
+from space.result.downloads import comparison_file, picture_file
+from space.result.film import Film
+from space.result.filmstrip import filmstrip
+from space.tools import pairs as strip
 
 BUDGET = 0.1
 

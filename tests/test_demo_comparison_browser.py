@@ -16,10 +16,10 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.marking import GENERATED, MARK
-from fiancee_hub.street_pipeline import StreetsPipeline
-from space.budget import BUDGET, BUDGETS
-from space.maps import examples
+from fiancee_hub.core.marking import GENERATED, MARK
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from space.label_maps.maps import examples
+from space.result.budget import BUDGET, BUDGETS
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 

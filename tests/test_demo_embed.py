@@ -17,7 +17,7 @@ from demo_fixtures import save_street_checkpoint
 from demo_server import CHROMIUM, PATIENCE, browsing, serving
 from playwright.sync_api import Browser, Frame, FrameLocator, Page, Route, expect
 
-from space import embedding
+from space.page import embedding
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 

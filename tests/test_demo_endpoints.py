@@ -30,11 +30,12 @@ from visitor_pictures import (
     turned,
 )
 
-from fiancee_hub.face_pipeline import Controls, FacesPipeline
-from fiancee_hub.pictures import MOST_PIXELS
-from fiancee_hub.street_pipeline import StreetsPipeline
-from space import demo, endpoints
-from space.recent import Recent
+from fiancee_hub.core.pictures import MOST_PIXELS
+from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from space import demo
+from space.page import endpoints
+from space.page.recent import Recent
 from space.settings import Settings
 
 # Gradio's own, of the pandas that it calls.

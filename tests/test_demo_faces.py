@@ -17,16 +17,20 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 from visitor_pictures import group_photo
 
-from fiancee_hub.errors import InputError
-from fiancee_hub.face_pipeline import Controls, FacesPipeline
-from fiancee_hub.faces.clips import write_clip
-from fiancee_hub.marking import DESCRIPTION, GENERATED, MARK
-from fiancee_hub.pipelines import Result
-from space import clips, demo, faces, facts, files, parts, people
-from space.errors import plainly
-from space.faces import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS, Handlers
-from space.film import Film
-from space.people import Person
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.marking import DESCRIPTION, GENERATED, MARK
+from fiancee_hub.families.faces.clips import write_clip
+from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
+from fiancee_hub.pipeline import Result
+from space import demo
+from space.faces import clips, people
+from space.faces import events as faces
+from space.faces.events import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS, Handlers
+from space.faces.people import Person
+from space.page import files, parts
+from space.page.errors import plainly
+from space.result import facts
+from space.result.film import Film
 from space.settings import Settings
 
 MISSING = "nowhere"

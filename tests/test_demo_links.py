@@ -17,8 +17,8 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.street_pipeline import StreetsPipeline
-from space.maps import examples
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from space.label_maps.maps import examples
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 

@@ -16,9 +16,9 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.street_pipeline import StreetsPipeline
-from space.live import CHEAPEST
-from space.maps import examples
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from space.label_maps.live import CHEAPEST
+from space.label_maps.maps import examples
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 

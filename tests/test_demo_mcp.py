@@ -19,8 +19,8 @@ from mcp.types import CallToolResult, ImageContent, TextContent, Tool
 from PIL import Image
 
 from fiancee_hub import FianceePipeline
-from space import people
-from space.maps import examples
+from space.faces import people
+from space.label_maps.maps import examples
 
 
 async def _ignore(progress: float, total: float | None, message: str | None) -> None:

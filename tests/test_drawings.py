@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fiancee_hub.training.classes import LANE_MARKING, ROAD, STREETS
-from fiancee_hub.training.drawings import _connected, coarsen, draw_label_map, repaint
+from fiancee_hub.domains.streets.classes import LANE_MARKING, ROAD, STREETS
+from fiancee_hub.domains.streets.drawings import _connected, coarsen, draw_label_map, repaint
 
 SIZE = (96, 128)
 quick = settings(max_examples=60, deadline=None)

@@ -21,24 +21,30 @@ from PIL import Image
 from scipy.stats import beta
 from street_data import write_streets
 
-from fiancee_hub.cli import main
-from fiancee_hub.config import CheckpointConfig, read_config, to_json
-from fiancee_hub.cost import Costs, count
-from fiancee_hub.errors import CheckpointError, DataError
-from fiancee_hub.evaluation import card_kinds, evaluate, evaluate_streets, tables
+from fiancee_hub.cli.main import main
+from fiancee_hub.core.cost import Costs, count
+from fiancee_hub.core.errors import CheckpointError, DataError
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.router import Calibration
+from fiancee_hub.domains.streets.classes import STREETS
+from fiancee_hub.evaluation import card_kinds, evaluate
 from fiancee_hub.evaluation.card import PLOT, markers, write_card, write_into_readme
 from fiancee_hub.evaluation.card_kinds import SHEET
 from fiancee_hub.evaluation.evaluate import unguided_costs
-from fiancee_hub.evaluation.figures import draw_plot, draw_sheet, without_people
-from fiancee_hub.evaluation.measure import Measurement
-from fiancee_hub.evaluation.routing import BUDGETS, budget_row, budget_table, exit_table
-from fiancee_hub.evaluation.segmenter import Segmenter, SegmenterConfig, save_segmenter
-from fiancee_hub.evaluation.timing import exit_milliseconds, time_ratios
-from fiancee_hub.hub import build, save_checkpoint
-from fiancee_hub.models.exits import EarlyExitModel
-from fiancee_hub.router import Calibration
-from fiancee_hub.training.classes import STREETS
-from fiancee_hub.training.data import DataFolder
+from fiancee_hub.families.label_maps.judging import evaluate as evaluate_streets
+from fiancee_hub.families.label_maps.judging.segmenter import (
+    Segmenter,
+    SegmenterConfig,
+    save_segmenter,
+)
+from fiancee_hub.families.label_maps.training.photographs import DataFolder
+from fiancee_hub.hub.checkpoints import build, save_checkpoint
+from fiancee_hub.hub.config import CheckpointConfig, read_config, to_json
+from fiancee_hub.measuring import tables
+from fiancee_hub.measuring.figures import draw_plot, draw_sheet, without_people
+from fiancee_hub.measuring.measure import Measurement
+from fiancee_hub.measuring.routing import BUDGETS, budget_row, budget_table, exit_table
+from fiancee_hub.measuring.timing import exit_milliseconds, time_ratios
 
 Figures = dict[str, Any]
 

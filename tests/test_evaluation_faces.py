@@ -18,17 +18,23 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from fiancee_hub.cli import main
-from fiancee_hub.config import untrained
-from fiancee_hub.cost import count
-from fiancee_hub.errors import CheckpointError, DataError, InputError
-from fiancee_hub.evaluation import card_kinds, evaluate, evaluate_faces, face_tables
+from fiancee_hub.cli.main import main
+from fiancee_hub.core.cost import count
+from fiancee_hub.core.errors import CheckpointError, DataError, InputError
+from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.core.router import BUDGETS as CALIBRATED
+from fiancee_hub.core.router import Calibration
+from fiancee_hub.evaluation import card_kinds, evaluate
 from fiancee_hub.evaluation.card import markers
 from fiancee_hub.evaluation.card_kinds import CROSS_SHEET, OWN_SHEET
-from fiancee_hub.evaluation.face_judge import POINTS, FaceIdentity, load_judge
-from fiancee_hub.evaluation.face_looks import FaceReader, Gallery, Look
-from fiancee_hub.evaluation.face_pairs import cross_pairs, self_pairs, spread
-from fiancee_hub.evaluation.face_scores import (
+from fiancee_hub.families.faces.heads import Head
+from fiancee_hub.families.faces.judging import evaluate as evaluate_faces
+from fiancee_hub.families.faces.judging import tables as face_tables
+from fiancee_hub.families.faces.judging.identity_judge import POINTS, FaceIdentity, load_judge
+from fiancee_hub.families.faces.judging.looks import FaceReader, Gallery, Look
+from fiancee_hub.families.faces.judging.mesh_warp import VARIANTS, MeshWarp
+from fiancee_hub.families.faces.judging.pairs import cross_pairs, self_pairs, spread
+from fiancee_hub.families.faces.judging.scores import (
     EYE_POINTS,
     MOUTH_POINTS,
     identity_levels,
@@ -39,25 +45,21 @@ from fiancee_hub.evaluation.face_scores import (
     score,
     turn_between,
 )
-from fiancee_hub.evaluation.face_sheets import (
+from fiancee_hub.families.faces.judging.sheets import (
     SLIDERS,
     ShownPersons,
     check_private,
     headings,
     label,
 )
-from fiancee_hub.evaluation.mesh_warp import VARIANTS, MeshWarp
-from fiancee_hub.evaluation.timing import exit_milliseconds
-from fiancee_hub.face_pipeline import Controls
-from fiancee_hub.faces.pose import rotation_from_euler
-from fiancee_hub.hub import save_checkpoint
-from fiancee_hub.models.configs import Recipe
-from fiancee_hub.models.heads import Head
-from fiancee_hub.perceptual import PerceptualDistance
-from fiancee_hub.router import BUDGETS as CALIBRATED
-from fiancee_hub.router import Calibration
-from fiancee_hub.training.face_data import FaceFolder
-from fiancee_hub.training.prepare_faces import read_face, read_frame
+from fiancee_hub.families.faces.landmarks.pose import rotation_from_euler
+from fiancee_hub.families.faces.pipeline import Controls
+from fiancee_hub.families.faces.training.pairs import FaceFolder
+from fiancee_hub.families.faces.training.prepare import read_face, read_frame
+from fiancee_hub.families.label_maps.shapes import Recipe
+from fiancee_hub.hub.checkpoints import save_checkpoint
+from fiancee_hub.hub.config import untrained
+from fiancee_hub.measuring.timing import exit_milliseconds
 
 ROOT = Path(__file__).parent.parent
 JUDGE = ROOT / "weights_card" / "face-judge"

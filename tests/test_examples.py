@@ -15,10 +15,10 @@ from PIL import Image
 from tiny import CLASSES, random_map
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.bulk import ROUTES
-from fiancee_hub.hub import CONFIG, WEIGHTS
-from fiancee_hub.label_maps import to_rgb
-from fiancee_hub.saving import CARD
+from fiancee_hub.families.label_maps.bulk import ROUTES
+from fiancee_hub.families.label_maps.reading import to_rgb
+from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS
+from fiancee_hub.hub.saving import CARD
 
 EXAMPLES = ROOT / "examples"
 README = (ROOT / "README.md").read_text(encoding="utf-8")

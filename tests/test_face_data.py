@@ -14,11 +14,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub.errors import DataError
-from fiancee_hub.faces.pose import Floats, project, rotation_from_euler
-from fiancee_hub.models.heads import Head
-from fiancee_hub.models.warps import identity_grid
-from fiancee_hub.training.face_data import (
+from fiancee_hub.core.errors import DataError
+from fiancee_hub.families.faces.heads import Head
+from fiancee_hub.families.faces.landmarks.pose import Floats, project, rotation_from_euler
+from fiancee_hub.families.faces.training.identity import (
+    CROP,
+    POINTS,
+    TEMPLATE,
+    IdentityLoss,
+    _crop_grid,
+)
+from fiancee_hub.families.faces.training.pairs import (
     SIZE,
     Change,
     FaceFolder,
@@ -29,8 +35,8 @@ from fiancee_hub.training.face_data import (
     groups_of,
     motion_distance,
 )
-from fiancee_hub.training.identity import CROP, POINTS, TEMPLATE, IdentityLoss, _crop_grid
-from fiancee_hub.training.prepare_faces import prepare_faces
+from fiancee_hub.families.faces.training.prepare import prepare_faces
+from fiancee_hub.families.faces.warps import identity_grid
 
 EXAMPLES = Path(__file__).parents[1] / "space" / "examples" / "faces"
 quick = settings(max_examples=25, deadline=None)

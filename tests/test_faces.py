@@ -14,23 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from fiancee_hub import pictures
-from fiancee_hub.errors import InputError
-from fiancee_hub.faces import clips, photos
-from fiancee_hub.faces.clips import at_rate, read_clip, write_clip
-from fiancee_hub.faces.expression import BLENDSHAPES, expression, expression_scores
-from fiancee_hub.faces.graphs import ATTENTION_MESH, Graph
-from fiancee_hub.faces.landmarker import Face, FaceLandmarker, attention_points
-from fiancee_hub.faces.photos import (
-    FaceCrop,
-    Photo,
-    crop_at,
-    crop_face,
-    find_faces,
-    paste_back,
-    read_photo,
+from fiancee_hub.core import pictures
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.families.faces import clips, photos
+from fiancee_hub.families.faces.clips import at_rate, read_clip, write_clip
+from fiancee_hub.families.faces.landmarks.expression import (
+    BLENDSHAPES,
+    expression,
+    expression_scores,
 )
-from fiancee_hub.faces.pose import (
+from fiancee_hub.families.faces.landmarks.graphs import ATTENTION_MESH, Graph
+from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker, attention_points
+from fiancee_hub.families.faces.landmarks.pose import (
     Floats,
     Pose,
     canonical_face,
@@ -38,6 +33,15 @@ from fiancee_hub.faces.pose import (
     fit_pose,
     project,
     rotation_from_euler,
+)
+from fiancee_hub.families.faces.photos import (
+    FaceCrop,
+    Photo,
+    crop_at,
+    crop_face,
+    find_faces,
+    paste_back,
+    read_photo,
 )
 
 EXAMPLES = Path(__file__).parents[1] / "space" / "examples" / "faces"

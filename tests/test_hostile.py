@@ -24,13 +24,13 @@ from tiny import CLASSES
 from torch import Tensor
 
 from fiancee_hub import CheckpointError, FianceePipeline
-from fiancee_hub.config import CheckpointConfig
-from fiancee_hub.cost import Costs
-from fiancee_hub.hub import CONFIG, WEIGHTS, load_checkpoint, save_checkpoint
-from fiancee_hub.models.exits import EarlyExitModel, ExitConfig, GuideConfig
-from fiancee_hub.models.oasis import OasisConfig, OasisGenerator
-from fiancee_hub.router import Calibration
-from fiancee_hub.tensor_files import DIGEST, MAX_HEADER_BYTES, METADATA, digest, read_tensors
+from fiancee_hub.core.cost import Costs
+from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
+from fiancee_hub.core.router import Calibration
+from fiancee_hub.families.label_maps.generator import OasisConfig, OasisGenerator
+from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint, save_checkpoint
+from fiancee_hub.hub.config import CheckpointConfig
+from fiancee_hub.hub.tensor_files import DIGEST, MAX_HEADER_BYTES, METADATA, digest, read_tensors
 
 BYTE_MUTANTS, HEADER_MUTANTS, CONFIG_MUTANTS = 700, 700, 700
 
@@ -462,7 +462,7 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from fiancee_hub import CheckpointError, FianceePipeline
-from fiancee_hub.hub import load_checkpoint
+from fiancee_hub.hub.checkpoints import load_checkpoint
 
 good, *hostile = (Path(word) for word in sys.argv[1:])
 load_checkpoint(good)

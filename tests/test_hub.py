@@ -15,9 +15,9 @@ from tiny import maps, noise
 from torch import Tensor
 
 from fiancee_hub import CheckpointError, FianceePipeline
-from fiancee_hub.config import read_config, to_json
-from fiancee_hub.hub import CONFIG, WEIGHTS, load_checkpoint, resolve, save_checkpoint
-from fiancee_hub.models.exits import EarlyExitModel
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint, resolve, save_checkpoint
+from fiancee_hub.hub.config import read_config, to_json
 
 
 def test_saved_again_is_the_same(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -248,6 +248,6 @@ def test_a_revision_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         asked.append((repo, name, revision))
         return str(tmp_path / name)
 
-    monkeypatch.setattr("fiancee_hub.download.hf_hub_download", download)
+    monkeypatch.setattr("fiancee_hub.hub.download.hf_hub_download", download)
     assert resolve("user/repo@abc") == tmp_path
     assert asked == [("user/repo", CONFIG, "abc"), ("user/repo", WEIGHTS, "abc")]

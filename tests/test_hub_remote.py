@@ -13,7 +13,7 @@ from PIL import Image
 from tiny import random_map
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.hub import CONFIG, WEIGHTS
+from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS
 
 REPO = "user/streets"
 FILES = (CONFIG, WEIGHTS)
@@ -38,8 +38,8 @@ def fetch(client: Client, model_id: str = REPO, options: str = "", **environment
     """Downloads and checks a checkpoint; its folder is printed, a refusal ends in exit code 3."""
     code = f"""
 import sys
-from fiancee_hub.download import download
-from fiancee_hub.errors import CheckpointError
+from fiancee_hub.hub.download import download
+from fiancee_hub.core.errors import CheckpointError
 try:
     print(download({model_id!r}, ("{CONFIG}", "{WEIGHTS}"), {options}))
 except CheckpointError as error:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 
-from fiancee_hub import label_maps
-from fiancee_hub.colours import Bytes, Colour
-from fiancee_hub.errors import InputError
-from fiancee_hub.label_maps import (
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.families.label_maps import reading as label_maps
+from fiancee_hub.families.label_maps.colours import Bytes, Colour
+from fiancee_hub.families.label_maps.reading import (
     CAMVID_ALIASES,
     ClassEntry,
     class_named,

@@ -20,20 +20,24 @@ from PIL import Image
 from test_convert import Official
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.cli import main
-from fiancee_hub.convert import read_classes
-from fiancee_hub.errors import FianceeError
-from fiancee_hub.hub import load_checkpoint
-from fiancee_hub.label_maps import ClassEntry
-from fiancee_hub.models.configs import STREETS, streets_generator, streets_recipe
-from fiancee_hub.training.class_table import STREETS_TABLE, ClassTable, read_table
-from fiancee_hub.training.data import DataFolder
+from fiancee_hub.cli.main import main
+from fiancee_hub.core.errors import FianceeError
+from fiancee_hub.families.label_maps.convert import read_classes
+from fiancee_hub.families.label_maps.own_data.labels import LabelReader
+from fiancee_hub.families.label_maps.own_data.layout import FIELDS, LAYOUTS, read_layout
+from fiancee_hub.families.label_maps.reading import ClassEntry
+from fiancee_hub.families.label_maps.shapes import STREETS, streets_generator, streets_recipe
+from fiancee_hub.families.label_maps.training.class_table import (
+    STREETS_TABLE,
+    ClassTable,
+    read_table,
+)
+from fiancee_hub.families.label_maps.training.maps import MapSource
+from fiancee_hub.families.label_maps.training.photographs import DataFolder
+from fiancee_hub.families.label_maps.training.task import StreetsTask
+from fiancee_hub.hub.checkpoints import load_checkpoint
 from fiancee_hub.training.discriminator import class_weights, real_loss
-from fiancee_hub.training.maps import MapSource
-from fiancee_hub.training.own_labels import LabelReader
-from fiancee_hub.training.own_layout import FIELDS, LAYOUTS, read_layout
 from fiancee_hub.training.state import load_state
-from fiancee_hub.training.streets_task import StreetsTask
 
 accelerate = pytest.importorskip("accelerate")
 
@@ -53,7 +57,7 @@ def prepare(root: Path, target: Path) -> DataFolder:
     Raises:
         FianceeError: it refuses the folder.
     """
-    from fiancee_hub.training.own_data import prepare_own
+    from fiancee_hub.families.label_maps.own_data.folder import prepare_own
 
     prepare_own(root, target, accelerate.Accelerator(cpu=True), SIZE)
     return DataFolder(target)

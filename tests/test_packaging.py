@@ -37,17 +37,17 @@ import torch, huggingface_hub.hub_mixin
 before = set(sys.modules) | sys.stdlib_module_names
 from fiancee_hub import FianceePipeline
 print(*sorted(n for n in sys.modules.keys() - before if not n.startswith("PIL")))
-import fiancee_hub.face_pipeline, fiancee_hub.street_pipeline
+import fiancee_hub.families.faces.pipeline, fiancee_hub.families.label_maps.pipeline
 print(set({HEAVY!r}) & sys.modules.keys() or "nothing")
 """
     loaded, heavy = run(code, cwd=ROOT).split("\n")
-    assert (loaded, heavy) == ("fiancee_hub.errors fiancee_hub.pipelines", "nothing")
+    assert (loaded, heavy) == ("fiancee_hub.core.errors fiancee_hub.pipeline", "nothing")
 
 
 def test_help_loads_no_torch() -> None:
     code = """
 import sys
-from fiancee_hub.cli import main
+from fiancee_hub.cli.main import main
 try:
     main(["--help"])
 except SystemExit:
@@ -117,8 +117,8 @@ sys.path += [installed, needed]
 from importlib import metadata, resources
 import fiancee_hub
 from fiancee_hub import FianceePipeline
-from fiancee_hub.cli import main
-from fiancee_hub.convert import read_classes
+from fiancee_hub.cli.main import main
+from fiancee_hub.families.label_maps.convert import read_classes
 assert fiancee_hub.__file__.startswith(installed), fiancee_hub.__file__
 assert metadata.version("fiancee-hub") == fiancee_hub.__version__
 package = resources.files("fiancee_hub")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fiancee_hub.perceptual import PerceptualDistance, perceptual_distance
+from fiancee_hub.core.perceptual import PerceptualDistance, perceptual_distance
 
 FLIPPED, FADED = 0.26138, 0.02899
 """Computed with the authors' unrounded float32 weights."""

@@ -12,8 +12,8 @@ from PIL import Image
 from tiny import CLASSES, Ids, random_map
 
 from fiancee_hub import InputError, StreetsPipeline
-from fiancee_hub.label_maps import to_palette_image, to_rgb
-from fiancee_hub.pipelines import to_picture
+from fiancee_hub.families.label_maps.reading import to_palette_image, to_rgb
+from fiancee_hub.pipeline import to_picture
 
 IDS = random_map(3)
 ALL_BUDGETS = (0.0, 0.02, 0.05, 0.1, 0.2, 1.0)
@@ -150,7 +150,7 @@ def test_an_empty_batch(pipeline: StreetsPipeline) -> None:
 
 
 def test_a_comparison_tells_the_truth(pipeline: StreetsPipeline) -> None:
-    from fiancee_hub.perceptual import perceptual_distance
+    from fiancee_hub.core.perceptual import perceptual_distance
 
     comparison = pipeline.compare(IDS, budget=1.0, seed=3)
     images = [pipeline.prepare(IDS, seed=3).image(exit_index) for exit_index in (1, 4)]
@@ -173,7 +173,7 @@ def test_full_depth_always_keeps_the_budget(pipeline: StreetsPipeline) -> None:
 def test_a_missed_budget_is_called_missed(
     pipeline: StreetsPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fiancee_hub.router.route", lambda *_: np.array([1]))
+    monkeypatch.setattr("fiancee_hub.core.router.route", lambda *_: np.array([1]))
     assert not pipeline.compare(IDS, budget=0.001).kept
 
 

@@ -11,25 +11,25 @@ from face_data import write_faces
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub.faces.expression import expression
-from fiancee_hub.faces.landmarker import FaceLandmarker
-from fiancee_hub.faces.motion import crown_of, head_of, motion_of
-from fiancee_hub.faces.pose import MESH_POINTS, fit_pose
-from fiancee_hub.models.configs import Recipe
-from fiancee_hub.models.exits import ExitConfig, GuideConfig
-from fiancee_hub.models.heads import Head, plain_warp
-from fiancee_hub.models.normalisation import EPSILON, unit_length
-from fiancee_hub.models.portraits import PortraitConfig, PortraitGenerator
-from fiancee_hub.training import phases
-from fiancee_hub.training.branches import BranchSettings
-from fiancee_hub.training.face_data import FaceFolder, PairSource
-from fiancee_hub.training.faces_task import FacesTask
-from fiancee_hub.training.motion_loss import MotionLoss, fit_poses
-from fiancee_hub.training.portrait_backbone import (
+from fiancee_hub.core.exits import ExitConfig, GuideConfig
+from fiancee_hub.core.normalisation import EPSILON, unit_length
+from fiancee_hub.families.faces.generator import PortraitConfig, PortraitGenerator
+from fiancee_hub.families.faces.heads import Head, plain_warp
+from fiancee_hub.families.faces.landmarks.expression import expression
+from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
+from fiancee_hub.families.faces.landmarks.motion import crown_of, head_of, motion_of
+from fiancee_hub.families.faces.landmarks.pose import MESH_POINTS, fit_pose
+from fiancee_hub.families.faces.training.backbone import (
     CrossExample,
     PortraitBackbonePhase,
     PortraitSettings,
 )
+from fiancee_hub.families.faces.training.motion_loss import MotionLoss, fit_poses
+from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource
+from fiancee_hub.families.faces.training.task import FacesTask
+from fiancee_hub.families.label_maps.shapes import Recipe
+from fiancee_hub.training import phases
+from fiancee_hub.training.branches import BranchSettings
 
 accelerate = pytest.importorskip("accelerate")
 

@@ -14,15 +14,26 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from fiancee_hub.cost import count, macs
-from fiancee_hub.faces.motion import Motion, crown_of, drive, head_of, motion_of
-from fiancee_hub.faces.outlines import EYES, LIPS, OVAL, REGIONS, attention, draw_face_map
-from fiancee_hub.faces.pose import Floats, canonical_face, project, rotation_from_euler
-from fiancee_hub.models.configs import FACES
-from fiancee_hub.models.exits import EarlyExitModel
-from fiancee_hub.models.heads import CONTROL_POINTS
-from fiancee_hub.models.portraits import PortraitConfig, PortraitGenerator
-from fiancee_hub.models.warps import (
+from fiancee_hub.core.cost import count, macs
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.families.faces.generator import PortraitConfig, PortraitGenerator
+from fiancee_hub.families.faces.heads import CONTROL_POINTS
+from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of, motion_of
+from fiancee_hub.families.faces.landmarks.outlines import (
+    EYES,
+    LIPS,
+    OVAL,
+    REGIONS,
+    attention,
+    draw_face_map,
+)
+from fiancee_hub.families.faces.landmarks.pose import (
+    Floats,
+    canonical_face,
+    project,
+    rotation_from_euler,
+)
+from fiancee_hub.families.faces.warps import (
     DEPTH,
     SMOOTHNESS,
     identity_grid,
@@ -30,6 +41,7 @@ from fiancee_hub.models.warps import (
     sample,
     thin_plate_flow,
 )
+from fiancee_hub.families.label_maps.shapes import FACES
 
 quick = settings(max_examples=25, deadline=None)
 angles = st.floats(-40, 40, width=32)

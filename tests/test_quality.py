@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fiancee_hub.errors import CheckpointError, DataError
-from fiancee_hub.evaluation.quality import (
+from fiancee_hub.core.errors import CheckpointError, DataError
+from fiancee_hub.core.perceptual import perceptual_distance
+from fiancee_hub.families.label_maps.judging.quality import (
     PhotoQuality,
     class_iou,
     confusion_matrix,
@@ -16,14 +17,13 @@ from fiancee_hub.evaluation.quality import (
     mean_iou,
     pooled_features,
 )
-from fiancee_hub.evaluation.segmenter import (
+from fiancee_hub.families.label_maps.judging.segmenter import (
     IGNORED,
     Segmenter,
     SegmenterConfig,
     load_segmenter,
     save_segmenter,
 )
-from fiancee_hub.perceptual import perceptual_distance
 
 SHIPPED = Path(__file__).parents[1] / "weights_card" / "segmenter"
 
@@ -114,7 +114,7 @@ def test_photographs_score_perfectly_against_themselves() -> None:
 
 
 def test_a_folder_without_photographs_is_named(tmp_path: Path) -> None:
-    from fiancee_hub.training.data import DataFolder
+    from fiancee_hub.families.label_maps.training.photographs import DataFolder
 
     (tmp_path / "classes.json").write_text("[]")
     (tmp_path / "splits").mkdir()

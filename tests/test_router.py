@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
 
-from fiancee_hub import InputError, router
-from fiancee_hub.router import (
+from fiancee_hub import InputError
+from fiancee_hub.core import router
+from fiancee_hub.core.router import (
     Calibration,
     binomial_cdf,
     calibrate,

@@ -18,11 +18,11 @@ from PIL import Image
 from tiny import random_map
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.card import Origin, model_card
-from fiancee_hub.config import read_config
-from fiancee_hub.hub import CONFIG, WEIGHTS, load_checkpoint
-from fiancee_hub.saving import CARD, EVALUATION, evaluation_of
-from fiancee_hub.tensor_files import digest
+from fiancee_hub.hub.card import Origin, model_card
+from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint
+from fiancee_hub.hub.config import read_config
+from fiancee_hub.hub.saving import CARD, EVALUATION, evaluation_of
+from fiancee_hub.hub.tensor_files import digest
 
 SHIPPED = ROOT / "weights_card" / "streets"
 CARDS = ("streets", "faces", "segmenter", "face-judge")

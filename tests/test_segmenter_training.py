@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from fiancee_hub.evaluation.segmenter import IGNORED, Encoder
-from fiancee_hub.training.classes import LANE_MARKING, ROAD, STREETS, UNKNOWN
-from fiancee_hub.training.segmenter import (
+from fiancee_hub.domains.streets.classes import LANE_MARKING, ROAD, STREETS, UNKNOWN
+from fiancee_hub.families.label_maps.judging.segmenter import IGNORED, Encoder
+from fiancee_hub.families.label_maps.judging.segmenter_training import (
     SIZE,
     balanced_weights,
     load_imagenet_weights,

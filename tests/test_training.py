@@ -16,24 +16,24 @@ from PIL import Image
 from street_data import write_streets
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.cli import main
-from fiancee_hub.errors import CheckpointError, DataError
-from fiancee_hub.models.configs import Recipe
-from fiancee_hub.models.exits import ExitConfig, GuideConfig
-from fiancee_hub.models.oasis import OasisConfig
-from fiancee_hub.models.portraits import PortraitConfig
+from fiancee_hub.cli.main import main
+from fiancee_hub.core.errors import CheckpointError, DataError
+from fiancee_hub.core.exits import ExitConfig, GuideConfig
+from fiancee_hub.domains.streets.drawings import draw_label_map
+from fiancee_hub.families.faces.generator import PortraitConfig
+from fiancee_hub.families.faces.training.task import FacesTask
+from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.shapes import Recipe
+from fiancee_hub.families.label_maps.training.photographs import random_crops
+from fiancee_hub.families.label_maps.training.task import StreetsTask
 from fiancee_hub.training import loop, phases
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase
-from fiancee_hub.training.data import random_crops
-from fiancee_hub.training.drawings import draw_label_map
-from fiancee_hub.training.faces_task import FacesTask
 from fiancee_hub.training.families import task_of
 from fiancee_hub.training.loading import batches
 from fiancee_hub.training.packing import unpack
 from fiancee_hub.training.predictor import fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
-from fiancee_hub.training.streets_task import StreetsTask
 from fiancee_hub.training.task import Task
 
 accelerate = pytest.importorskip("accelerate")
@@ -137,8 +137,8 @@ def job(family: Family, tmp_path_factory: pytest.TempPathFactory) -> phases.Run:
 def test_the_chain_ends_in_a_checkpoint_that_renders_every_exit(
     job: phases.Run, family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fiancee_hub.training.streets_task.DRAWN", 24)
-    monkeypatch.setattr("fiancee_hub.training.faces_task.CALIBRATED", 12)
+    monkeypatch.setattr("fiancee_hub.families.label_maps.training.task.DRAWN", 24)
+    monkeypatch.setattr("fiancee_hub.families.faces.training.task.CALIBRATED", 12)
     phases.calibrate(job)
     model, config = job.load()
     progress = model.start(*family.task.source().draw(2, torch.Generator().manual_seed(5)))

@@ -5,13 +5,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fiancee_hub.config import CheckpointConfig
-from fiancee_hub.cost import Costs, count
-from fiancee_hub.hub import build
-from fiancee_hub.label_maps import ClassEntry
-from fiancee_hub.models.exits import EarlyExitModel, ExitConfig, GuideConfig
-from fiancee_hub.models.oasis import OasisConfig
-from fiancee_hub.router import BUDGETS, Calibration
+from fiancee_hub.core.cost import Costs, count
+from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
+from fiancee_hub.core.router import BUDGETS, Calibration
+from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.reading import ClassEntry
+from fiancee_hub.hub.checkpoints import build
+from fiancee_hub.hub.config import CheckpointConfig
 
 SIZE = (64, 96)
 

@@ -5,15 +5,15 @@ import torch
 from face_data import draw_face, neutral, random_motion
 from torch import Tensor
 
-from fiancee_hub.config import untrained
-from fiancee_hub.faces.motion import Motion, crown_of, head_of
-from fiancee_hub.faces.pose import Pose
-from fiancee_hub.hub import build
-from fiancee_hub.models.configs import Recipe
-from fiancee_hub.models.exits import EarlyExitModel, ExitConfig, GuideConfig
-from fiancee_hub.models.heads import Head
-from fiancee_hub.models.normalisation import unit_length
-from fiancee_hub.models.portraits import PortraitConfig
+from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
+from fiancee_hub.core.normalisation import unit_length
+from fiancee_hub.families.faces.generator import PortraitConfig
+from fiancee_hub.families.faces.heads import Head
+from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, head_of
+from fiancee_hub.families.faces.landmarks.pose import Pose
+from fiancee_hub.families.label_maps.shapes import Recipe
+from fiancee_hub.hub.checkpoints import build
+from fiancee_hub.hub.config import untrained
 
 SIZE = (64, 64)
 GENERATOR = PortraitConfig(64, (16, 16, 16, 8, 8), (8, 8, 16), motion_channels=8, descriptor=8)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fiancee_hub.faces.clips import MOST_SECONDS
-from space import maps, people
+from fiancee_hub.families.faces.clips import MOST_SECONDS
+from space.faces import people
+from space.label_maps import maps
 
 PORTRAIT = people.examples()[0].path
 STREET = maps.examples()[3].path

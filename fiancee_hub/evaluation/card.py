@@ -6,10 +6,10 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from fiancee_hub.config import CheckpointConfig
-from fiancee_hub.errors import CheckpointError, DataError
-from fiancee_hub.evaluation import tables
+from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.evaluation.card_kinds import KINDS, CardKind, Figures
+from fiancee_hub.hub.config import CheckpointConfig
+from fiancee_hub.measuring import tables
 
 PLOT = "exits.png"
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fiancee_hub.evaluation import face_tables, tables
+from fiancee_hub.families.faces.judging import tables as face_tables
+from fiancee_hub.measuring import tables
 
 Figures = dict[str, Any]
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
-from fiancee_hub.config import CheckpointConfig
-from fiancee_hub.cost import Costs, parameters
-from fiancee_hub.errors import CheckpointError
-from fiancee_hub.evaluation.measure import Measurement
-from fiancee_hub.evaluation.routing import budget_table, exit_table
-from fiancee_hub.evaluation.timing import exit_milliseconds, time_ratios
-from fiancee_hub.hub import CONFIG, WEIGHTS, load_checkpoint
-from fiancee_hub.models.exits import EarlyExitModel
+from fiancee_hub.core.cost import Costs, parameters
+from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint
+from fiancee_hub.hub.config import CheckpointConfig
+from fiancee_hub.measuring.measure import Measurement
+from fiancee_hub.measuring.routing import budget_table, exit_table
+from fiancee_hub.measuring.timing import exit_milliseconds, time_ratios
 
 FORMAT = 1
 THREADS = 2

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from fiancee_hub.config import CheckpointConfig, read_config
-from fiancee_hub.errors import DataError
-from fiancee_hub.hub import CONFIG, load_checkpoint, resolve, write_config
+from fiancee_hub.core.errors import DataError
+from fiancee_hub.hub.checkpoints import CONFIG, load_checkpoint, resolve, write_config
+from fiancee_hub.hub.config import CheckpointConfig, read_config
 from fiancee_hub.training.state import load_state, save_state
 
 BACKBONE = Path("backbone")

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.evaluation.measure import render_all
-from fiancee_hub.models.exits import Branch, EarlyExitModel, Progress, each_tensor
-from fiancee_hub.perceptual import PerceptualDistance
+from fiancee_hub.core.exits import Branch, EarlyExitModel, Progress, each_tensor
+from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.measuring.measure import render_all
 from fiancee_hub.training import pictures
 from fiancee_hub.training.discriminator import (
     Discriminator,

@@ -2,10 +2,10 @@
 
 import torch
 
-from fiancee_hub.evaluation.measure import measure
-from fiancee_hub.models.exits import EarlyExitModel
-from fiancee_hub.perceptual import PerceptualDistance
-from fiancee_hub.router import Calibration, calibrate
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.core.router import Calibration, calibrate
+from fiancee_hub.measuring.measure import measure
 from fiancee_hub.training.task import Task
 
 

@@ -3,19 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
-from fiancee_hub.config import CheckpointConfig
-from fiancee_hub.errors import DataError
-from fiancee_hub.label_maps import ClassEntry
-from fiancee_hub.models.configs import streets_generator, streets_recipe
-from fiancee_hub.models.oasis import OasisConfig
+from fiancee_hub.core.errors import DataError
+from fiancee_hub.families.faces.training.backbone import PortraitSettings
+from fiancee_hub.families.faces.training.pairs import FaceFolder
+from fiancee_hub.families.faces.training.task import FacesTask
+from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.own_data.layout import is_own
+from fiancee_hub.families.label_maps.reading import ClassEntry
+from fiancee_hub.families.label_maps.shapes import streets_generator, streets_recipe
+from fiancee_hub.families.label_maps.training.class_table import TABLE
+from fiancee_hub.families.label_maps.training.photographs import DataFolder
+from fiancee_hub.families.label_maps.training.task import StreetsTask
+from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.training.adversarial import AdversarialSettings
-from fiancee_hub.training.class_table import TABLE
-from fiancee_hub.training.data import DataFolder
-from fiancee_hub.training.face_data import FaceFolder
-from fiancee_hub.training.faces_task import FacesTask
-from fiancee_hub.training.own_layout import is_own
-from fiancee_hub.training.portrait_backbone import PortraitSettings
-from fiancee_hub.training.streets_task import StreetsTask
 from fiancee_hub.training.task import Task
 
 FRAMES = "frames.json"

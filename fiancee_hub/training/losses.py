@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fiancee_hub.perceptual import PerceptualDistance
+from fiancee_hub.core.perceptual import PerceptualDistance
 
 STRIDE = 8
 """LPIPS's AlexNet samples its input on a grid of 4 pixels; shifts run over twice that."""

@@ -16,11 +16,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from fiancee_hub.config import CheckpointConfig
-from fiancee_hub.cost import count
-from fiancee_hub.errors import DataError
-from fiancee_hub.hub import build, load_checkpoint, save_checkpoint, stored
-from fiancee_hub.models.exits import Branch, EarlyExitModel
+from fiancee_hub.core.cost import count
+from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.exits import Branch, EarlyExitModel
+from fiancee_hub.hub.checkpoints import build, load_checkpoint, save_checkpoint, stored
+from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.training.adopting import adopted
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase, BranchSettings

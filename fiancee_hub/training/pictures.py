@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub.label_maps import ClassEntry
+from fiancee_hub.families.label_maps.reading import ClassEntry
 
 
 def colour(label_maps: Tensor, classes: tuple[ClassEntry, ...]) -> Tensor:

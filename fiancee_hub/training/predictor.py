@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from fiancee_hub.evaluation.measure import distances, render_all
-from fiancee_hub.models.exits import EarlyExitModel, each_tensor
-from fiancee_hub.perceptual import PerceptualDistance
+from fiancee_hub.core.exits import EarlyExitModel, each_tensor
+from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.measuring.measure import distances, render_all
 from fiancee_hub.training.loop import Losses
 from fiancee_hub.training.resumable import Resumable
 from fiancee_hub.training.state import load_state, save_state

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fiancee_hub.errors import CheckpointError
+from fiancee_hub.core.errors import CheckpointError
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

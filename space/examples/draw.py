@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from fiancee_hub.label_maps import to_palette_image
-from fiancee_hub.training.classes import STREETS
+from fiancee_hub.domains.streets.classes import STREETS
+from fiancee_hub.families.label_maps.reading import to_palette_image
 from space.examples import things
 from space.examples.perspective import Street
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from fiancee_hub.label_maps import class_named
-from fiancee_hub.training.classes import STREETS
+from fiancee_hub.domains.streets.classes import STREETS
+from fiancee_hub.families.label_maps.reading import class_named
 
 Point = tuple[float, float, float]
 """Metres: to the right of the camera, above the ground, ahead."""

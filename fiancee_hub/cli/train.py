@@ -1,0 +1,199 @@
+"""``python -m fiancee_hub train …``: one resumable command for each phase, and one for all."""
+
+import argparse
+import logging
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from fiancee_hub.training.phases import Run
+
+logger = logging.getLogger(__name__)
+
+PHASES = ("backbone", "guides", "branches", "predictor", "calibrate")
+ALL = {"all": "all phases", "streets": "all phases for your own label maps and photographs"}
+MINUTES = {"backbone": 240.0, "branches": 60.0, "predictor": 4.0}
+START = "a file of `pack` to go on from, or a checkpoint whose full depth to train branches for"
+PACKED = ".safetensors"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds ``train`` to the command line."""
+    parser = subparsers.add_parser("train", help="train a checkpoint, phase by phase")
+    phases = parser.add_subparsers(required=True, metavar="PHASE")
+    prepare = phases.add_parser("prepare", help="bring source data sets into one layout")
+    prepare.add_argument("--family", choices=("streets", "faces"), default="streets")
+    prepare.add_argument(
+        "--source",
+        type=Path,
+        required=True,
+        help="your own data, or folder of camvid11 … or faces …",
+    )
+    prepare.add_argument("--data", type=Path, required=True, help="folder to write")
+    _add_size(prepare)
+    prepare.set_defaults(run=_prepare)
+    segmenter = phases.add_parser("segmenter", help="train the net that judges pictures")
+    _add_common(segmenter)
+    segmenter.add_argument("--minutes", type=float, default=60.0)
+    segmenter.add_argument("--out", type=Path, help="folder for the finished net")
+    segmenter.set_defaults(run=_segmenter)
+    pack = phases.add_parser("pack", help="keep what going on elsewhere needs")
+    _add_common(pack)
+    _add_size(pack)
+    pack.add_argument("--out", type=Path, required=True, help="file to write")
+    pack.set_defaults(run=_pack)
+    for name in (*PHASES, *ALL):
+        phase = phases.add_parser(name, help=ALL.get(name, f"phase {name}"))
+        _add_common(phase, named=name != "streets")
+        _add_size(phase)
+        for other in MINUTES:
+            if name in (other, *ALL):
+                phase.add_argument(f"--{other}-minutes", type=float, default=MINUTES[other])
+        phase.add_argument("--start", help=START)
+        phase.add_argument("--batch-size", type=int, help="pictures in a step of a process (4)")
+        phase.add_argument(
+            "--workers",
+            type=int,
+            default=0,
+            help="processes that draw faces, and maps for branches",
+        )
+        phase.add_argument("--samples", type=int, default=2048, help="targets of the predictor")
+        phase.add_argument("--out", type=Path, help="folder to copy the finished checkpoint to")
+        phase.set_defaults(run=_train, phase=name)
+
+
+def _add_common(parser: argparse.ArgumentParser, *, named: bool = True) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="prepared data, or your own")
+    parser.add_argument(
+        "--run-folder", type=Path, required=named, help="state and results (runs/NAME of the data)"
+    )
+    parser.add_argument("--precision", choices=("no", "bf16", "fp16"), default="no")
+    parser.add_argument("--cpu", action="store_true", help="leave an accelerator alone")
+
+
+def _add_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of the pictures to make"
+    )
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from fiancee_hub.families.label_maps.own_data.layout import is_own
+
+    if arguments.family == "faces":
+        from fiancee_hub.families.faces.training.prepare import prepare_faces
+
+        prepare_faces(arguments.source, arguments.data)
+    elif is_own(arguments.source):
+        from accelerate import Accelerator
+
+        _prepare_own(arguments.source, arguments.data, Accelerator(cpu=True), _size(arguments))
+    else:
+        from fiancee_hub.domains.streets.prepare import prepare_streets
+
+        prepare_streets(arguments.source, arguments.data)
+    return 0
+
+
+def _prepare_own(
+    source: Path, target: Path, accelerator: "Accelerator", size: tuple[int, int] | None
+) -> None:
+    """Prepares one's own data at the given size, or at what its table or the recipe says."""
+    from fiancee_hub.families.label_maps.own_data.folder import prepare_own
+    from fiancee_hub.families.label_maps.own_data.layout import read_layout
+    from fiancee_hub.families.label_maps.shapes import OASIS_CONFIGS
+
+    shipped = OASIS_CONFIGS["streets"]
+    size = size or read_layout(source).table.size or (shipped.height, shipped.width)
+    prepare_own(source, target, accelerator, size)
+
+
+def _size(arguments: argparse.Namespace) -> tuple[int, int] | None:
+    return (arguments.size[0], arguments.size[1]) if arguments.size else None
+
+
+def _accelerator(arguments: argparse.Namespace) -> "Accelerator":
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=arguments.cpu, mixed_precision=arguments.precision)
+
+
+def _job(arguments: argparse.Namespace) -> "Run":
+    """The run that the arguments describe, its data prepared and a foreign backbone in place."""
+    from fiancee_hub.families.label_maps.own_data.layout import is_own, read_layout
+    from fiancee_hub.training.adopting import adopt, adopted, offered
+    from fiancee_hub.training.families import fitting, task_of
+    from fiancee_hub.training.phases import Run
+
+    accelerator, data, size = _accelerator(arguments), arguments.data, _size(arguments)
+    folder = arguments.run_folder or Path("runs") / data.resolve().name
+    start = getattr(arguments, "start", None)
+    start = start if start and not start.endswith(PACKED) else None
+    backbone = offered(start) if start else adopted(folder)
+    if is_own(data):
+        if backbone:
+            shape = fitting(read_layout(data).table.entries, data, backbone)
+            size = size or (shape.height, shape.width)
+        _prepare_own(data, folder / "data", accelerator, size)
+        data = folder / "data"
+    batch_size = getattr(arguments, "batch_size", None)
+    workers = getattr(arguments, "workers", 0)
+    task = task_of(data, size=size, backbone=backbone, batch_size=batch_size, workers=workers)
+    if start:
+        adopt(folder, start, accelerator)
+    return Run(folder, task, accelerator)
+
+
+def _segmenter(arguments: argparse.Namespace) -> int:
+    from fiancee_hub.families.label_maps.judging.segmenter_training import train_segmenter
+    from fiancee_hub.families.label_maps.training.photographs import DataFolder
+
+    data, accelerator = DataFolder(arguments.data), _accelerator(arguments)
+    train_segmenter(
+        data, arguments.run_folder, arguments.minutes, accelerator, checkpoint=arguments.out
+    )
+    return 0
+
+
+def _pack(arguments: argparse.Namespace) -> int:
+    from fiancee_hub.training.phases import pack
+
+    pack(_job(arguments), arguments.out)
+    return 0
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from fiancee_hub.training import phases
+    from fiancee_hub.training.branches import BranchSettings
+
+    job = _job(arguments)
+    packed = arguments.start and arguments.start.endswith(PACKED)
+    start = Path(arguments.start) if packed else None
+    branches = BranchSettings(
+        batch_size=arguments.batch_size or BranchSettings.batch_size, workers=arguments.workers
+    )
+    actions = {
+        "backbone": lambda: phases.train_backbone(job, arguments.backbone_minutes, start),
+        "guides": lambda: phases.build_guides(job),
+        "branches": lambda: phases.train_branches(job, arguments.branches_minutes, branches),
+        "predictor": lambda: phases.train_predictor(
+            job, arguments.predictor_minutes, arguments.samples
+        ),
+        "calibrate": lambda: phases.calibrate(job),
+    }
+    for name in PHASES if arguments.phase in ALL else (arguments.phase,):
+        logger.info("phase %s", name)
+        actions[name]()
+    if arguments.out and job.accelerator.is_main_process:
+        _publish(job.checkpoint, job.folder / "training.json", arguments.out)
+    return 0
+
+
+def _publish(checkpoint: Path, notes: Path, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for path in (checkpoint / "config.json", checkpoint / "model.safetensors", notes):
+        if path.is_file():
+            shutil.copyfile(path, target / path.name)

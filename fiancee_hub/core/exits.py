@@ -1,0 +1,237 @@
+"""Early exits on any generator: trunk, branches, guide bank and predictor (FIANCEE, CVPR 2023).
+
+A generator family gives a ``Trunk``; everything here is shared. Modules hold weights only: what
+belongs to one call travels in a ``Progress``, so one model serves many callers at once, and
+going deeper after exit k reuses the stages that exit k already ran.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fiancee_hub.core.guides import Guide, GuideBank
+from fiancee_hub.core.predictor import Prediction, Predictor
+
+
+@dataclass(frozen=True)
+class ExitConfig:
+    """One branch.
+
+    Args:
+        stage: trunk stages that run before the branch leaves (1-based: 2 means after l2).
+        scale_factor: the branch's channels are the trunk's divided by this.
+    """
+
+    stage: int
+    scale_factor: float
+
+
+class Trunk(Protocol):
+    """What a generator family provides. Stages are counted from 0."""
+
+    @property
+    def stages(self) -> int: ...
+
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        """Channels of the features that leave each stage."""
+
+    @property
+    def condition(self) -> Callable[..., Any]:
+        """From the family's inputs to what all stages share."""
+
+    def stage(self, index: int, features: Tensor | None, condition: Any) -> Tensor:
+        """One stage of the trunk."""
+
+    def to_image(self, features: Tensor, condition: Any) -> Tensor:
+        """Features of the last stage to an image in [-1, 1]."""
+
+    def branch(self, exit_config: ExitConfig, guide_channels: int) -> "Branch":
+        """The branch of an exit, untrained."""
+
+    def predictor_inputs(self, condition: Any) -> tuple[Tensor, Tensor]:
+        """Coarse maps (batch, channels, h, w) and a vector (batch, length) for the predictor."""
+
+    def predictor_shape(self) -> tuple[int, int]:
+        """Channels and vector length of ``predictor_inputs``."""
+
+    def example_inputs(self, *, encoded: bool = True) -> tuple[Any, ...]:
+        """Inputs of ``condition`` for one image, to count and time with.
+
+        Args:
+            encoded: with what can be read ahead already read (a face's source).
+        """
+
+
+class Branch(nn.Module):
+    """What leaves the trunk early; a family gives the layers.
+
+    Args:
+        guide_channels: channels of the guide values, 0 without a guide bank.
+    """
+
+    def __init__(self, guide_channels: int) -> None:
+        super().__init__()
+        self.guide_channels = guide_channels
+
+    def forward(self, features: Tensor, condition: Any, guide: Tensor | None) -> Tensor:
+        """Features of the stage that it leaves and a guide's values to an image."""
+        raise NotImplementedError
+
+    def inherit(self, trunk: Any) -> None:
+        """Starts from the trunk's own later stages: of each, the channels that weigh most."""
+        raise NotImplementedError
+
+    def gated(self) -> list[nn.Parameter]:
+        """Parameters of layers that open gates, if any: they are trained slowly."""
+        return []
+
+    def with_guide(self, features: Tensor, guide: Tensor | None) -> Tensor:
+        """The guide's values beside the features; zeros where there is none."""
+        if not self.guide_channels:
+            return features
+        if guide is None:
+            zeros = (len(features), self.guide_channels, *features.shape[2:])
+            return torch.cat([features, features.new_zeros(zeros)], 1)
+        mode = "area" if guide.shape[2] > features.shape[2] else "nearest"
+        return torch.cat([features, F.interpolate(guide, size=features.shape[2:], mode=mode)], 1)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one call has come: the outputs of the stages that ran, and the guide if looked up."""
+
+    condition: Any
+    features: tuple[Tensor, ...] = ()
+    guide: Guide | None = None
+
+
+@dataclass(frozen=True)
+class GuideConfig:
+    """Size of the guide bank; ``entries`` 0 means none."""
+
+    entries: int = 0
+    value_shape: tuple[int, int, int] = (12, 24, 32)
+
+
+class EarlyExitModel(nn.Module):
+    """A trunk with branches. Exits are 1 … ``exits``; the last is full depth."""
+
+    trunk: Any
+
+    def __init__(
+        self, trunk: nn.Module, exits: tuple[ExitConfig, ...], guides: GuideConfig = GuideConfig()
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.exit_configs = exits
+        guide_channels = guides.value_shape[0] if guides.entries else 0
+        self.branches = nn.ModuleList(self.trunk.branch(config, guide_channels) for config in exits)
+        first = self.trunk.stage_channels[0]
+        self.guides = (
+            GuideBank(guides.entries, first, guides.value_shape) if guides.entries else None
+        )
+        channels, vector = self.trunk.predictor_shape()
+        self.predictor = Predictor(channels, vector, len(exits)) if exits else None
+
+    @property
+    def exits(self) -> int:
+        """Number of exits, full depth included."""
+        return len(self.exit_configs) + 1
+
+    def stages_of(self, exit_index: int) -> int:
+        """Trunk stages that an exit (1 … ``exits``) needs."""
+        if exit_index == self.exits:
+            return int(self.trunk.stages)
+        return self.exit_configs[exit_index - 1].stage
+
+    def start(self, *inputs: Any) -> Progress:
+        """Prepares a call; ``inputs`` are the family's (see its ``condition``)."""
+        return Progress(self.trunk.condition(*inputs))
+
+    def predict(self, progress: Progress) -> Prediction:
+        """Every branch's LPIPS to full depth, from the input alone; none without branches."""
+        maps, vector = self.trunk.predictor_inputs(progress.condition)
+        if self.predictor is None:
+            return Prediction(maps.new_zeros(len(maps), 0), maps.new_zeros(len(maps), 0))
+        prediction: Prediction = self.predictor(maps, vector)
+        return prediction
+
+    def advance(self, progress: Progress, stages: int) -> Progress:
+        """Runs the trunk until ``stages`` stages are done; those already done are kept."""
+        features = list(progress.features)
+        for index in range(len(features), stages):
+            before = features[-1] if features else None
+            features.append(self.trunk.stage(index, before, progress.condition))
+        return replace(progress, features=tuple(features))
+
+    def render(
+        self, progress: Progress, exit_index: int, *, guided: bool = True
+    ) -> tuple[Tensor, Progress]:
+        """The image of one exit, and the progress to go on from.
+
+        Args:
+            progress: of ``start`` or of an earlier ``render`` of the same call.
+            exit_index: 1 … ``exits``.
+            guided: look up a guide for the branch; off only to measure what guides are worth.
+
+        Returns:
+            image (batch, 3, height, width) in [-1, 1], and the new progress.
+        """
+        stage = self.stages_of(exit_index)
+        progress = self.advance(progress, stage)
+        if exit_index == self.exits:
+            return self.trunk.to_image(progress.features[stage - 1], progress.condition), progress
+        values = None
+        if self.guides is not None and guided:
+            progress = self._look_up(progress, self.guides)
+            assert progress.guide is not None
+            values = progress.guide.values
+        branch = self.branches[exit_index - 1]
+        return branch(progress.features[stage - 1], progress.condition, values), progress
+
+    @staticmethod
+    def _look_up(progress: Progress, guides: GuideBank) -> Progress:
+        if progress.guide is not None:
+            return progress
+        return replace(progress, guide=guides(progress.features[0]))
+
+    def forward(self, *inputs: Any, exit_index: int) -> Tensor:
+        image, _ = self.render(self.start(*inputs), exit_index)
+        return image
+
+
+def each_tensor(value: Any, change: Callable[[Tensor], Any]) -> Any:
+    """``change`` applied to every tensor of nested (named) tuples; what is none stays."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, tuple):
+        items = [each_tensor(item, change) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
+def select(progress: Progress, rows: Tensor) -> Progress:
+    """The progress of some items of a batch."""
+    parts = progress.condition, progress.features, progress.guide
+    return Progress(*each_tensor(parts, lambda tensor: tensor[rows]))
+
+
+def join(parts: Sequence[Progress]) -> Progress:
+    """The progress of several batches that have come equally far, as of one."""
+    return Progress(*_joined([(part.condition, part.features, part.guide) for part in parts]))
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    """Tensors of nested (named) tuples joined along the batch; what is none is everywhere equal."""
+    first = values[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(values))
+    if isinstance(first, tuple):
+        items = [_joined(column) for column in zip(*values, strict=True)]
+        return type(first)(*items) if hasattr(first, "_fields") else tuple(items)
+    return first

@@ -1,0 +1,204 @@
+"""Budget to exit, and the calibration that makes the budget a promise.
+
+The router takes the cheapest exit whose predicted LPIPS, plus a margin, stays within the budget.
+The margin is a multiple of the predicted spread. For each budget it is chosen by learn-then-test
+(Angelopoulos et al., 2021): from wide to narrow margins, an exact binomial test at every step,
+stopping at the first that fails, so that with the stated confidence over the draw of the
+calibration set, at least ``level`` of the delivered images keep the budget.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fiancee_hub.core.errors import InputError
+
+FloatArray = NDArray[np.floating[Any]]
+
+MARGINS = tuple(float(m) for m in np.round(np.arange(6.0, -2.01, -0.1), 1))
+"""Multiples of the spread that calibration tries, widest first."""
+
+BUDGETS = tuple(float(b) for b in np.round(np.arange(0.005, 0.3001, 0.005), 3))
+"""Budgets that calibration covers; between two of them the smaller one stands in."""
+
+BUDGET_LIMITS = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Margins that keep the promise.
+
+    Args:
+        level: share of delivered images that keep the budget.
+        confidence: probability, over the draw of the calibration set, that ``level`` is kept.
+        samples: size of the calibration set.
+        margins: for each of ``budgets`` the multiple of the spread, or None: full depth only.
+        budgets: ascending.
+        groups: size of each kind of input in the calibration set.
+    """
+
+    level: float
+    confidence: float
+    samples: int
+    budgets: tuple[float, ...]
+    margins: tuple[float | None, ...]
+    groups: dict[str, int] = field(default_factory=dict)
+
+    def rule(self, budget: float) -> tuple[float, float | None]:
+        """The calibrated budget that stands in for ``budget``, and its margin.
+
+        The promise was tested at ``budgets`` only; the largest of them that does not exceed
+        ``budget`` keeps it. Below the smallest nothing was tested: full depth.
+        """
+        position = int(np.searchsorted(np.asarray(self.budgets) - 1e-9, budget, side="right"))
+        if position == 0:
+            return budget, None
+        return self.budgets[position - 1], self.margins[position - 1]
+
+
+def check_budget(budget: float) -> float:
+    """Returns ``budget``, an LPIPS distance.
+
+    Raises:
+        InputError: it is no number from 0 to 1.
+    """
+    low, high = BUDGET_LIMITS
+    if isinstance(budget, bool) or not isinstance(budget, int | float | np.number):
+        raise InputError(f"budget must be a number such as 0.1, not {type(budget).__name__}")
+    if not low <= budget <= high:
+        raise InputError(f"budget {budget} is out of range: give an LPIPS from {low} to {high}")
+    return float(budget)
+
+
+def choose(mean: FloatArray, spread: FloatArray, budget: float, margin: float | None) -> Any:
+    """The cheapest exit within the budget, 1 … K; K, full depth, if no branch is.
+
+    Args:
+        mean: predicted LPIPS of the branches, (…, branches).
+        spread: its spread, the same shape.
+        budget: LPIPS.
+        margin: multiple of the spread, None for full depth always.
+
+    Returns:
+        exit indices, integers (…).
+    """
+    branches = mean.shape[-1]
+    if margin is None or not branches:
+        return np.full(mean.shape[:-1], branches + 1)
+    fits = mean + margin * spread <= budget
+    return np.where(fits.any(-1), fits.argmax(-1), branches) + 1
+
+
+def route(
+    mean: FloatArray, spread: FloatArray, budget: float, calibration: Calibration | None
+) -> Any:
+    """The exit that ``budget`` (LPIPS) buys for each prediction (…, branches).
+
+    Without a calibration the predicted mean is taken at its word.
+    """
+    tested, margin = calibration.rule(budget) if calibration else (budget, 0.0)
+    return choose(mean, spread, tested, margin)
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What the predictor said of one input: enough to route it at any budget.
+
+    Args:
+        mean: predicted LPIPS of the branches, (1, branches).
+        spread: its spread, the same shape.
+        calibration: of the checkpoint.
+    """
+
+    mean: FloatArray
+    spread: FloatArray
+    calibration: Calibration | None = None
+
+    @property
+    def predicted(self) -> tuple[float, ...]:
+        """Predicted LPIPS of every branch, cheapest first."""
+        return tuple(float(value) for value in self.mean[0])
+
+    def route(self, budget: float) -> int:
+        """The exit, 1 … K, that ``budget`` (LPIPS) buys.
+
+        Raises:
+            InputError: the budget is no number from 0 to 1.
+        """
+        return int(route(self.mean, self.spread, check_budget(budget), self.calibration)[0])
+
+
+def delivered(true: FloatArray, exits: NDArray[np.integer[Any]]) -> FloatArray:
+    """True LPIPS of what the chosen exits deliver; full depth has distance 0."""
+    padded = np.concatenate([true, np.zeros((len(true), 1))], 1)
+    return padded[np.arange(len(true)), exits - 1]
+
+
+def calibrate(
+    mean: FloatArray,
+    spread: FloatArray,
+    true: FloatArray,
+    groups: list[str],
+    *,
+    level: float = 0.9,
+    confidence: float = 0.9,
+) -> Calibration:
+    """Margins from a set that no training phase saw.
+
+    A margin is accepted when every group of inputs passes the test on its own as well as all of
+    them together: a promise kept only on average over easy and hard kinds of maps is none.
+
+    Args:
+        mean, spread, true: predicted and measured LPIPS of the branches, (n, branches).
+        groups: the kind of each input (n).
+    """
+    kinds = {kind: np.asarray([g == kind for g in groups]) for kind in dict.fromkeys(groups)}
+    margins = tuple(
+        _narrowest(mean, spread, true, kinds, budget, level, confidence) for budget in BUDGETS
+    )
+    sizes = {kind: int(rows.sum()) for kind, rows in kinds.items()}
+    return Calibration(level, confidence, len(true), BUDGETS, margins, sizes)
+
+
+def _narrowest(
+    mean: FloatArray,
+    spread: FloatArray,
+    true: FloatArray,
+    kinds: dict[str, NDArray[np.bool_]],
+    budget: float,
+    level: float,
+    confidence: float,
+) -> float | None:
+    accepted = None
+    for margin in MARGINS:
+        missed = delivered(true, choose(mean, spread, budget, margin)) > budget
+        tests = [missed, *(missed[rows] for rows in kinds.values())]
+        if not all(passes(int(t.sum()), len(t), level, confidence) for t in tests):
+            break
+        accepted = margin
+    return accepted
+
+
+def passes(misses: int, samples: int, level: float, confidence: float) -> bool:
+    """Exact binomial test: so few misses would be rarer than 1 − confidence, were the share of
+    kept budgets below ``level``."""
+    return binomial_cdf(misses, samples, 1 - level) <= 1 - confidence
+
+
+def binomial_cdf(successes: int, trials: int, probability: float) -> float:
+    """P(X ≤ successes) for X binomial."""
+    if successes >= trials:
+        return 1.0
+    k = np.arange(1, trials + 1)
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(k))])
+    x = np.arange(successes + 1)
+    log_terms = (
+        log_factorial[trials]
+        - log_factorial[x]
+        - log_factorial[trials - x]
+        + x * np.log(probability)
+        + (trials - x) * np.log1p(-probability)
+    )
+    return float(np.exp(log_terms).sum())

@@ -1,1 +1,0 @@
-"""Faces: finding them, their landmarks, pose and expression; reading photographs and clips."""

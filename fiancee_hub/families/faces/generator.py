@@ -1,0 +1,396 @@
+"""The face generator as a trunk of stages: a source person with another head's motion.
+
+After MegaPortraits (Drobyshev et al., MM 2022): an appearance encoder turns the source into a
+feature volume and a global descriptor; motion descriptors of source and driver warp the volume
+to the canonical head and on to the driver's pose; a 2D generator makes the picture. Here the
+motion comes from landmarks instead of a latent code, and finer features of the source are warped
+along a flow beside the volume, since our few training persons cannot teach a generator to
+repaint a face from memory.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
+from fiancee_hub.core.normalisation import unit_length
+from fiancee_hub.core.thinning import inherit_stages, thinner
+from fiancee_hub.families.faces.heads import (
+    CROWN_POINTS,
+    LANDMARKS,
+    MAP_CHANNELS,
+    MOUTH,
+    Head,
+    as_shares,
+    at_side,
+    landmark_flow,
+)
+from fiancee_hub.families.faces.layers import LEAK, Block, Stage, painting
+from fiancee_hub.families.faces.warps import (
+    full_precision,
+    identity_grid,
+    rigid_volume_grid,
+    sample,
+)
+
+MOUTH_GATE = 2.0
+"""Logit of the paint's share between the lips before training; elsewhere it is half."""
+
+SHIFT = 0.1
+"""Unit of the learnt correction of the flow."""
+
+STILL = 0.02
+"""Mean length of the landmarks' flow at which half of the correction holds."""
+
+
+@dataclass(frozen=True)
+class PortraitConfig:
+    """Shape of a face generator.
+
+    Args:
+        size: side of the picture in pixels, a multiple of 32.
+        channels: channels leaving l1 … lN. l1 and l2 run at the volume's size, which every later
+            stage doubles.
+        encoder: channels of the source's features, from half the picture's size down to the
+            volume's size.
+        depth: cells of the volume in depth; divides the last of ``encoder``.
+        blocks: residual blocks in each stage of the trunk and level of the encoder.
+        motion_channels: width of the network that corrects flow and mask.
+        descriptor: length of the global descriptor.
+    """
+
+    size: int
+    channels: tuple[int, ...]
+    encoder: tuple[int, ...]
+    depth: int = 8
+    blocks: int = 1
+    motion_channels: int = 48
+    descriptor: int = 128
+
+    @property
+    def height(self) -> int:
+        return self.size
+
+    @property
+    def width(self) -> int:
+        return self.size
+
+    @property
+    def stages(self) -> int:
+        return len(self.channels)
+
+    def stage_size(self, stage: int) -> int:
+        """Side of the features that leave stage ``stage`` (0-based)."""
+        return self.size // 2 ** (self.stages - 1 - max(stage, 1))
+
+    def warped_channels(self, stage: int) -> int:
+        """Channels of what the source gives to a stage: its features, or at the end its pixels."""
+        level = len(self.encoder) - max(stage, 1)
+        return self.encoder[level] if level >= 0 else 3
+
+    def half_size(self) -> "PortraitConfig":
+        """The same generator without its last stage, for the first part of the training."""
+        return replace(self, size=self.size // 2, channels=self.channels[:-1])
+
+
+class Appearance(NamedTuple):
+    """What the encoder makes of a source; serves any number of drivers.
+
+    ``picture`` (batch, 3, size, size) in [-1, 1]; ``features`` from the finest to the volume's
+    size; ``descriptor`` (batch, length).
+    """
+
+    picture: Tensor
+    features: tuple[Tensor, ...]
+    descriptor: Tensor
+
+
+class Condition(NamedTuple):
+    """What all stages share: appearance, flow (batch, 2, h, w), the warped volume with its depth
+    folded into the channels, and both heads' maps as shares (batch, 10, size / 2, size / 2)."""
+
+    appearance: Appearance
+    flow: Tensor
+    volume: Tensor
+    target_map: Tensor
+    source_map: Tensor
+
+    def warped(self, stage: int) -> Tensor:
+        """What the source gives to a stage (0-based), moved to where the target has it."""
+        if stage < 2:
+            return self.volume
+        level = len(self.appearance.features) - stage
+        return (
+            sample(self.appearance.features[level], self.flow)
+            if level >= 0
+            else self.warped_picture()
+        )
+
+    def warped_picture(self) -> Tensor:
+        """The source picture along the flow."""
+        return sample(self.appearance.picture, self.flow)
+
+
+class Encoder(nn.Module):
+    """Source picture and its face map to ``Appearance``."""
+
+    def __init__(self, config: PortraitConfig) -> None:
+        super().__init__()
+        widths = config.encoder
+        # A generator of half the size starts its encoder at full resolution instead.
+        self.stride = 2 if config.size // 2 ** len(widths) == config.stage_size(0) else 1
+        self.stem = nn.Conv2d(3 + MAP_CHANNELS, widths[0], 3, self.stride, 1)
+        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(widths))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(Block(width) for _ in range(config.blocks))) for width in widths
+        )
+        self.describe = nn.Linear(widths[-1], config.descriptor)
+
+    def forward(self, picture: Tensor, face_map: Tensor) -> Appearance:
+        doubled = F.interpolate(face_map, size=picture.shape[2:], mode="bilinear")
+        features = self.stem(torch.cat([picture, doubled.to(picture.dtype)], 1))
+        levels = [unit_length(self.blocks[0](features))]
+        for shrink, block in zip(self.shrink, self.blocks[1:], strict=True):
+            levels.append(unit_length(block(shrink(F.leaky_relu(levels[-1], LEAK)))))
+        descriptor = self.describe(F.leaky_relu(levels[-1], LEAK).mean((2, 3)))
+        return Appearance(picture, tuple(levels), descriptor)
+
+
+class MotionNet(nn.Module):
+    """Corrects the landmarks' flow, and says what turns with the head.
+
+    Landmarks know the face; hair, shoulders and background must be learnt. Starts at zero: the
+    picture then is the plain warp.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inputs = 2 * MAP_CHANNELS + 3 + 3 + 2
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, channels, 3, padding=reach, dilation=reach)
+            for a, reach in ((4 * inputs, 1), (channels, 2), (channels, 4))
+        )
+        self.output = painting(channels, 4 * 4)
+
+    def forward(self, views: Tensor) -> Tensor:
+        """Views (batch, 28, h, w) to corrections (batch, 4, h, w): shift, gain and logit."""
+        features = F.pixel_unshuffle(views, 2)
+        for conv in self.convs:
+            features = F.leaky_relu(unit_length(conv(features)), LEAK)
+        return F.pixel_shuffle(self.output(features), 2)
+
+
+class PortraitGenerator(nn.Module):
+    """Source picture and two heads to an image, stage by stage."""
+
+    expression_basis: Tensor
+
+    def __init__(self, config: PortraitConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.motion = MotionNet(config.motion_channels)
+        self.stage_list = nn.ModuleList(
+            Stage(before, config.warped_channels(stage), width, config.blocks, config.descriptor)
+            for stage, (before, width) in enumerate(
+                zip((0, *config.channels[:-1]), config.channels, strict=True)
+            )
+        )
+        self.to_rgb = painting(config.channels[-1], 4)
+        # What each blendshape adds to the landmarks; fitted to the training persons.
+        self.register_buffer("expression_basis", torch.zeros(52, 478, 3))
+
+    @property
+    def stages(self) -> int:
+        return self.config.stages
+
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        """Channels of the features that leave each stage."""
+        return self.config.channels
+
+    def branch(self, exit_config: ExitConfig, guide_channels: int) -> "PortraitBranch":
+        return PortraitBranch(self.config, exit_config, guide_channels)
+
+    def encode(self, picture: Tensor, source: Head) -> Appearance:
+        """Reads a source once; the result serves many drivers.
+
+        Args:
+            picture: (batch, 3, size, size) in [-1, 1].
+            source: the head in it.
+        """
+        appearance: Appearance = self.encoder(picture, as_shares(source.map))
+        return appearance
+
+    def condition(self, appearance: Tensor | Appearance, source: Head, target: Head) -> Condition:
+        """Prepares what the stages share.
+
+        Args:
+            appearance: the source picture (batch, 3, size, size) in [-1, 1], or what ``encode``
+                made of it.
+            source: the head in the source picture.
+            target: the head to show: the source's shape with the driver's motion.
+        """
+        if isinstance(appearance, Tensor):
+            appearance = self.encode(appearance, source)
+        maps = as_shares(source.map), as_shares(target.map)
+        flow, share = self._flow(appearance, source, target, maps)
+        volume = self._warped_volume(appearance.features[-1], source, target, flow, share)
+        return Condition(appearance, flow, volume, maps[1], maps[0])
+
+    def _flow(
+        self, appearance: Appearance, source: Head, target: Head, maps: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Flow (batch, 2, h, w) at twice the volume's size, and the head's share."""
+        side = 2 * self.config.stage_size(0)
+        spline = landmark_flow(source, target, side)
+        small_maps = [at_side(face_map, side) for face_map in maps]
+        small = F.adaptive_avg_pool2d(appearance.picture.float(), side)
+        views = [small, sample(small, spline), *small_maps, spline]
+        correction = self.motion(torch.cat(views, 1).to(appearance.descriptor.dtype)).float()
+        # Heads that hardly differ need hardly a correction.
+        moved = spline.norm(dim=1, keepdim=True).mean((2, 3), keepdim=True)
+        shift = SHIFT * moved / (moved + STILL) * correction[:, :2]
+        prior = F.avg_pool2d(small_maps[1][:, :1], 7, 1, 3, count_include_pad=False)
+        share = torch.sigmoid(torch.logit(prior.clamp(0.01, 0.99)) + correction[:, 3:])
+        return spline * (1 + correction[:, 2:3]) + shift, share
+
+    def _warped_volume(
+        self, features: Tensor, source: Head, target: Head, flow: Tensor, turning: Tensor
+    ) -> Tensor:
+        """The source's volume around the target's head, depth folded into the channels.
+
+        Inside the head cells turn in depth with the skull; elsewhere they follow the flow.
+        """
+        depth, side = self.config.depth, self.config.stage_size(0)
+        with full_precision(features):
+            rigid = rigid_volume_grid(source.pose, target.pose, (depth, side, side))
+            small = F.adaptive_avg_pool2d(torch.cat([flow, turning], 1), side)
+            plane = identity_grid(side, side, flow) + small[:, :2].permute(0, 2, 3, 1)
+            z = rigid_volume_grid(target.pose, target.pose, (depth, side, side))[..., 2:]
+            flat = torch.cat([plane[:, None].expand(-1, depth, -1, -1, -1), z], -1)
+            share = small[:, 2, None, :, :, None]
+            volume = features.float().unflatten(1, (-1, depth))
+            warped = F.grid_sample(
+                volume,
+                share * rigid + (1 - share) * flat,
+                padding_mode="border",
+                align_corners=False,
+            )
+        return warped.flatten(1, 2).to(features.dtype)
+
+    def stage(self, index: int, features: Tensor | None, condition: Condition) -> Tensor:
+        """Runs stage ``index`` (0-based) on what the stage before returned (None for the first)."""
+        run = self.stage_list[index]
+        refined: Tensor = run(
+            features,
+            condition.warped(index),
+            condition.target_map,
+            condition.appearance.descriptor,
+        )
+        return refined
+
+    def to_image(self, features: Tensor, condition: Condition) -> Tensor:
+        """Features of the last stage to an image in [-1, 1], (batch, 3, size, size)."""
+        raw = self.to_rgb(F.leaky_relu(unit_length(features), LEAK))
+        return _composed(raw, condition.warped_picture(), condition)
+
+    def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
+        """Maps of both heads and the flow at the volume's size; the source's descriptor."""
+        side = self.config.stage_size(0)
+        views = [condition.target_map, condition.source_map, condition.flow]
+        pooled = [F.adaptive_avg_pool2d(view.float(), side) for view in views]
+        return torch.cat(pooled, 1), condition.appearance.descriptor
+
+    def predictor_shape(self) -> tuple[int, int]:
+        return 2 * MAP_CHANNELS + 2, self.config.descriptor
+
+    @torch.no_grad()
+    def example_inputs(self, *, encoded: bool = True) -> tuple[Tensor | Appearance, Head, Head]:
+        """A grey picture, and a head whose landmarks lie on a spiral."""
+        size = self.config.size
+        turn = torch.arange(LANDMARKS + CROWN_POINTS).float()
+        spiral = torch.stack([turn * turn.cos(), turn * turn.sin(), torch.zeros_like(turn)], 1)
+        points, crown = (spiral / len(spiral))[None].split([LANDMARKS, CROWN_POINTS], 1)
+        face_map = torch.zeros(1, MAP_CHANNELS, size // 2, size // 2, dtype=torch.uint8)
+        head = Head(points, crown, torch.eye(3, 4)[None], face_map)
+        picture = torch.zeros(1, 3, size, size)
+        return self.encode(picture, head) if encoded else picture, head, head
+
+    def forward(self, picture: Tensor, source: Head, target: Head) -> Tensor:
+        condition, features = self.condition(picture, source, target), None
+        for index in range(self.config.stages):
+            features = self.stage(index, features, condition)
+        assert features is not None
+        return self.to_image(features, condition)
+
+
+_: type[Trunk] = PortraitGenerator
+
+
+class PortraitBranch(Branch):
+    """A lighter copy of the remaining stages (FIANCEE, arXiv 2304.10306).
+
+    Thin stages up to half the picture's size; the last doubling is a pixel shuffle. The warped
+    source joins them as in the trunk: sampling it costs hardly any operation.
+    """
+
+    def __init__(
+        self, config: PortraitConfig, exit_config: ExitConfig, guide_channels: int
+    ) -> None:
+        super().__init__(guide_channels)
+        self.first = exit_config.stage
+        scale = exit_config.scale_factor
+        entering = config.channels[self.first - 1]
+        widths = [thinner(c, scale) for c in config.channels[self.first - 1 : -1]]
+        self.join = nn.Conv2d(entering + guide_channels, widths[0], 1)
+        self.stages = nn.ModuleList(
+            Stage(before, config.warped_channels(stage), width, 1, config.descriptor)
+            for stage, (before, width) in enumerate(pairwise(widths), self.first)
+        )
+        self.to_rgb = painting(widths[-1] + 12, 16)
+
+    def forward(self, features: Tensor, condition: Condition, guide: Tensor | None) -> Tensor:
+        features = self.join(self.with_guide(features, guide))
+        for index, stage in enumerate(self.stages, self.first):
+            features = stage(
+                features,
+                condition.warped(index),
+                condition.target_map,
+                condition.appearance.descriptor,
+            )
+        warped = condition.warped_picture()
+        folded = F.pixel_unshuffle(warped, 2).to(features.dtype)
+        features = F.leaky_relu(unit_length(features), LEAK)
+        pixels = self.to_rgb(torch.cat([features, folded], 1))
+        return _composed(F.pixel_shuffle(pixels, 2), warped, condition)
+
+    def gated(self) -> list[nn.Parameter]:
+        """Those of the last convolution, which says where the warp is repainted."""
+        return list(self.to_rgb.parameters())
+
+    def inherit(self, trunk: PortraitGenerator) -> None:
+        """Starts from the trunk's later stages."""
+        inherit_stages(self.join, list(self.stages), list(trunk.stage_list[self.first :]))
+
+
+def _composed(raw: Tensor, warped: Tensor, condition: Condition) -> Tensor:
+    """The warped source, repainted where the network opens the gate.
+
+    Painting adds to the warp instead of replacing it: training then starts from a plain warp,
+    and nothing drives the gate shut before there is anything worth painting.
+
+    Args:
+        raw: (batch, 4, size, size), change of colour and the logit of the gate.
+        warped: the source picture along the flow.
+        condition: of the call.
+    """
+    # No warp opens a mouth: between the lips the gate starts open.
+    mouth = condition.target_map[:, MOUTH : MOUTH + 1]
+    prior = MOUTH_GATE * at_side(mouth, raw.shape[2])
+    gate = torch.sigmoid(raw[:, 3:].float() + prior)
+    return (warped.float() + gate * 2 * torch.tanh(raw[:, :3].float())).clamp(-1, 1)

@@ -1,0 +1,184 @@
+"""Faces of a picture: 478 landmarks each, with irises, and head pose.
+
+BlazeFace finds faces, the plain mesh (Kartynnik et al., 2019) takes a first look, the attention
+mesh (Grishchenko et al., 2020) a second one with finer lips, eyes and irises.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fiancee_hub.families.faces.landmarks.detector import Detection, Detector, area, distinct
+from fiancee_hub.families.faces.landmarks.graphs import ATTENTION_MESH, MESH, Graph
+from fiancee_hub.families.faces.landmarks.pose import MESH_POINTS, Floats, Pose, fit_pose
+from fiancee_hub.families.faces.landmarks.regions import (
+    Region,
+    cut_out,
+    region_around,
+    region_of_landmarks,
+    to_image,
+)
+
+MESH_SIZE = 192
+LEAST_SCORE = 0.5
+SURE = 0.85
+"""99 of 100 upright faces have more, 9 of 10 sideways and all upside-down ones less."""
+
+LEAST_TILED = 256
+"""Pictures with a longer side have their parts searched too when the whole shows no face."""
+
+LIP_POINTS = (
+    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
+    78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415,
+    76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306, 184, 74, 73, 72, 11, 302, 303, 304, 408,
+    62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292, 183, 42, 41, 38, 12, 268, 271, 272, 407,
+)  # fmt: skip
+"""Mesh points of the attention mesh's lips."""
+
+EYE_POINTS = (
+    (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173, 130, 25, 110,
+     24, 23, 22, 26, 112, 243, 247, 30, 29, 27, 28, 56, 190, 226, 31, 228, 229, 230, 231, 232,
+     233, 244, 113, 225, 224, 223, 222, 221, 189, 35, 124, 46, 53, 52, 65, 143, 111, 117, 118,
+     119, 120, 121, 128, 245, 156, 70, 63, 105, 66, 107, 55, 193),
+    (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398, 359, 255,
+     339, 254, 253, 252, 256, 341, 463, 467, 260, 259, 257, 258, 286, 414, 446, 261, 448, 449,
+     450, 451, 452, 453, 464, 342, 445, 444, 443, 442, 441, 413, 265, 353, 276, 283, 282, 295,
+     372, 340, 346, 347, 348, 349, 350, 357, 465, 383, 300, 293, 334, 296, 336, 285, 417),
+)  # fmt: skip
+"""Mesh points of the attention mesh's eyes: the one at the left of an upright image first."""
+
+LID_POINTS = 16
+"""The first of an eye's points: its lids."""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """Landmarks and head pose of one face."""
+
+    landmarks: Floats
+    """(478, 3), pixels: 468 of the mesh, then centre, right, top, left and bottom of each iris."""
+
+    pose: Pose
+    score: float
+    """0 to 1: how much the region looked at is like a face."""
+
+    box: Floats
+    """(4,), left, top, right, bottom of the mesh in pixels: forehead to chin."""
+
+    @property
+    def size(self) -> float:
+        """The longer side of the box, pixels."""
+        return float((self.box[2:] - self.box[:2]).max())
+
+
+@dataclass(frozen=True, eq=False)
+class _FirstLook:
+    region: Region
+    """For the second look."""
+
+    score: float
+    surety: float
+    """Product of the detector's and the mesh's scores."""
+
+
+class FaceLandmarker:
+    """Finds faces and their landmarks. Holds weights only: one instance serves many threads."""
+
+    def __init__(self) -> None:
+        self._detector = Detector()
+        self._mesh = Graph(MESH)
+        self._attention = Graph(ATTENTION_MESH)
+
+    @torch.inference_mode()
+    def __call__(self, image: Image.Image) -> list[Face]:
+        """The faces of an RGB image of any size, largest first; none is an empty list."""
+        faces = [self._face(image, look) for look in self._first_looks(image)]
+        return sorted(faces, key=lambda face: -area(face.box))
+
+    def _first_looks(self, image: Image.Image) -> list[_FirstLook]:
+        """First looks at the faces of the image, or of its parts if it shows none as a whole.
+
+        Unless one is sure, the image is tried in all turns and the surest taken: the upright
+        detector also finds faces that lie on their side, but with wrong keypoints.
+        """
+        best = self._look(image, self._detector(image))
+        for quarter in (1, 2, 3) if _surety(best) < SURE else ():
+            best = max(best, self._look(image, self._detector(image, quarter)), key=_surety)
+        return best or self._look(image, distinct(self._detect_in_parts(image)))
+
+    def _detect_in_parts(self, image: Image.Image) -> Iterator[Detection]:
+        """Upright faces too small for a look at the whole image."""
+        if max(image.size) <= LEAST_TILED:
+            return
+        for left, top, right, bottom in _parts(image.size):
+            for found in self._detector(image.crop((left, top, right, bottom))):
+                corner = np.array([left, top], np.float32)
+                yield Detection(
+                    found.box + np.tile(corner, 2), found.keypoints + corner, found.score
+                )
+
+    def _look(self, image: Image.Image, detections: list[Detection]) -> list[_FirstLook]:
+        """First looks at detections, without those that are no face to the mesh."""
+        looks = [self._first_look(image, detection) for detection in detections]
+        return [look for look in looks if look.score >= LEAST_SCORE]
+
+    def _first_look(self, image: Image.Image, found: Detection) -> _FirstLook:
+        region = region_around(found.box, found.keypoints[:2])
+        outputs = self._mesh(torch.from_numpy(cut_out(image, region, MESH_SIZE)))
+        logit, points = sorted((output[0] for output in outputs), key=len)
+        landmarks = to_image(points.reshape(MESH_POINTS, 3).numpy(), region, MESH_SIZE)
+        score = float(logit.sigmoid())
+        return _FirstLook(region_of_landmarks(landmarks), score, score * found.score)
+
+    def _face(self, image: Image.Image, look: _FirstLook) -> Face:
+        cut = torch.from_numpy(cut_out(image, look.region, MESH_SIZE))
+        points = attention_points(self._attention(cut))[0].numpy()
+        landmarks = to_image(points, look.region, MESH_SIZE)
+        plane = landmarks[:MESH_POINTS, :2]
+        box = np.concatenate([plane.min(axis=0), plane.max(axis=0)])
+        return Face(landmarks, fit_pose(landmarks), look.score, box)
+
+
+def attention_points(outputs: list[Tensor]) -> Tensor:
+    """Landmarks (batch, 478, 3) in pixels of the region, from the attention mesh's outputs.
+
+    The finer lips, eyes and irises replace x and y; an iris is as deep as its lids. Differentiable.
+    """
+    mesh, lips, *fine = outputs[:6]
+    points = mesh.unflatten(1, (MESH_POINTS, 3))
+    depth = points[..., 2:].clone()
+    plane = points[..., :2].clone()
+    for indices, finer in zip((LIP_POINTS, *EYE_POINTS), (lips, *fine[:2]), strict=True):
+        plane[:, list(indices)] = finer.unflatten(1, (-1, 2))
+    irises = [
+        torch.cat([iris.unflatten(1, (5, 2)), _lid_depth(depth, indices)], dim=2)
+        for iris, indices in zip(fine[2:], EYE_POINTS, strict=True)
+    ]
+    return torch.cat([torch.cat([plane, depth], dim=2), *irises], dim=1)
+
+
+def _lid_depth(depth: Tensor, eye: tuple[int, ...]) -> Tensor:
+    """(batch, 5, 1): mean depth of an eye's lids, for each point of its iris."""
+    return depth[:, list(eye[:LID_POINTS])].mean(dim=1, keepdim=True).expand(-1, 5, 1)
+
+
+def _surety(looks: list[_FirstLook]) -> float:
+    return max((look.surety for look in looks), default=0.0)
+
+
+def _parts(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """Overlapping squares (left, top, right, bottom), half the longer side wide."""
+    side = max(size) // 2
+    for top in _starts(size[1], side):
+        for left in _starts(size[0], side):
+            yield left, top, min(left + side, size[0]), min(top + side, size[1])
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where squares begin so that they cover a length with at least half a side in common."""
+    steps = max(0, -(-2 * (length - side) // side))
+    return [round(step * (length - side) / max(steps, 1)) for step in range(steps + 1)]

@@ -1,0 +1,313 @@
+"""Faces: a source person with the head pose and expression of a driver."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.router import check_budget
+from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
+from fiancee_hub.families.faces.heads import Head
+from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
+from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
+from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of
+from fiancee_hub.families.faces.landmarks.pose import Floats, canonicalise, rotation_from_euler
+from fiancee_hub.families.faces.photos import (
+    MOST_TURNED,
+    Box,
+    FaceCrop,
+    Photo,
+    crop_at,
+    crop_face,
+    find_faces,
+    paste_back,
+    read_photo,
+)
+from fiancee_hub.pipeline import Comparison, FianceePipeline, Rendering, Result, compare
+
+
+@dataclass(frozen=True)
+class Controls:
+    """A driver without a picture.
+
+    Args:
+        yaw: degrees; positive turns the face to the right edge of the picture.
+        pitch: degrees; positive looks down.
+        roll: degrees; positive tilts counter-clockwise.
+        smile: 0 to 1, added to the source's own.
+        mouth: 0 to 1, how far the mouth opens beyond the source's.
+        blink: 0 to 1, how far the lids close beyond the source's.
+
+    The angles are the head's own in the picture, or with ``relative`` added to the source's.
+    """
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    smile: float = 0.0
+    mouth: float = 0.0
+    blink: float = 0.0
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("yaw", "pitch", "roll", "smile", "mouth", "blink"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+                raise InputError(f"{name} must be a number, not {type(value).__name__}")
+        for name in ("yaw", "pitch", "roll"):
+            if not abs(getattr(self, name)) <= MOST_TURNED:
+                raise InputError(
+                    f"{name} {getattr(self, name)} is out of range: give -{MOST_TURNED} to "
+                    f"{MOST_TURNED} degrees"
+                )
+        for name in ("smile", "mouth", "blink"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)} is out of range: give 0 to 1")
+
+
+_CONTROLLED = {
+    "smile": ("mouthSmileLeft", "mouthSmileRight"),
+    "mouth": ("jawOpen",),
+    "blink": ("eyeBlinkLeft", "eyeBlinkRight"),
+}
+"""Blendshapes that each control moves."""
+
+_STRENGTH = {"smile": 0.9, "mouth": 0.6, "blink": 0.7}
+"""Blendshape score that a control of 1 adds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A person read once, to be driven many times.
+
+    Args:
+        photo: the whole photograph, upright.
+        crop: the face's square in it.
+        motion: the head in the crop.
+        crown: outline of the head that moves with the skull.
+        head: what the generator knows of the head.
+        appearance: what the encoder made of the crop.
+        milliseconds: that reading took, landmarks included.
+        notes: what was done to the photograph.
+    """
+
+    photo: Photo
+    crop: FaceCrop
+    motion: Motion
+    crown: Floats
+    head: Head
+    appearance: Appearance
+    milliseconds: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClipFrame:
+    """One frame of a driven clip; ``result`` is None where the driver's face was not found."""
+
+    index: int
+    result: Result | None
+    problem: str = ""
+
+
+class FacesPipeline(FianceePipeline):
+    """The source person with the driver's head pose and expression (after MegaPortraits)."""
+
+    @cached_property
+    def landmarker(self) -> FaceLandmarker:
+        return FaceLandmarker()
+
+    @cached_property
+    def basis(self) -> Floats:
+        """What each blendshape adds to the canonical landmarks, (52, 478, 3)."""
+        trunk = self.model.trunk
+        assert isinstance(trunk, PortraitGenerator)
+        return trunk.expression_basis.numpy()
+
+    def read(self, photo: Any, *, face: int = 0, box: Box | None = None) -> tuple[Photo, FaceCrop]:
+        """Finds a face and cuts it out.
+
+        Args:
+            photo: path, bytes, PIL image or array; any size from 64 pixels of face on.
+            face: which of several, largest first.
+            box: square of the photo (left, top, right, bottom) instead of the one found.
+
+        Raises:
+            InputError: no usable face; the message says what to do.
+        """
+        read = read_photo(photo)
+        faces = find_faces(read.image, self.landmarker)
+        if box is None:
+            return read, crop_face(read.image, faces, face)
+        if not 0 <= face < len(faces):
+            raise InputError(f"there is no face {face}: {len(faces)} found, counted from 0")
+        return read, crop_at(read.image, box, faces[face])
+
+    def motion(self, photo: Any, *, face: int = 0, box: Box | None = None) -> Motion:
+        """Head pose and expression of a photograph: a driver, or the reference of a clip."""
+        if isinstance(photo, Motion):
+            return photo
+        _, crop = self.read(photo, face=face, box=box)
+        return self._motion_of(crop)
+
+    def _motion_of(self, crop: FaceCrop) -> Motion:
+        pose = crop.pose
+        return Motion(canonicalise(crop.landmarks, pose), pose, expression(crop.landmarks, pose))
+
+    @torch.inference_mode()
+    def encode(self, photo: Any, *, face: int = 0, box: Box | None = None) -> Source:
+        """Reads a source once; pass what it returns as ``source`` as often as you like.
+
+        Args:
+            photo: see ``read``.
+            face: which of several, largest first.
+            box: square of the photo to take instead of the one found.
+
+        Raises:
+            InputError: no usable face; the message says what to do.
+        """
+        if isinstance(photo, Source):
+            return photo
+        started = time.perf_counter()
+        read, crop = self.read(photo, face=face, box=box)
+        motion = self._motion_of(crop)
+        crown = crown_of(motion.canonical)
+        head = head_of(motion, crown, crop.picture.width)
+        picture = self._as_input(crop.picture)
+        appearance = self.model.trunk.encode(picture, head)
+        milliseconds = 1000 * (time.perf_counter() - started)
+        notes = read.notes + crop.notes
+        return Source(read, crop, motion, crown, head, appearance, milliseconds, notes)
+
+    def _as_input(self, picture: Image.Image) -> Tensor:
+        side = self.size[0]
+        resized = picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
+        pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].float()
+        return (pixels / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def prepare(
+        self,
+        *,
+        source: Any,
+        driver: Any,
+        reference: Any = None,
+    ) -> Rendering:
+        """Reads the inputs and asks the predictor; exits are then rendered on demand.
+
+        Args:
+            source: a photograph, or what ``encode`` returned.
+            driver: a photograph, a ``Motion``, or ``Controls``.
+            reference: the driver's neutral picture or ``Motion``: driving is then relative to it.
+
+        Raises:
+            InputError: an input cannot be used; the message says what to do.
+        """
+        read = self.encode(source)
+        target = self.target(read, driver, reference)
+        head = head_of(target, read.crown, read.crop.picture.width)
+        progress = self.model.start(read.appearance, read.head, head)
+        return Rendering(self, progress, 0, read.notes)
+
+    def target(self, source: Source, driver: Any, reference: Any = None) -> Motion:
+        """The motion that the source shall show."""
+        if isinstance(driver, Controls):
+            return self._controlled(source.motion, driver)
+        neutral = None if reference is None else self.motion(reference)
+        return drive(source.motion, self.motion(driver), self.basis, neutral)
+
+    def _controlled(self, source: Motion, controls: Controls) -> Motion:
+        change = np.zeros(len(BLENDSHAPES), np.float32)
+        for name, blendshapes in _CONTROLLED.items():
+            for blendshape in blendshapes:
+                change[BLENDSHAPES.index(blendshape)] = getattr(controls, name) * _STRENGTH[name]
+        rotation = rotation_from_euler(controls.yaw, controls.pitch, controls.roll)
+        if controls.relative:
+            rotation = rotation @ source.pose.rotation
+        wanted = replace(
+            source,
+            pose=replace(source.pose, rotation=rotation),
+            expression=source.expression + change,
+        )
+        return drive(source, wanted, self.basis)
+
+    def __call__(
+        self,
+        *,
+        source: Any,
+        driver: Any,
+        budget: float = 0.1,
+        exit: int | None = None,
+        reference: Any = None,
+    ) -> Result:
+        """Renders one frame by the cheapest exit that keeps the budget.
+
+        Args:
+            source: a photograph, or what ``encode`` returned (then it is not read again).
+            driver: a photograph, a ``Motion`` or ``Controls``.
+            budget: LPIPS to full depth, 0 to 1.
+            exit: render this exit whatever the budget.
+            reference: the driver's neutral picture: driving is then relative to it.
+
+        Raises:
+            InputError: an argument cannot be used; the message says what to do.
+        """
+        check_budget(budget)
+        rendering = self.prepare(source=source, driver=driver, reference=reference)
+        return rendering.deliver(budget) if exit is None else rendering.result(exit)
+
+    def compare(
+        self, *, source: Any, driver: Any, budget: float = 0.1, reference: Any = None
+    ) -> Comparison:
+        """The early result beside full depth, with their true LPIPS (needs ``lpips``)."""
+        check_budget(budget)
+        rendering = self.prepare(source=source, driver=driver, reference=reference)
+        return compare(rendering, budget)
+
+    def animate(
+        self,
+        *,
+        source: Any,
+        frames: Iterable[Image.Image],
+        budget: float = 0.1,
+        exit: int | None = None,
+        relative: bool = True,
+    ) -> Iterator[ClipFrame]:
+        """Drives one source with every frame of a clip; the source is encoded once.
+
+        Args:
+            source: a photograph, or what ``encode`` returned.
+            frames: RGB frames of the driver.
+            budget: LPIPS to full depth, 0 to 1.
+            exit: render this exit whatever the budget.
+            relative: add the driver's change against its first frame to the source.
+
+        Yields:
+            one entry for each frame; a frame without a usable face has no result.
+        """
+        check_budget(budget)
+        read = self.encode(source)
+        reference: Motion | None = None
+        for index, frame in enumerate(frames):
+            try:
+                motion = self.motion(frame)
+            except InputError as error:
+                yield ClipFrame(index, None, str(error))
+                continue
+            if relative and reference is None:
+                reference = motion
+            yield ClipFrame(
+                index,
+                self(source=read, driver=motion, budget=budget, exit=exit, reference=reference),
+            )
+
+    def paste(self, source: Source, image: Image.Image) -> Image.Image:
+        """A result back in the source's whole photograph."""
+        return paste_back(source.photo, source.crop, image)

@@ -1,0 +1,70 @@
+"""Faces: a source picture, the head in it, and the head to show."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from fiancee_hub.families.faces.generator import PortraitConfig
+from fiancee_hub.families.faces.heads import Head
+from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, PortraitSettings
+from fiancee_hub.families.faces.training.pairs import SIZE, FaceFolder, PairSource, collate
+from fiancee_hub.families.label_maps.shapes import FACES, Recipe
+from fiancee_hub.hub.config import CheckpointConfig, untrained
+from fiancee_hub.training.adversarial import AdversarialPhase
+from fiancee_hub.training.task import Inputs, Task
+
+CALIBRATED = 300
+"""Pairs of each kind for calibration."""
+
+
+@dataclass(frozen=True)
+class FacesTask:
+    """Reenactment from a prepared folder of frames with landmarks."""
+
+    data: FaceFolder
+    recipe: Recipe = FACES
+    classes: int = 1
+    settings: PortraitSettings = field(default_factory=PortraitSettings)
+
+    @property
+    def generator(self) -> PortraitConfig:
+        assert isinstance(self.recipe.generator, PortraitConfig)
+        return self.recipe.generator
+
+    def config(self) -> CheckpointConfig:
+        return untrained(self.recipe)
+
+    def backbone(self, generator: PortraitConfig, accelerator: Accelerator) -> AdversarialPhase:
+        return PortraitBackbonePhase(generator, self.data, accelerator, self.settings)
+
+    def source(self) -> PairSource:
+        return PairSource(self.data, "train")
+
+    def guide_inputs(self, entries: int) -> Inputs:
+        return self.source().draw(entries, torch.Generator().manual_seed(0))
+
+    def calibration_inputs(self) -> tuple[Inputs, list[str]]:
+        """Pairs of the validation persons: of one person, and with another's driver."""
+        source, hand = PairSource(self.data, "val"), np.random.default_rng(900_000)
+        pairs = [source.random_self(hand, stills=False) for _ in range(CALIBRATED)]
+        pairs += [source.random_cross(hand) for _ in range(CALIBRATED)]
+        inputs: Inputs = collate(pairs, SIZE)["inputs"]
+        return inputs, ["self"] * CALIBRATED + ["cross"] * CALIBRATED
+
+    def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        picture = inputs[0]
+        labels = torch.zeros(len(picture), *picture.shape[2:], device=picture.device)
+        return labels, torch.ones(2, device=picture.device)
+
+    def preview(self, inputs: Inputs) -> list[Tensor]:
+        """The source, and face, lips and eyes of the target's map as colours."""
+        target: Head = inputs[2]
+        regions = target.map[:, [1, 2, 4]].float() / 127.5 - 1
+        larger = torch.nn.functional.interpolate(regions, size=inputs[0].shape[2:])
+        return [inputs[0].cpu(), larger.cpu()]
+
+
+_: type[Task] = FacesTask

@@ -1,0 +1,417 @@
+"""The OASIS generator (Sushko et al., ICLR 2021) as a trunk of stages.
+
+One class covers the official networks (``modulation="spade"``) and the light one that we train
+(``modulation="shared"``: one small embedding of label map and noise per stage, and a 1x1
+convolution per norm, after the finding of CLADE, arXiv 2004.02867, that the modulation needs
+hardly any compute).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
+from fiancee_hub.core.thinning import inherit_stages, strongest, take, thinner
+
+SPADE_HIDDEN = 128
+LEAK = 0.2
+
+
+@dataclass(frozen=True)
+class OasisConfig:
+    """Shape of a generator.
+
+    Args:
+        classes: number of class ids in a label map, the unknown class included.
+        height: height of the image in pixels, a multiple of 32.
+        width: width of the image in pixels, a multiple of 32.
+        channels: channels entering stage l1, then leaving l1 … lN (N + 1 values).
+        hidden: channels of the label embedding of each stage (N values); ignored by SPADE.
+        noise_channels: channels of the 3D noise.
+        modulation: ``"spade"`` as published, or ``"shared"``.
+    """
+
+    classes: int
+    height: int
+    width: int
+    channels: tuple[int, ...]
+    hidden: tuple[int, ...] = ()
+    noise_channels: int = 64
+    modulation: Literal["spade", "shared"] = "shared"
+
+    @property
+    def stages(self) -> int:
+        return len(self.channels) - 1
+
+    @property
+    def label_channels(self) -> int:
+        """Channels of the maps that modulate: the classes; coordinates too unless as published."""
+        return self.classes + (2 if self.modulation == "shared" else 0)
+
+    def stage_size(self, stage: int) -> tuple[int, int]:
+        """Height and width of the features that leave stage ``stage`` (0-based)."""
+        shrink = 2 ** (self.stages - 1 - stage)
+        return self.height // shrink, self.width // shrink
+
+    def half_size(self) -> "OasisConfig":
+        """The same generator without its last stage, for the first part of the training."""
+        return replace(
+            self,
+            height=self.height // 2,
+            width=self.width // 2,
+            channels=self.channels[:-1],
+            hidden=self.hidden[:-1],
+        )
+
+
+class Condition(NamedTuple):
+    """What every stage is modulated by: label maps of every stage's size, and the noise.
+
+    ``labels[i]`` is (batch, label channels, height, width) at the size of stage i, the last
+    stage's left out; ``cells`` is that one, with each 2x2 cell's pixels one after another in the
+    channels: branches read it as it is, and only full depth needs it unfolded. ``noise`` is
+    (batch, noise channels, 1, 1), constant over the image, or (batch, noise channels, h, w).
+    """
+
+    labels: tuple[Tensor, ...]
+    cells: Tensor
+    noise: Tensor
+
+    def labels_at(self, stage: int) -> Tensor:
+        """The label map at the size of a stage (0-based)."""
+        return self.labels[stage] if stage < len(self.labels) else _unfolded(self.cells)
+
+    def noise_for(self, labels: Tensor) -> Tensor:
+        """The noise at the size of a label map; constant noise stays one pixel."""
+        if self.noise.shape[2:] == (1, 1):
+            return self.noise
+        return F.interpolate(self.noise, size=labels.shape[2:], mode="nearest")
+
+
+class SharedModulation(nn.Module):
+    """Normalisation whose scale and shift come from an embedding through a 1x1 convolution."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.scale_shift = nn.Conv2d(hidden, 2 * channels, 1)
+
+    def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
+        if self.training:
+            scale, shift = self.scale_shift(embedding).chunk(2, 1)
+            return torch.addcmul(shift, self.norm(features), 1 + scale)
+        scale, shift = self._folded(embedding).chunk(2, 1)
+        return torch.addcmul(shift, features, scale)
+
+    @torch.no_grad()
+    def inherit(self, norm: "SharedModulation", channels: Tensor, hidden: Tensor) -> None:
+        """Takes over the chosen channels (indices) of a wider modulation."""
+        both = torch.cat([channels, channels + norm.norm.num_features])
+        take(self.scale_shift, norm.scale_shift, both, hidden)
+        for mine, theirs in zip(self.norm.buffers(), norm.norm.buffers(), strict=True):
+            mine.copy_(theirs[channels] if theirs.dim() else theirs)
+
+    def _folded(self, embedding: Tensor) -> Tensor:
+        """Scale and shift with the normalisation's statistics folded into the convolution.
+
+        One pass over the features instead of two: at full resolution memory, not arithmetic,
+        is what takes the time.
+        """
+        mean, var = self.norm.running_mean, self.norm.running_var
+        assert mean is not None and var is not None
+        inverse = torch.rsqrt(var + self.norm.eps)
+        weight_scale, weight_shift = self.scale_shift.weight.chunk(2, 0)
+        assert self.scale_shift.bias is not None
+        bias_scale, bias_shift = self.scale_shift.bias.chunk(2, 0)
+        weight_scale = weight_scale * inverse.view(-1, 1, 1, 1)
+        bias_scale = (1 + bias_scale) * inverse
+        weight_shift = weight_shift - weight_scale * mean.view(-1, 1, 1, 1)
+        bias_shift = bias_shift - bias_scale * mean
+        weight = torch.cat([weight_scale, weight_shift])
+        return F.conv2d(embedding, weight, torch.cat([bias_scale, bias_shift]))
+
+
+class SharedBlock(nn.Module):
+    """Residual block whose norms share one embedding of label map and noise."""
+
+    def __init__(self, inputs: int, outputs: int, labels: int, noise: int, hidden: int) -> None:
+        super().__init__()
+        middle = min(inputs, outputs)
+        self.embed = nn.Conv2d(labels, hidden, 3, padding=1)
+        self.embed_noise = nn.Conv2d(noise, hidden, 1, bias=False)
+        self.norm_0 = SharedModulation(inputs, hidden)
+        self.conv_0 = nn.Conv2d(inputs, middle, 3, padding=1)
+        self.norm_1 = SharedModulation(middle, hidden)
+        self.conv_1 = nn.Conv2d(middle, outputs, 3, padding=1)
+        self.conv_s = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else None
+
+    def forward(self, features: Tensor, labels: Tensor, noise: Tensor) -> Tensor:
+        embedding = F.relu(self.embed(labels) + self.embed_noise(noise))
+        residual = self.conv_0(F.leaky_relu(self.norm_0(features, embedding), LEAK))
+        residual = self.conv_1(F.leaky_relu(self.norm_1(residual, embedding), LEAK))
+        return residual + (features if self.conv_s is None else self.conv_s(features))
+
+    @property
+    def entry(self) -> nn.Conv2d:
+        """The convolution that listens to the features before."""
+        return self.conv_0
+
+    @property
+    def width(self) -> int:
+        """Channels that leave."""
+        return self.conv_1.out_channels
+
+    @torch.no_grad()
+    def inherit(self, block: "SharedBlock", entering: Tensor, leaving: Tensor) -> None:
+        """Takes over the chosen channels (indices) of a wider block of the same kind."""
+        modulating = block.norm_0.scale_shift.weight, block.norm_1.scale_shift.weight
+        hidden = strongest(torch.cat(modulating), self.embed.out_channels)
+        middle = strongest(block.conv_1.weight, self.conv_0.out_channels)
+        take(self.embed, block.embed, hidden)
+        take(self.embed_noise, block.embed_noise, hidden)
+        self.norm_0.inherit(block.norm_0, entering, hidden)
+        take(self.conv_0, block.conv_0, middle, entering)
+        self.norm_1.inherit(block.norm_1, middle, hidden)
+        take(self.conv_1, block.conv_1, leaving, middle)
+        if self.conv_s is not None and block.conv_s is not None:
+            take(self.conv_s, block.conv_s, leaving, entering)
+
+
+class Spade(nn.Module):
+    """Spatially adaptive normalisation as published (Park et al., CVPR 2019)."""
+
+    def __init__(self, channels: int, condition: int) -> None:
+        super().__init__()
+        self.first_norm = nn.BatchNorm2d(channels, affine=False)
+        self.mlp_shared = nn.Conv2d(condition, SPADE_HIDDEN, 3, padding=1)
+        self.mlp_gamma = nn.Conv2d(SPADE_HIDDEN, channels, 3, padding=1)
+        self.mlp_beta = nn.Conv2d(SPADE_HIDDEN, channels, 3, padding=1)
+
+    def forward(self, features: Tensor, condition: Tensor) -> Tensor:
+        hidden = F.relu(self.mlp_shared(condition))
+        return self.first_norm(features) * (1 + self.mlp_gamma(hidden)) + self.mlp_beta(hidden)
+
+
+class SpadeBlock(nn.Module):
+    """OASIS residual block as published (ICLR 2021)."""
+
+    def __init__(self, inputs: int, outputs: int, condition: int) -> None:
+        super().__init__()
+        middle = min(inputs, outputs)
+        self.norm_0 = Spade(inputs, condition)
+        self.conv_0 = nn.Conv2d(inputs, middle, 3, padding=1)
+        self.norm_1 = Spade(middle, condition)
+        self.conv_1 = nn.Conv2d(middle, outputs, 3, padding=1)
+        self.shortcut = inputs != outputs
+        if self.shortcut:
+            self.norm_s = Spade(inputs, condition)
+            self.conv_s = nn.Conv2d(inputs, outputs, 1, bias=False)
+
+    def forward(self, features: Tensor, labels: Tensor, noise: Tensor) -> Tensor:
+        condition = torch.cat([noise.expand(-1, -1, *labels.shape[2:]), labels], 1)
+        residual = self.conv_0(F.leaky_relu(self.norm_0(features, condition), LEAK))
+        residual = self.conv_1(F.leaky_relu(self.norm_1(residual, condition), LEAK))
+        if self.shortcut:
+            features = self.conv_s(self.norm_s(features, condition))
+        return residual + features
+
+
+class OasisGenerator(nn.Module):
+    """Label map and 3D noise to an image, stage by stage."""
+
+    def __init__(self, config: OasisConfig) -> None:
+        super().__init__()
+        self.config = config
+        shared = config.modulation == "shared"
+        labels = config.label_channels
+        condition = labels + config.noise_channels
+        self.head = nn.Conv2d(condition, config.channels[0], 3, padding=1)
+        if shared:
+            # The same street looks different at its left, right and far end; without a sense of
+            # place the walls of a wide house repeat one pattern.
+            self.place = nn.Parameter(torch.zeros(1, config.channels[0], *config.stage_size(0)))
+        self.blocks = nn.ModuleList(
+            SharedBlock(inputs, outputs, labels, config.noise_channels, config.hidden[stage])
+            if shared
+            else SpadeBlock(inputs, outputs, condition)
+            for stage, (inputs, outputs) in enumerate(
+                zip(config.channels, config.channels[1:], strict=False)
+            )
+        )
+        self.to_rgb = nn.Conv2d(config.channels[-1], 3, 3, padding=1)
+
+    @property
+    def stages(self) -> int:
+        return self.config.stages
+
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        """Channels of the features that leave each stage."""
+        return self.config.channels[1:]
+
+    def branch(self, exit_config: ExitConfig, guide_channels: int) -> "OasisBranch":
+        return OasisBranch(self.config, exit_config, guide_channels)
+
+    def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
+        """Class shares at a quarter of the image's size, and the noise, averaged over the image."""
+        return condition.labels[-2], condition.noise.mean((2, 3))
+
+    def predictor_shape(self) -> tuple[int, int]:
+        return self.config.label_channels, self.config.noise_channels
+
+    def condition(self, label_map: Tensor, noise: Tensor) -> Condition:
+        """Prepares what the stages share.
+
+        Args:
+            label_map: class ids, integer (batch, height, width), 0 ≤ id < classes.
+            noise: (batch, noise channels) or (batch, noise channels, h, w), standard normal.
+        """
+        shared = self.config.modulation == "shared"
+        cells = _one_hot_cells(label_map, self.config.classes, noise.dtype, coordinates=shared)
+        if shared:
+            levels = _shares(cells, self.config.classes, self.config.stages - 1)
+            labels = tuple(_with_coordinates(level) for level in levels)
+        else:
+            one_hot = _unfolded(cells)
+            sizes = [self.config.stage_size(stage) for stage in range(self.config.stages - 1)]
+            labels = tuple(F.interpolate(one_hot, size=size, mode="nearest") for size in sizes)
+        return Condition(labels, cells, noise if noise.dim() == 4 else noise[:, :, None, None])
+
+    def stage(self, index: int, features: Tensor | None, condition: Condition) -> Tensor:
+        """Runs stage ``index`` (0-based) on what the stage before returned (None for the first)."""
+        labels = condition.labels_at(index)
+        noise = condition.noise_for(labels)
+        if features is None:
+            features = self._enter(labels, noise)
+        else:
+            features = F.interpolate(features, scale_factor=2, mode="nearest")
+        return self.blocks[index](features, labels, noise)
+
+    def _enter(self, labels: Tensor, noise: Tensor) -> Tensor:
+        noise = noise.expand(-1, -1, *labels.shape[2:])
+        if self.config.modulation == "spade":
+            return self.head(torch.cat([noise, labels], 1))
+        return self.head(torch.cat([labels, noise], 1)) + self.place
+
+    def to_image(self, features: Tensor, condition: Condition) -> Tensor:
+        """Features of the last stage to an image in [-1, 1], (batch, 3, height, width)."""
+        return torch.tanh(self.to_rgb(F.leaky_relu(features, LEAK)))
+
+    def example_inputs(self, *, encoded: bool = True) -> tuple[Tensor, Tensor]:
+        """An empty label map and no noise; nothing can be read ahead."""
+        label_map = torch.zeros(1, self.config.height, self.config.width, dtype=torch.long)
+        return label_map, torch.zeros(1, self.config.noise_channels)
+
+    def forward(self, label_map: Tensor, noise: Tensor) -> Tensor:
+        condition, features = self.condition(label_map, noise), None
+        for index in range(self.config.stages):
+            features = self.stage(index, features, condition)
+        assert features is not None
+        return self.to_image(features, condition)
+
+
+_: type[Trunk] = OasisGenerator
+
+
+class OasisBranch(Branch):
+    """A lighter copy of the remaining stages (FIANCEE, arXiv 2304.10306).
+
+    The trunk's features, joined with the guide, pass a 1x1 convolution to the branch's width,
+    then the thin stages up to half the image's size; the last doubling is a pixel shuffle,
+    since thin layers at full resolution cost more time than their MACs say.
+    """
+
+    def __init__(self, config: OasisConfig, exit_config: ExitConfig, guide_channels: int) -> None:
+        super().__init__(guide_channels)
+        self.first = exit_config.stage
+        scale = exit_config.scale_factor
+        channels = [thinner(c, scale) for c in config.channels[self.first : -1]]
+        self.join = nn.Conv2d(config.channels[self.first] + guide_channels, channels[0], 1)
+        labels = config.label_channels
+        embedding = config.hidden or (SPADE_HIDDEN,) * config.stages
+        hidden = [thinner(h, scale**0.5) for h in embedding[self.first : -1]]
+        self.blocks = nn.ModuleList(
+            SharedBlock(inputs, outputs, labels, config.noise_channels, width)
+            for inputs, outputs, width in zip(channels[:-1], channels[1:], hidden, strict=True)
+        )
+        self.to_rgb = nn.Conv2d(channels[-1] + labels * 4, 12, 3, padding=1)
+
+    def forward(self, features: Tensor, condition: Condition, guide: Tensor | None) -> Tensor:
+        features = self.join(self.with_guide(features, guide))
+        for stage, block in enumerate(self.blocks, self.first):
+            features = F.interpolate(features, scale_factor=2, mode="nearest")
+            labels = condition.labels[stage]
+            features = block(features, labels, condition.noise_for(labels))
+        # The map's own pixels, folded to half size, keep edges where they were drawn.
+        pixels = self.to_rgb(torch.cat([F.leaky_relu(features, LEAK), condition.cells], 1))
+        return torch.tanh(F.pixel_shuffle(pixels, 2))
+
+    def inherit(self, trunk: OasisGenerator) -> None:
+        """Starts from the trunk's later stages; a SPADE trunk's have another form, and stay out."""
+        if isinstance(trunk.blocks[0], SharedBlock):
+            inherit_stages(self.join, list(self.blocks), list(trunk.blocks[self.first :]))
+
+
+def _one_hot_cells(
+    label_map: Tensor, classes: int, dtype: torch.dtype, *, coordinates: bool
+) -> Tensor:
+    """Class ids (batch, height, width) one-hot, each 2x2 cell's pixels one after another in the
+    channels, at half the size and channels last in memory; with ``coordinates`` y and x follow
+    each pixel's classes.
+
+    ``F.one_hot`` checks every pixel and fills 64-bit integers, and ``F.pixel_unshuffle`` copies
+    between layouts: together they took half of a cheap exit's time.
+    """
+    batch, height, width = label_map.shape
+    length = classes + 2 * coordinates
+    ids = _cells(label_map).long().unsqueeze(-1)
+    cells = torch.zeros(*ids.shape[:-1], length, dtype=dtype, device=label_map.device)
+    cells.scatter_(-1, ids, 1)
+    if coordinates:
+        y, x = _axes(height, width, cells)
+        cells[..., classes] = _cells(y.expand(1, -1, width))
+        cells[..., classes + 1] = _cells(x.expand(1, height, -1))
+    return cells.reshape(batch, height // 2, width // 2, 4 * length).permute(0, 3, 1, 2)
+
+
+def _cells(maps: Tensor) -> Tensor:
+    """(batch, height, width) as (batch, height / 2, width / 2, 4)."""
+    batch, height, width = maps.shape
+    pairs = maps.reshape(batch, height // 2, 2, width // 2, 2).transpose(2, 3)
+    return pairs.reshape(batch, height // 2, width // 2, 4)
+
+
+def _unfolded(cells: Tensor) -> Tensor:
+    """Undoes the folding of ``_one_hot_cells``: (batch, channels, height, width)."""
+    batch, channels, height, width = cells.shape
+    rows = cells.permute(0, 2, 3, 1).reshape(batch, height, width, 2, channels // 2)
+    whole = rows.transpose(2, 3).reshape(batch, 2 * height, 2 * width, channels // 4)
+    return whole.permute(0, 3, 1, 2)
+
+
+def _shares(cells: Tensor, classes: int, levels: int) -> list[Tensor]:
+    """Class shares per cell, coarse to fine: a pole thinner than a cell still shows in it."""
+    shares = cells.unflatten(1, (4, -1))[:, :, :classes].mean(1)
+    pyramid = [shares.contiguous(memory_format=torch.channels_last)]
+    for _ in range(levels - 1):
+        batch, channels, height, width = pyramid[-1].shape
+        rows = pyramid[-1].permute(0, 2, 3, 1)
+        quarters = rows.reshape(batch, height // 2, 2, width // 2, 2, channels)
+        pyramid.append(quarters.mean((2, 4)).permute(0, 3, 1, 2))
+    return pyramid[::-1]
+
+
+def _axes(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """y (height, 1) and x (1, width), each from -1 to 1."""
+    y = torch.linspace(-1, 1, height, device=like.device, dtype=like.dtype)
+    x = torch.linspace(-1, 1, width, device=like.device, dtype=like.dtype)
+    return y[:, None], x[None]
+
+
+def _with_coordinates(labels: Tensor) -> Tensor:
+    batch, _, height, width = labels.shape
+    y, x = (axis.expand(batch, 1, height, width) for axis in _axes(height, width, labels))
+    return torch.cat([labels, y, x], 1).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,243 @@
+"""How good images are beside real photographs of the same scenes: LPIPS, KID and mIoU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.families.label_maps.judging.segmenter import IGNORED, Segmenter
+
+if TYPE_CHECKING:
+    from fiancee_hub.families.label_maps.training.photographs import DataFolder
+
+BATCH = 8
+"""Images in memory as features at a time."""
+
+
+class PhotoQuality:
+    """Scores images against the photographs and label maps that they should match.
+
+    What depends on the photographs alone is computed once, so that one instance can score full
+    depth and what is delivered at each budget.
+    """
+
+    def __init__(
+        self,
+        photos: Tensor,
+        label_maps: Tensor,
+        segmenter: Segmenter,
+        perceptual: PerceptualDistance,
+        *,
+        other_photos: Tensor | None = None,
+    ) -> None:
+        """Prepares the photographs' side.
+
+        Args:
+            photos: uint8 (n, 3, height, width) or float in [-1, 1].
+            label_maps: class ids (n, height, width) of the same pictures.
+            segmenter: the judge of mIoU.
+            perceptual: LPIPS, whose AlexNet also gives the features of KID.
+            other_photos: photographs of other drives; their KID to ``photos`` is the level that
+                real pictures reach.
+        """
+        self.photos, self.segmenter, self.perceptual = photos, segmenter, perceptual
+        self.targets = segmenter.config.target_of(label_maps)
+        self.features = pooled_features(perceptual, photos)
+        self.of_photos = self._segmentation(photos)
+        self.level: dict[str, float] = {}
+        if other_photos is not None:
+            mean, std = kid(pooled_features(perceptual, other_photos), self.features)
+            self.level = {"kid_other_photos": mean, "kid_other_photos_std": std}
+
+    @classmethod
+    def of_folder(
+        cls,
+        data: DataFolder,
+        size: tuple[int, int],
+        segmenter: Segmenter,
+        perceptual: PerceptualDistance,
+        *,
+        split: str = "test",
+        other_split: str = "photos",
+    ) -> PhotoQuality:
+        """Reads the photographs and label maps of ``split`` at ``size`` (height, width).
+
+        Raises:
+            DataError: the folder lacks a split or one of its photographs or label maps.
+        """
+        for name in (split, other_split):
+            _check_files(data, name)
+        return cls(
+            data.images(split, size),
+            data.label_maps(split, size),
+            segmenter,
+            perceptual,
+            other_photos=data.images(other_split, size),
+        )
+
+    def score(self, images: Tensor) -> dict[str, Any]:
+        """Scores images (n, 3, height, width), uint8 or in [-1, 1], one for each photograph.
+
+        Returns:
+            ``lpips_to_photo``; ``kid`` and ``kid_std``; ``miou`` and ``iou`` by class;
+            ``miou_real_photos`` and ``iou_real_photos``, the segmenter's scores on the photographs
+            themselves; ``kid_other_photos`` and its std where other photographs were given.
+        """
+        mean, std = kid(pooled_features(self.perceptual, images), self.features)
+        scores = self._segmentation(images)
+        return {
+            "lpips_to_photo": mean_lpips(self.perceptual, images, self.photos),
+            "kid": mean,
+            "kid_std": std,
+            **self.level,
+            "miou": scores["miou"],
+            "miou_real_photos": self.of_photos["miou"],
+            "iou": scores["iou"],
+            "iou_real_photos": self.of_photos["iou"],
+        }
+
+    def _segmentation(self, images: Tensor) -> dict[str, Any]:
+        predicted = predict(self.segmenter, images)
+        return segmentation_scores(predicted, self.targets, self.segmenter.config.classes)
+
+
+def signed(images: Tensor) -> Tensor:
+    """uint8 or [-1, 1] images as float in [-1, 1]."""
+    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images.float()
+
+
+@torch.no_grad()
+def mean_lpips(perceptual: PerceptualDistance, images: Tensor, photos: Tensor) -> float:
+    """Mean LPIPS between two equally long sets of images, uint8 or in [-1, 1]."""
+    pairs = zip(torch.split(images, BATCH), torch.split(photos, BATCH), strict=True)
+    return float(torch.cat([perceptual(signed(a), signed(b)) for a, b in pairs]).mean())
+
+
+@torch.no_grad()
+def pooled_features(perceptual: PerceptualDistance, images: Tensor) -> Tensor:
+    """The features of KID: AlexNet's fifth convolution after its ReLU, averaged over the image.
+
+    They are not scaled to unit length. KID figures are comparable only between equal features
+    and equal image sizes: these are not the Inception features of the literature.
+
+    Args:
+        perceptual: LPIPS, for its AlexNet (ImageNet weights) and its input scaling.
+        images: (n, 3, height, width), uint8 or in [-1, 1].
+
+    Returns:
+        (n, 256) float32.
+    """
+    network = perceptual.lpips
+    levels = [
+        network.net.forward(network.scaling_layer(signed(batch)))[-1]
+        for batch in torch.split(images, BATCH)
+    ]
+    return torch.cat([level.float().mean((2, 3)) for level in levels])
+
+
+def kid(
+    first: Tensor,
+    second: Tensor,
+    *,
+    subsets: int = 100,
+    subset_size: int = 100,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Kernel inception distance (Binkowski et al., ICLR 2018): squared MMD, unbiased.
+
+    The kernel is (x·y / dimensions + 1)³. Unbiased means that equal distributions give 0 on
+    average, so slightly negative values occur.
+
+    Args:
+        first: features (n, dimensions).
+        second: features (m, dimensions).
+        subsets: how many random subsets, drawn without replacement, to average over.
+        subset_size: rows of each set in a subset; fewer where a set is smaller.
+        seed: of the subsets.
+
+    Returns:
+        Mean and standard deviation over the subsets.
+
+    Raises:
+        ValueError: a set has fewer than two rows.
+    """
+    if min(len(first), len(second)) < 2:
+        raise ValueError("KID needs at least two images on each side")
+    generator = torch.Generator().manual_seed(seed)
+    size = min(subset_size, len(first), len(second))
+    kernels = _kernel(first, first), _kernel(second, second), _kernel(first, second)
+    estimates = []
+    for _ in range(subsets):
+        rows = torch.randperm(len(first), generator=generator)[:size]
+        columns = torch.randperm(len(second), generator=generator)[:size]
+        estimates.append(_squared_mmd(kernels, rows, columns))
+    values = torch.stack(estimates)
+    return float(values.mean()), float(values.std(correction=0))
+
+
+def _kernel(first: Tensor, second: Tensor) -> Tensor:
+    return (first.double() @ second.double().T / first.shape[1] + 1) ** 3
+
+
+def _squared_mmd(kernels: tuple[Tensor, Tensor, Tensor], rows: Tensor, columns: Tensor) -> Tensor:
+    within_first, within_second, across = kernels
+    pairs = len(rows) * (len(rows) - 1)
+    first = within_first[rows][:, rows]
+    second = within_second[columns][:, columns]
+    within = first.sum() - first.trace() + second.sum() - second.trace()
+    return within / pairs - 2 * across[rows][:, columns].mean()
+
+
+def predict(segmenter: Segmenter, images: Tensor) -> Tensor:
+    """The segmenter's classes uint8 (n, height, width) of images, uint8 or in [-1, 1]."""
+    batches = [segmenter.predict(signed(batch)) for batch in torch.split(images, BATCH)]
+    return torch.cat(batches)
+
+
+def confusion_matrix(predicted: Tensor, labels: Tensor, classes: int, unknown: int) -> Tensor:
+    """Pixel counts (classes, classes): true class by row, predicted class by column.
+
+    Args:
+        predicted: class ids of any shape, all below ``classes``.
+        labels: true class ids of the same shape.
+        classes: number of classes.
+        unknown: label that is not counted.
+    """
+    known = labels != unknown
+    cells = labels[known].long() * classes + predicted[known].long()
+    return torch.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+
+def class_iou(confusion: Tensor) -> Tensor:
+    """Intersection over union (classes,) of each class; NaN for those that no label has."""
+    hits, labelled = confusion.diag().double(), confusion.sum(1)
+    return torch.where(labelled > 0, hits / (labelled + confusion.sum(0) - hits), torch.nan)
+
+
+def mean_iou(confusion: Tensor) -> float:
+    """Mean intersection over union of the classes that the labels have."""
+    return float(class_iou(confusion).nanmean())
+
+
+def segmentation_scores(
+    predicted: Tensor, targets: Tensor, classes: Sequence[str]
+) -> dict[str, Any]:
+    """``miou``, ``iou`` by class name (None for a class without labels) and pixel ``accuracy``."""
+    confusion = confusion_matrix(predicted, targets, len(classes), IGNORED)
+    values = class_iou(confusion).tolist()
+    by_class = {n: None if v != v else v for n, v in zip(classes, values, strict=True)}
+    accuracy = float(confusion.diag().sum() / confusion.sum())
+    return {"miou": mean_iou(confusion), "iou": by_class, "accuracy": accuracy}
+
+
+def _check_files(data: DataFolder, split: str) -> None:
+    for name in data.names(split):
+        for path in (Path("images") / f"{name}.jpg", Path("labels") / f"{name}.png"):
+            if not (data.root / path).is_file():
+                raise DataError(f"{data.root / path} is missing: run `train prepare` again")

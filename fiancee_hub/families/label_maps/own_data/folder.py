@@ -1,0 +1,190 @@
+"""One's own photographs and label maps, brought into the layout that training reads.
+
+They are cut and shrunk to the size that training loads them at, so a large data set is decoded
+once and what is left fits on a fast disk.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+from accelerate import Accelerator
+from PIL import Image
+from tqdm import tqdm
+
+from fiancee_hub.core.errors import DataError, InputError
+from fiancee_hub.core.pictures import decoding, upright
+from fiancee_hub.families.label_maps.own_data.labels import Ids, LabelReader
+from fiancee_hub.families.label_maps.own_data.layout import (
+    IMAGES,
+    LABELS,
+    SPLITS,
+    OwnLayout,
+    Pair,
+    read_layout,
+)
+from fiancee_hub.families.label_maps.training.class_table import TABLE, read_json
+from fiancee_hub.families.label_maps.training.photographs import enlarged, landscape
+
+logger = logging.getLogger(__name__)
+
+SOURCE = "source.json"
+"""What a prepared folder was made from."""
+
+MOST_CALIBRATING = 2000
+FEWEST_CALIBRATING = 22
+"""With fewer, not even a router that never misses passes the test (0.9 ** 22 < 0.1)."""
+
+SHRINK = 32
+"""Sides of the pictures are multiples of this."""
+
+SMALLEST, LARGEST = 64, 2048
+QUALITY = 95
+
+
+def prepare_own(
+    root: Path, target: Path, accelerator: Accelerator, size: tuple[int, int]
+) -> dict[str, int]:
+    """Writes the prepared form of a folder that ``own_layout`` describes; goes on where it stopped.
+
+    Every process of a distributed run takes its share of the pictures.
+
+    Args:
+        root: the folder.
+        target: folder to write.
+        accelerator: of the run.
+        size: height and width of the pictures to make.
+
+    Returns:
+        Number of names in each split.
+
+    Raises:
+        DataError, InputError: naming the file that is wrong, or ``target`` holds other data.
+    """
+    check_size(size)
+    layout = read_layout(root)
+    found = layout.splits()
+    splits = {"photos": found["train"], "maps": found["train"], "calibration-val": _some(found)}
+    digest = _digest(layout, splits, size)
+    if accelerator.is_main_process:
+        _begin(target, digest)
+    accelerator.wait_for_everyone()
+    _check_source(target, digest)
+    if not (target / SPLITS / "photos.txt").is_file():
+        pairs = splits["photos"] + splits["calibration-val"]
+        _write_share(pairs, layout, target, size, accelerator)
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            _finish(target, layout, splits, size)
+        accelerator.wait_for_everyone()
+    return {split: len(pairs) for split, pairs in splits.items()}
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raises an InputError if pictures of that height and width cannot be made."""
+    if any(side % SHRINK or not SMALLEST <= side <= LARGEST for side in size):
+        raise InputError(
+            f"size {size[0]}x{size[1]} does not fit: give multiples of {SHRINK} from {SMALLEST} "
+            f"to {LARGEST}"
+        )
+
+
+def _some(found: dict[str, list[Pair]]) -> list[Pair]:
+    """Evenly spread over the pairs that calibrate; more than enough would only take time."""
+    val = found["val"]
+    picks = np.linspace(0, len(val) - 1, min(len(val), MOST_CALIBRATING)).round().astype(int)
+    return [val[pick] for pick in picks]
+
+
+def _digest(layout: OwnLayout, splits: dict[str, list[Pair]], size: tuple[int, int]) -> str:
+    names = {split: [pair.name for pair in pairs] for split, pairs in splits.items()}
+    ids = sorted((layout.label_ids or {}).items())
+    content = json.dumps([layout.table.to_json(), ids, names, size])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _begin(target: Path, digest: str) -> None:
+    for folder in (IMAGES, LABELS, SPLITS):
+        (target / folder).mkdir(parents=True, exist_ok=True)
+    if not (target / SOURCE).is_file():
+        (target / SOURCE).write_text(json.dumps({"sha256": digest}) + "\n")
+
+
+def _check_source(target: Path, digest: str) -> None:
+    if read_json(target / SOURCE) != {"sha256": digest}:
+        raise DataError(
+            f"{target} was prepared from other pictures, classes or another size: choose another "
+            "run folder, or remove this one"
+        )
+
+
+def _write_share(
+    pairs: list[Pair],
+    layout: OwnLayout,
+    target: Path,
+    size: tuple[int, int],
+    accelerator: Accelerator,
+) -> None:
+    read = LabelReader(layout.table, layout.label_ids)
+    share = pairs[accelerator.process_index :: accelerator.num_processes]
+    for pair in tqdm(share, desc="pictures", disable=not accelerator.is_main_process):
+        label = target / LABELS / f"{pair.name}.png"
+        if label.is_file():
+            continue
+        image, ids = _read(pair, read)
+        _save(image, size, target / IMAGES / f"{pair.name}.jpg")
+        _save(Image.fromarray(ids), size, label)
+
+
+def _read(pair: Pair, read: LabelReader) -> tuple[Image.Image, Ids]:
+    ids = read(pair.label)
+    with (
+        decoding(str(pair.image), "replace the file or take it out"),
+        Image.open(pair.image) as picture,
+    ):
+        picture.load()
+        turned, _ = upright(picture)
+    # Some data sets label the picture as it is stored, others as its EXIF data turns it.
+    for candidate in (turned, picture):
+        if candidate.size == ids.shape[::-1]:
+            return candidate.convert("RGB"), ids
+    raise DataError(
+        f"{pair.image} is {turned.width}x{turned.height}, its label map {pair.label} "
+        f"{ids.shape[1]}x{ids.shape[0]}: give both one size"
+    )
+
+
+def _save(picture: Image.Image, size: tuple[int, int], path: Path) -> None:
+    """Writes a picture at the size that crops of ``size`` are drawn from, at once or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    cut, larger = landscape(picture, size), enlarged(size)[::-1]
+    if path.suffix == ".jpg":
+        cut.resize(larger, Image.Resampling.LANCZOS).save(partial, "JPEG", quality=QUALITY)
+    else:
+        cut.resize(larger, Image.Resampling.NEAREST).save(partial, "PNG")
+    os.replace(partial, path)
+
+
+def _finish(
+    target: Path, layout: OwnLayout, splits: dict[str, list[Pair]], size: tuple[int, int]
+) -> None:
+    table = dataclasses.replace(layout.table, size=size)
+    (target / TABLE).write_text(table.to_json())
+    # The list of photographs comes last: it marks the folder as complete.
+    for split, pairs in reversed(splits.items()):
+        path = target / SPLITS / f"{split}.txt"
+        path.write_text("".join(f"{pair.name}\n" for pair in pairs))
+        logger.info("%s: %d", split, len(pairs))
+    few = len(splits["calibration-val"])
+    if few < FEWEST_CALIBRATING:
+        logger.warning(
+            "too few maps to calibrate on (%d) for any promise: below %d the router always takes "
+            "full depth",
+            few,
+            FEWEST_CALIBRATING,
+        )

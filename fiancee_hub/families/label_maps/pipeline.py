@@ -1,0 +1,243 @@
+"""Streets: label map in, street photograph out."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.exits import Progress, join, select
+from fiancee_hub.core.grouping import grouped
+from fiancee_hub.core.router import check_budget, route
+from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.reading import CAMVID_ALIASES, LabelMap, read_label_map
+from fiancee_hub.pipeline import (
+    Comparison,
+    FianceePipeline,
+    Rendering,
+    Result,
+    compare,
+    to_picture,
+)
+
+MAX_SEED = 2**63 - 1
+
+WAITING = 4
+"""Batches of maps that may wait for others of their exit: what is kept of each is as large as its
+one-hot form."""
+
+Key = TypeVar("Key")
+
+
+class StreetsPipeline(FianceePipeline):
+    """Label map in, street photograph out, by the cheapest exit that keeps an LPIPS budget."""
+
+    def read(self, label_map: Any) -> LabelMap:
+        """A label map of the model's size from an array, a picture or a path."""
+        return read_label_map(label_map, self.config.classes, self.size, aliases=CAMVID_ALIASES)
+
+    @torch.inference_mode()
+    def prepare(self, label_map: Any, *, seed: int = 0) -> Rendering:
+        """Reads an input and asks the predictor; exits are then rendered on demand.
+
+        Args:
+            label_map: class ids (height, width), a palette or RGB picture, or a path.
+            seed: of the noise, 0 … 2**63 − 1.
+
+        Raises:
+            InputError: the map or the seed cannot be used.
+        """
+        read = self._as_read(label_map)
+        ids = torch.from_numpy(np.array(read.ids))[None]
+        progress = self.model.start(ids, self.noise([seed]))
+        return Rendering(self, progress, seed, read.notes)
+
+    def noise(self, seeds: Iterable[int]) -> Tensor:
+        """Noise (batch, noise channels), each row from its own seed."""
+        shape = self.config.generator
+        assert isinstance(shape, OasisConfig)
+        rows = []
+        for seed in seeds:
+            if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+                raise InputError(f"seed must be a whole number, not {type(seed).__name__}")
+            if not 0 <= seed <= MAX_SEED:
+                raise InputError(f"seed {seed} is out of range: give 0 to {MAX_SEED}")
+            rows.append(
+                torch.randn(
+                    shape.noise_channels, generator=torch.Generator().manual_seed(int(seed))
+                )
+            )
+        return torch.stack(rows)
+
+    def __call__(
+        self, label_map: Any, *, budget: float = 0.1, seed: int = 0, exit: int | None = None
+    ) -> Result:
+        """Renders one input by the cheapest exit that keeps the budget.
+
+        Args:
+            label_map: class ids (height, width), a palette or RGB picture, or a path.
+            budget: LPIPS to full depth, 0 to 1.
+            seed: of the noise.
+            exit: render this exit whatever the budget.
+
+        Raises:
+            InputError: an argument cannot be used; the message says what to do.
+        """
+        check_budget(budget)
+        rendering = self.prepare(label_map, seed=seed)
+        return rendering.deliver(budget) if exit is None else rendering.result(exit)
+
+    def compare(self, label_map: Any, *, budget: float = 0.1, seed: int = 0) -> Comparison:
+        """The early result beside full depth, with their true LPIPS (needs ``lpips``)."""
+        check_budget(budget)
+        rendering = self.prepare(label_map, seed=seed)
+        return compare(rendering, budget)
+
+    def generate_batch(
+        self,
+        label_maps: Sequence[Any],
+        *,
+        budget: float = 0.1,
+        seeds: Sequence[int] | None = None,
+        exit: int | None = None,
+        batch_size: int = 8,
+    ) -> list[Result]:
+        """Routes every map on its own, then runs the maps of one exit together.
+
+        Sums run in another order in a batch: a channel of a pixel may lie one grey level off what
+        a single call gives.
+
+        Args:
+            label_maps: any that ``__call__`` takes.
+            budget: LPIPS.
+            seeds: one for each map; 0, 1, 2 … if left out.
+            exit: render this exit whatever the budget.
+            batch_size: maps that go through the model at once.
+
+        Raises:
+            InputError: an argument cannot be used; the message says what to do.
+        """
+        seeds = list(range(len(label_maps))) if seeds is None else list(seeds)
+        if len(seeds) != len(label_maps):
+            raise InputError(f"{len(label_maps)} maps but {len(seeds)} seeds: give one for each")
+        items = zip(range(len(seeds)), label_maps, seeds, strict=True)
+        found = dict(self.stream(items, budget=budget, exit=exit, batch_size=batch_size))
+        return [found[place] for place in range(len(seeds))]
+
+    def stream(
+        self,
+        items: Iterable[tuple[Key, Any, int]],
+        *,
+        budget: float = 0.1,
+        exit: int | None = None,
+        batch_size: int = 8,
+    ) -> Iterator[tuple[Key, Result]]:
+        """Any number of maps, in bounded memory: what ``generate_batch`` does, as results come.
+
+        Args:
+            items: a key of your choice, any map that ``__call__`` takes, and its seed.
+            budget: LPIPS.
+            exit: render this exit whatever the budget.
+            batch_size: maps that go through the model at once; at most ``WAITING`` times as many
+                wait until those of their exit fill a batch.
+
+        Returns:
+            each key with its result, in the order in which batches fill.
+
+        Raises:
+            InputError: an argument cannot be used, at once; an item, when it is its turn.
+        """
+        check_budget(budget)
+        if exit is not None:
+            self.check_exit(exit)
+        if batch_size < 1:
+            raise InputError(f"batch_size {batch_size} is out of range: give 1 or more")
+        routed = self._routed(iter(items), budget, exit, batch_size)
+        groups = grouped(routed, attrgetter("exit"), batch_size, WAITING * batch_size)
+        return (pair for group in groups for pair in self._rendered(group, paid=exit is None))
+
+    def _routed(
+        self, items: Iterator[tuple[Key, Any, int]], budget: float, exit: int | None, size: int
+    ) -> Iterator["_Routed[Key]"]:
+        while chunk := list(islice(items, size)):
+            maps = [self._as_read(label_map) for _, label_map, _ in chunk]
+            yield from self._route(chunk, maps, budget, exit)
+
+    def _as_read(self, label_map: Any) -> LabelMap:
+        return label_map if isinstance(label_map, LabelMap) else self.read(label_map)
+
+    @torch.inference_mode()
+    def _route(
+        self,
+        chunk: Sequence[tuple[Key, Any, int]],
+        maps: Sequence[LabelMap],
+        budget: float,
+        exit: int | None,
+    ) -> list["_Routed[Key]"]:
+        """The exit of every map of a batch: what the router says, or ``exit``."""
+        ids = torch.from_numpy(np.stack([read.ids for read in maps]))
+        progress = self.model.start(ids, self.noise([seed for _, _, seed in chunk]))
+        started = time.perf_counter()
+        prediction = self.model.predict(progress)
+        seconds = (time.perf_counter() - started) / len(maps) if exit is None else 0.0
+        mean, spread = prediction.mean.numpy(), prediction.spread.numpy()
+        exits = route(mean, spread, budget, self.config.calibration)
+        if exit is not None:
+            exits = np.full_like(exits, exit)
+        predicted = np.concatenate([mean, np.zeros((len(mean), 1))], 1)
+        return [
+            _Routed(
+                key=key,
+                progress=select(progress, torch.tensor([row])),
+                exit=int(exits[row]),
+                predicted_lpips=float(predicted[row, exits[row] - 1]),
+                seconds=seconds,
+                seed=seed,
+                notes=maps[row].notes,
+            )
+            for row, (key, _, seed) in enumerate(chunk)
+        ]
+
+    @torch.inference_mode()
+    def _rendered(self, group: Sequence["_Routed[Key]"], *, paid: bool) -> list[tuple[Key, Result]]:
+        """Results of maps of one exit; where the caller chose it, the predictor is not paid."""
+        exit_index, costs = group[0].exit, self.config.costs
+        started = time.perf_counter()
+        images, _ = self.model.render(join([item.progress for item in group]), exit_index)
+        seconds = (time.perf_counter() - started) / len(group)
+        macs = costs.routed(exit_index) if paid else costs.exits[exit_index - 1]
+        return [
+            (
+                item.key,
+                Result(
+                    image=to_picture(image),
+                    exit=exit_index,
+                    predicted_lpips=item.predicted_lpips,
+                    macs=macs,
+                    saving=1 - macs / costs.full_depth,
+                    milliseconds=1000 * (item.seconds + seconds),
+                    seed=item.seed,
+                    notes=item.notes,
+                ),
+            )
+            for item, image in zip(group, images, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class _Routed(Generic[Key]):
+    """A map on its way to the next batch of its exit."""
+
+    key: Key
+    progress: Progress
+    exit: int
+    predicted_lpips: float
+    seconds: float
+    seed: int
+    notes: tuple[str, ...]

@@ -1,0 +1,112 @@
+"""Photographs and label maps in memory, and the batches drawn from them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fiancee_hub.core.errors import DataError
+from fiancee_hub.families.label_maps.reading import ClassEntry
+from fiancee_hub.families.label_maps.training.class_table import TABLE, ClassTable, read_table
+
+CROP_MARGIN = 1.08
+"""Pictures are loaded this much larger than the output, for random crops."""
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """A folder in the layout that ``training.prepare`` documents."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        if not (self.root / TABLE).is_file():
+            raise DataError(f"{self.root} has no {TABLE}: run `train prepare` first")
+
+    @property
+    def table(self) -> ClassTable:
+        return read_table(self.root / TABLE)
+
+    @property
+    def classes(self) -> tuple[ClassEntry, ...]:
+        return self.table.entries
+
+    def names(self, split: str) -> list[str]:
+        path = self.root / "splits" / f"{split}.txt"
+        if not path.is_file():
+            raise DataError(f"{path} is missing")
+        return path.read_text(encoding="utf-8").splitlines()
+
+    def splits(self, prefix: str) -> list[str]:
+        """Names of the splits that start with ``prefix``, sorted."""
+        return sorted(path.stem for path in (self.root / "splits").glob(f"{prefix}*.txt"))
+
+    def label_maps(self, split: str, size: tuple[int, int]) -> Tensor:
+        """Class ids of a split, uint8 (n, height, width), resized by nearest class."""
+        names = self.names(split)
+        found = torch.empty(len(names), *size, dtype=torch.uint8)
+        for place, name in zip(found, names, strict=True):
+            place.copy_(self._label_map(name, size))
+        return found
+
+    def images(self, split: str, size: tuple[int, int]) -> Tensor:
+        """Photographs of a split, uint8 (n, 3, height, width)."""
+        names = self.names(split)
+        # Filled row by row: a large data set must fit into memory once, not twice.
+        found = torch.empty(len(names), 3, *size, dtype=torch.uint8)
+        for place, name in zip(found, names, strict=True):
+            place.copy_(self._image(name, size))
+        return found
+
+    def _label_map(self, name: str, size: tuple[int, int]) -> Tensor:
+        with Image.open(self.root / "labels" / f"{name}.png") as image:
+            resized = landscape(image, size).resize(size[::-1], Image.Resampling.NEAREST)
+        return torch.from_numpy(np.array(resized, np.uint8))
+
+    def _image(self, name: str, size: tuple[int, int]) -> Tensor:
+        with Image.open(self.root / "images" / f"{name}.jpg") as image:
+            cut = landscape(image.convert("RGB"), size)
+            resized = cut.resize(size[::-1], Image.Resampling.LANCZOS)
+        return torch.from_numpy(np.array(resized, np.uint8)).permute(2, 0, 1)
+
+
+def landscape(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The lower middle of a picture, cut to the aspect of ``size`` (height, width)."""
+    aspect = size[1] / size[0]
+    width = max(1, min(image.width, round(image.height * aspect)))
+    height = max(1, min(image.height, round(image.width / aspect)))
+    left, top = (image.width - width) // 2, round((image.height - height) * 0.7)
+    return image.crop((left, top, left + width, top + height))
+
+
+def enlarged(size: tuple[int, int]) -> tuple[int, int]:
+    """The size that pictures are loaded at when crops of ``size`` are drawn from them."""
+    return round(size[0] * CROP_MARGIN), round(size[1] * CROP_MARGIN)
+
+
+def random_crops(
+    tensors: tuple[Tensor, ...], size: tuple[int, int], generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """The same random window and flip of every tensor (…, height, width), one for each item."""
+    height, width = size
+    crops: list[list[Tensor]] = [[] for _ in tensors]
+    for item in zip(*tensors, strict=True):
+        top = _randint(item[0].shape[-2] - height, generator)
+        left = _randint(item[0].shape[-1] - width, generator)
+        flip = _randint(1, generator)
+        for crop, tensor in zip(crops, item, strict=True):
+            window = tensor[..., top : top + height, left : left + width]
+            crop.append(window.flip(-1) if flip else window)
+    return tuple(torch.stack(crop) for crop in crops)
+
+
+def _randint(highest: int, generator: torch.Generator) -> int:
+    return int(torch.randint(highest + 1, (), generator=generator))
+
+
+def to_signed(images: Tensor) -> Tensor:
+    """uint8 images to float in [-1, 1], channels last in memory."""
+    return (images.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,104 @@
+"""Streets: label maps and noise."""
+
+from dataclasses import dataclass, field
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.shapes import STREETS, Recipe
+from fiancee_hub.families.label_maps.training.backbone import BackbonePhase
+from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
+from fiancee_hub.families.label_maps.training.photographs import DataFolder
+from fiancee_hub.hub.config import CheckpointConfig, untrained
+from fiancee_hub.training import pictures
+from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings
+from fiancee_hub.training.discriminator import class_weights
+from fiancee_hub.training.task import Inputs, Task
+
+DRAWN = 300
+DRAWN_SEED = 900_000
+"""Drawings for calibration start here; training draws its seeds below 2**31 at random."""
+
+NOISE_SEED = 910_000
+
+
+@dataclass(frozen=True)
+class NoisyMaps:
+    """Label maps of a source, each with fresh noise."""
+
+    maps: MapSource
+    channels: int
+
+    def draw(self, count: int, random: torch.Generator) -> Inputs:
+        labels = self.maps.draw(count, random)
+        return labels, torch.randn(count, self.channels, generator=random)
+
+
+@dataclass(frozen=True)
+class StreetsTask:
+    """Scenes from a prepared folder of label maps and photographs.
+
+    Args:
+        data: the folder.
+        recipe: for its classes.
+        settings: of the backbone's training.
+    """
+
+    data: DataFolder
+    recipe: Recipe = STREETS
+    settings: AdversarialSettings = field(default_factory=AdversarialSettings)
+
+    @property
+    def generator(self) -> OasisConfig:
+        assert isinstance(self.recipe.generator, OasisConfig)
+        return self.recipe.generator
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.generator.height, self.generator.width
+
+    @property
+    def classes(self) -> int:
+        return self.generator.classes
+
+    def config(self) -> CheckpointConfig:
+        return untrained(self.recipe, self.data.classes)
+
+    def backbone(self, generator: OasisConfig, accelerator: Accelerator) -> AdversarialPhase:
+        return BackbonePhase(generator, self.data, accelerator, self.settings)
+
+    def source(self) -> NoisyMaps:
+        return NoisyMaps(MapSource(self.data, "maps", self.size), self.generator.noise_channels)
+
+    def guide_inputs(self, entries: int) -> Inputs:
+        """Maps evenly spread over the list, since neighbours look alike."""
+        maps = self.data.label_maps("maps", self.size)
+        chosen = maps[torch.linspace(0, len(maps) - 1, entries).round().long()]
+        return chosen, self._noise(entries, 0)
+
+    def calibration_inputs(self) -> tuple[Inputs, list[str]]:
+        """The splits ``calibration-KIND``, and fresh drawings where the classes can be drawn."""
+        maps, groups = [], []
+        for split in self.data.splits("calibration-"):
+            maps.append(self.data.label_maps(split, self.size))
+            groups += [split.removeprefix("calibration-")] * len(maps[-1])
+        if self.data.table.drawable:
+            maps.append(drawn_maps(DRAWN, self.size, DRAWN_SEED))
+            groups += ["drawn"] * DRAWN
+        labels = torch.cat(maps)
+        return (labels, self._noise(len(labels), NOISE_SEED)), groups
+
+    def _noise(self, count: int, seed: int) -> Tensor:
+        random = torch.Generator().manual_seed(seed)
+        return torch.randn(count, self.generator.noise_channels, generator=random)
+
+    def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        return inputs[0], class_weights(inputs[0], self.classes, self.data.table.unknown)
+
+    def preview(self, inputs: Inputs) -> list[Tensor]:
+        return [pictures.colour(inputs[0].cpu(), self.data.classes)]
+
+
+_: type[Task] = StreetsTask

@@ -1,0 +1,114 @@
+"""Checkpoints: config.json and model.safetensors in a folder or a Hub repository. No pickle."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.families.faces.generator import PortraitGenerator
+from fiancee_hub.families.label_maps.generator import OasisConfig, OasisGenerator
+from fiancee_hub.hub.config import CheckpointConfig, read_config, to_json
+from fiancee_hub.hub.download import download
+from fiancee_hub.hub.tensor_files import is_regular, read_tensors, write_tensors
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+STATISTICS = ("running_mean", "running_var")
+"""Endings of the names of tensors that are never rounded."""
+
+
+def build(config: CheckpointConfig) -> EarlyExitModel:
+    """The model that ``config`` describes, with fresh weights."""
+    shape = config.generator
+    trunk = OasisGenerator(shape) if isinstance(shape, OasisConfig) else PortraitGenerator(shape)
+    return EarlyExitModel(trunk, config.exits, config.guides)
+
+
+def load_checkpoint(folder: Path) -> tuple[EarlyExitModel, CheckpointConfig]:
+    """Reads a checkpoint folder; everything is checked before anything is built in memory.
+
+    Raises:
+        CheckpointError: naming the file and the field or tensor that is wrong.
+    """
+    if not is_regular(folder / CONFIG):
+        raise CheckpointError(f"{folder / CONFIG}: no regular file")
+    config = read_config(folder / CONFIG)
+    _check_costs(folder / CONFIG, config)
+    model = _shapes(folder / CONFIG, config)
+    tensors = read_tensors(folder / WEIGHTS, model.state_dict())
+    model.load_state_dict(tensors, strict=True, assign=True)
+    return model.requires_grad_(False).eval(), config
+
+
+def _check_costs(path: Path, config: CheckpointConfig) -> None:
+    """Ratios of costs are computed at every call; none may overflow there."""
+    costs = config.costs
+    for name in ("predictor", "guides", "encoder", "parameters"):
+        if not 0 <= getattr(costs, name) < 2**63:
+            raise CheckpointError(f"{path}: field 'costs.{name}' is out of bounds (0 to 2**63)")
+
+
+def _shapes(path: Path, config: CheckpointConfig) -> EarlyExitModel:
+    """The model without storage, however large ``config`` claims it to be."""
+    try:
+        with torch.device("meta"):
+            return build(config)
+    except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{path}: describes no model that can be built ({reason})") from error
+
+
+def save_checkpoint(
+    folder: Path, model: EarlyExitModel, config: CheckpointConfig, *, exact: bool = False
+) -> None:
+    """Writes config.json and model.safetensors, each at once or not at all.
+
+    Args:
+        folder: created if missing.
+        model: its weights are stored as float16, statistics as they are.
+        config: what it is.
+        exact: keep weights that float16 would change as float32: the model comes back bit for bit.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = model.state_dict()
+    tensors = {name: stored(name, value, exact=exact) for name, value in state.items()}
+    write_tensors(folder / WEIGHTS, tensors)
+    write_config(folder, config)
+
+
+def write_config(folder: Path, config: CheckpointConfig) -> None:
+    """Writes config.json at once or not at all."""
+    partial = folder / f".{CONFIG}.part"
+    partial.write_text(to_json(config), encoding="utf-8")
+    os.replace(partial, folder / CONFIG)
+
+
+def stored(name: str, tensor: Tensor, *, exact: bool = False) -> Tensor:
+    """A tensor as the checkpoint stores it."""
+    tensor = tensor.detach().cpu()
+    if tensor.is_floating_point() and not name.endswith(STATISTICS):
+        half = tensor.half()
+        if not exact or torch.equal(half.to(tensor.dtype), tensor):
+            tensor = half
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def resolve(model_id: str, *, files: tuple[str, ...] = (CONFIG, WEIGHTS), **options: Any) -> Path:
+    """Folder of a checkpoint: itself, or downloaded from the Hub into the cache.
+
+    Args:
+        model_id: a folder, ``"user/repo"`` or ``"user/repo@revision"``.
+        files: what to download.
+        options: of ``hf_hub_download``.
+
+    Raises:
+        CheckpointError: there is no such folder, repository, revision or file, no network and
+            nothing cached, or a file is not what the repository says it is.
+    """
+    if Path(model_id).is_dir():
+        return Path(model_id)
+    return download(model_id, files, **options)

@@ -1,1 +1,0 @@
-"""Networks: weights only, no state that belongs to one call."""

@@ -1,0 +1,307 @@
+"""What users call: pictures in, result out.
+
+What only loading or routing needs is imported there: importing this module costs little more than
+importing torch and the Hub's mixin.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from huggingface_hub import ModelCard, ModelHubMixin
+from PIL import Image
+from torch import Tensor
+
+from fiancee_hub.core.errors import CheckpointError, InputError
+
+if TYPE_CHECKING:
+    from fiancee_hub.core.exits import EarlyExitModel, Progress
+    from fiancee_hub.hub.config import CheckpointConfig
+
+
+@dataclass(frozen=True)
+class Result:
+    """One delivered picture.
+
+    Args:
+        image: the picture.
+        exit: the exit that made it, 1 … K; K is full depth.
+        predicted_lpips: the predictor's LPIPS to full depth, 0 for full depth itself.
+        macs: multiply-accumulates, the predictor included where it chose the exit.
+        saving: 1 − macs / MACs of full depth; slightly below 0 when the router chose full depth.
+        milliseconds: time of the network for this picture, as if made alone.
+        seed: of the noise.
+        notes: what was done to the input, one sentence each.
+        source_macs: of reading the source picture once, which serves many drivers; not part of
+            ``macs``. 0 where nothing is read ahead.
+    """
+
+    image: Image.Image
+    exit: int
+    predicted_lpips: float
+    macs: int
+    saving: float
+    milliseconds: float
+    seed: int
+    notes: tuple[str, ...] = ()
+    source_macs: int = 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The early result, full depth, and the truth about their distance.
+
+    Args:
+        early: what the budget buys.
+        full: full depth for the same input and noise.
+        lpips: true LPIPS between the two.
+        kept: whether ``lpips`` is within the budget.
+        budget: LPIPS.
+    """
+
+    early: Result
+    full: Result
+    lpips: float
+    kept: bool
+    budget: float
+
+
+class Rendering:
+    """One input on its way through the exits; going deeper pays only for what is missing.
+
+    Made by ``FianceePipeline.prepare``; belongs to one caller.
+    """
+
+    @torch.inference_mode()
+    def __init__(
+        self, pipeline: "FianceePipeline", progress: "Progress", seed: int, notes: tuple[str, ...]
+    ) -> None:
+        from fiancee_hub.core.router import Forecast
+
+        self.pipeline, self.seed, self.notes = pipeline, seed, notes
+        self._progress = progress
+        self._stage_seconds: list[float] = []
+        self._rendered: dict[int, tuple[Tensor, Result]] = {}
+        started = time.perf_counter()
+        prediction = pipeline.model.predict(progress)
+        self._predictor_seconds = time.perf_counter() - started
+        self.forecast = Forecast(
+            prediction.mean.numpy(), prediction.spread.numpy(), pipeline.config.calibration
+        )
+
+    @property
+    def predicted(self) -> tuple[float, ...]:
+        """Predicted LPIPS of every branch, cheapest first."""
+        return self.forecast.predicted
+
+    def route(self, budget: float) -> int:
+        """The exit that ``budget`` (LPIPS) buys, without rendering anything."""
+        return self.forecast.route(budget)
+
+    def deliver(self, budget: float) -> Result:
+        """What a routed call returns: the exit that ``budget`` buys, the predictor paid for."""
+        return self.routed(self.route(budget))
+
+    def routed(self, exit_index: int) -> Result:
+        """An exit (1 … K) as the router's choice: the predictor is paid for."""
+        result = self.result(exit_index)
+        costs = self.pipeline.config.costs
+        return replace(
+            result,
+            macs=costs.routed(result.exit),
+            saving=1 - costs.ratio(result.exit),
+            milliseconds=result.milliseconds + 1000 * self._predictor_seconds,
+        )
+
+    def image(self, exit_index: int) -> Tensor:
+        """Image of an exit in [-1, 1], (1, 3, height, width)."""
+        self.result(exit_index)
+        return self._rendered[exit_index][0]
+
+    @torch.inference_mode()
+    def result(self, exit_index: int) -> Result:
+        """Renders an exit (1 … K) on its own account, or returns it if it was rendered before.
+
+        ``milliseconds`` is what the exit takes from the beginning, also when some of its stages
+        had been run for another exit.
+
+        Raises:
+            InputError: there is no such exit.
+        """
+        exit_index = self.pipeline.check_exit(exit_index)
+        if exit_index not in self._rendered:
+            self._rendered[exit_index] = self._render(exit_index)
+        return self._rendered[exit_index][1]
+
+    def _render(self, exit_index: int) -> tuple[Tensor, Result]:
+        model, costs = self.pipeline.model, self.pipeline.config.costs
+        stages = model.stages_of(exit_index)
+        self._advance(stages)
+        started = time.perf_counter()
+        image, self._progress = model.render(self._progress, exit_index)
+        seconds = time.perf_counter() - started + sum(self._stage_seconds[:stages])
+        full = exit_index == model.exits
+        return image, Result(
+            image=to_picture(image[0]),
+            exit=exit_index,
+            predicted_lpips=0.0 if full else self.predicted[exit_index - 1],
+            macs=costs.exits[exit_index - 1],
+            saving=1 - costs.exits[exit_index - 1] / costs.full_depth,
+            milliseconds=1000 * seconds,
+            seed=self.seed,
+            notes=self.notes,
+            source_macs=costs.encoder,
+        )
+
+    def _advance(self, stages: int) -> None:
+        for stage in range(len(self._stage_seconds), stages):
+            started = time.perf_counter()
+            self._progress = self.pipeline.model.advance(self._progress, stage + 1)
+            self._stage_seconds.append(time.perf_counter() - started)
+
+
+class FianceePipeline(ModelHubMixin):
+    """An input in, a picture out, by the cheapest exit that keeps an LPIPS budget.
+
+    Build it with ``from_pretrained``: a folder, ``"user/repo"`` or ``"user/repo@revision"``. What
+    it returns takes the inputs of the checkpoint's family: a ``StreetsPipeline`` label maps, a
+    ``FacesPipeline`` a source and a driver. One instance serves many threads at once.
+    """
+
+    loaded_from: Path | None = None
+    """Folder that it was loaded from."""
+
+    repository: str | None = None
+    """Repository on the Hub that it was loaded from."""
+
+    def __new__(cls, model: "EarlyExitModel", config: "CheckpointConfig") -> "FianceePipeline":
+        kind = _pipeline_of(config.family) if cls is FianceePipeline else cls
+        made: FianceePipeline = super().__new__(kind, model, config)
+        return made
+
+    def __call__(self, *inputs: Any, **options: Any) -> Result:
+        """Renders one input by the cheapest exit that keeps the budget."""
+        raise NotImplementedError
+
+    def prepare(self, *inputs: Any, **options: Any) -> Rendering:
+        """Reads an input and asks the predictor; exits are then rendered on demand."""
+        raise NotImplementedError
+
+    def compare(self, *inputs: Any, **options: Any) -> Comparison:
+        """The early result beside full depth, with their true LPIPS (needs ``lpips``)."""
+        raise NotImplementedError
+
+    def __init__(self, model: "EarlyExitModel", config: "CheckpointConfig") -> None:
+        self.model, self.config = model.eval(), config
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
+    ) -> "FianceePipeline":
+        """Loads a checkpoint.
+
+        Raises:
+            CheckpointError: it cannot be found, is damaged or contradicts its config.
+        """
+        from fiancee_hub.hub.checkpoints import load_checkpoint, resolve
+
+        folder = resolve(
+            str(pretrained_model_name_or_path),
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            force_download=force_download,
+        )
+        model, config = load_checkpoint(folder)
+        kind = _pipeline_of(config.family)
+        if not issubclass(kind, cls):
+            raise CheckpointError(
+                f"{folder} holds a {config.family} model: load it with {kind.__name__}"
+            )
+        pipe = kind(model, config)
+        pipe.loaded_from = folder
+        if not Path(pretrained_model_name_or_path).is_dir():
+            pipe.repository = str(pretrained_model_name_or_path).partition("@")[0]
+        return pipe
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        from fiancee_hub.hub.saving import save
+
+        save(save_directory, self.model, self.config, self.loaded_from)
+
+    def generate_model_card(self, *_: Any, **origin: Any) -> ModelCard:
+        """The card that ``save_pretrained`` and ``push_to_hub`` write where there is none.
+
+        Args:
+            origin: fields of ``card.Origin``: name, license, datasets …; the two methods take
+                them as ``model_card_kwargs``.
+        """
+        from fiancee_hub.hub.card import Origin
+        from fiancee_hub.hub.saving import card_of
+
+        origin = {"base_model": self.repository} | origin
+        return card_of(self.model, self.config, Origin(**origin), self.loaded_from)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of every picture."""
+        return self.config.generator.height, self.config.generator.width
+
+    def check_exit(self, exit_index: int) -> int:
+        """Returns ``exit_index``.
+
+        Raises:
+            InputError: the model has no such exit.
+        """
+        exits = self.model.exits
+        whole = isinstance(exit_index, int | np.integer) and not isinstance(exit_index, bool)
+        if not whole or not 1 <= exit_index <= exits:
+            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}")
+        return int(exit_index)
+
+
+def compare(rendering: Rendering, budget: float) -> Comparison:
+    """Both results of a rendering and their true LPIPS (loads ``lpips`` at the first call)."""
+    early = rendering.deliver(budget)
+    full = rendering.result(rendering.pipeline.model.exits)
+    distance = true_lpips(rendering, early.exit)
+    return Comparison(early, full, distance, distance <= budget, budget)
+
+
+@torch.inference_mode()
+def true_lpips(rendering: Rendering, exit_index: int) -> float:
+    """LPIPS between an exit and full depth of the same rendering."""
+    from fiancee_hub.core.perceptual import perceptual_distance
+
+    exits = rendering.pipeline.model.exits
+    if exit_index == exits:
+        return 0.0
+    return float(perceptual_distance()(rendering.image(exit_index), rendering.image(exits)))
+
+
+def _pipeline_of(family: str) -> type[FianceePipeline]:
+    """The pipeline of a family; imported late, since it builds on this module."""
+    if family == "oasis":
+        from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+
+        return StreetsPipeline
+    from fiancee_hub.families.faces.pipeline import FacesPipeline
+
+    return FacesPipeline
+
+
+def to_picture(image: Tensor) -> Image.Image:
+    """An image in [-1, 1], (3, height, width), as an RGB picture."""
+    pixels = ((image.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0)
+    return Image.fromarray(pixels.contiguous().numpy())

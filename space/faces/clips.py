@@ -1,0 +1,214 @@
+"""Clips: a driver's motions, the driven clip, and which exit made each frame."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from PIL import Image
+
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.marking import MARK
+from fiancee_hub.families.faces.clips import MOST_SECONDS, Clip, read_clip, write_clip
+from fiancee_hub.families.faces.landmarks.motion import Motion
+from fiancee_hub.families.faces.pipeline import ClipFrame, FacesPipeline
+from fiancee_hub.pipeline import Result
+from space.faces.people import Person
+from space.page.files import address
+from space.result.facts import exit_name, saved, time
+
+KINDS = [".mp4", ".mov", ".webm", ".gif"]
+
+MOST_FPS = 12.0
+"""Frames a second that are driven: reading a face takes longer than a video's frame stands."""
+
+WIDTH, HEIGHT = 400, 110
+LEFT, RIGHT, TOP, BOTTOM = 30, 8, 8, 22
+
+SAVE_CLIP = "this.href = this.closest('figure').querySelector('video').src"
+"""The page holds the clip once; the link takes it from the video."""
+
+Tell = Callable[[int, int], None]
+"""Is told how many frames are done, and of how many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Motions:
+    """What is kept of a driver's clip; None where a frame shows no usable face."""
+
+    frames: tuple[Motion | None, ...]
+    fps: float
+
+    @property
+    def usable(self) -> int:
+        return sum(frame is not None for frame in self.frames)
+
+    def summary(self) -> tuple[str, ...]:
+        """What was found, one sentence each."""
+        frames, missing = len(self.frames), len(self.frames) - self.usable
+        seconds = f"{frames} frames, {frames / self.fps:.1f} seconds."
+        left_out = f"Without a usable face, and left out: {missing}."
+        return (seconds, left_out) if missing else (seconds,)
+
+
+def read(pipe: FacesPipeline, path: Path, tell: Tell) -> Motions:
+    """The motion in every frame of a clip.
+
+    Raises:
+        InputError: it is no clip, longer than 30 seconds, or no frame shows a usable face.
+    """
+    clip = _opened(path)
+    frames = []
+    for index, frame in enumerate(clip.frames):
+        tell(index, clip.count)
+        frames.append(_motion(pipe, frame))
+    motions = Motions(tuple(frames), clip.fps)
+    if not motions.usable:
+        raise InputError("No frame of the clip shows a usable face: choose another clip")
+    return motions
+
+
+def _opened(path: Path) -> Clip:
+    clip = read_clip(path, max_seconds=MOST_SECONDS)
+    return read_clip(path, fps=MOST_FPS) if clip.fps > MOST_FPS else clip
+
+
+def _motion(pipe: FacesPipeline, frame: Image.Image) -> Motion | None:
+    try:
+        return pipe.motion(frame)
+    except InputError:
+        return None
+
+
+@dataclass(frozen=True)
+class Driven:
+    """A driven clip.
+
+    Args:
+        film: the MP4.
+        results: one for each frame; None where it was left out.
+        fps: frames a second.
+        full_macs: MACs of a frame at full depth.
+        exits: number of exits.
+    """
+
+    film: bytes
+    results: tuple[Result | None, ...]
+    fps: float
+    full_macs: int
+    exits: int
+
+    @property
+    def made(self) -> list[Result]:
+        return [result for result in self.results if result]
+
+
+def drive(
+    pipe: FacesPipeline,
+    person: Person,
+    motions: Motions,
+    tell: Tell,
+    *,
+    budget: float,
+    relative: bool,
+) -> Driven:
+    """The person with every motion, each frame by the cheapest exit that keeps the budget."""
+    known: list[Any] = [motion for motion in motions.frames if motion]
+    made = pipe.animate(source=person.source, frames=known, budget=budget, relative=relative)
+    results = iter(_told(made, tell, len(known)))
+    placed = tuple(next(results).result if motion else None for motion in motions.frames)
+    images = [result.image for result in placed if result]
+    full = pipe.config.costs.full_depth
+    return Driven(_film(images, motions.fps), placed, motions.fps, full, pipe.model.exits)
+
+
+def _told(frames: Iterator[ClipFrame], tell: Tell, count: int) -> Iterator[ClipFrame]:
+    for frame in frames:
+        tell(frame.index, count)
+        yield frame
+
+
+def _film(images: list[Image.Image], fps: float) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "driven.mp4"
+        write_clip(images, fps, path, comment=MARK)
+        return path.read_bytes()
+
+
+def shown(driven: Driven, notes: Sequence[str]) -> str:
+    """The clip, the exit of every frame below it, and figures, as HTML."""
+    film = address(driven.film, "video/mp4")
+    return (
+        '<figure class="clip">'
+        f'<video src="{film}" controls autoplay loop muted playsinline></video>'
+        f"{strip([r.exit if r else None for r in driven.results], driven.fps, driven.exits)}"
+        f"<figcaption>{_figures(driven)} {escape(' '.join(notes))}</figcaption>"
+        f'<p><a class="save" href="#" onclick="{SAVE_CLIP}" download="fiancee-clip.mp4">'
+        "Download the clip</a></p>"
+        "</figure>"
+    )
+
+
+def _figures(driven: Driven) -> str:
+    macs = mean(result.macs for result in driven.made)
+    predicted = mean(result.predicted_lpips for result in driven.made)
+    taken = Counter(result.exit for result in driven.made)
+    shares = ", ".join(
+        f"{exit_name(index, driven.exits)}: {count}" for index, count in sorted(taken.items())
+    )
+    milliseconds = mean(result.milliseconds for result in driven.made)
+    return (
+        f"Frames by exit: {shares}. Operations: <b>{saved(macs, driven.full_macs)}</b> than full "
+        f"depth for every frame. Mean predicted LPIPS {predicted:.3f}, "
+        f"{time(milliseconds)} a frame."
+    )
+
+
+def strip(exits_taken: Sequence[int | None], fps: float, exits: int) -> str:
+    """The exit of every frame over time as an SVG: the deeper, the taller."""
+    parts, start = [], 0
+    for taken, group in groupby(exits_taken):
+        count = len(list(group))
+        parts.append(_block(start, count, len(exits_taken), taken, exits))
+        start += count
+    seconds = len(exits_taken) / fps
+    known = [taken for taken in exits_taken if taken]
+    summary = (
+        f"Exit of each of {len(known)} frames over {seconds:.1f} seconds, {exits} is full depth"
+    )
+    return (
+        f'<svg class="strip" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{summary}">'
+        f"{_frame(seconds, exits)}{''.join(parts)}</svg>"
+    )
+
+
+def _block(start: int, count: int, frames: int, taken: int | None, exits: int) -> str:
+    """Neighbouring frames of one exit; a thin mark where frames were left out."""
+    width, floor = (WIDTH - LEFT - RIGHT) / frames, HEIGHT - BOTTOM
+    height = 4 if taken is None else (floor - TOP) * taken / exits
+    kind = "missing" if taken is None else "full" if taken == exits else "early"
+    return (
+        f'<rect class="{kind}" x="{LEFT + start * width:.2f}" y="{floor - height:.1f}" '
+        f'width="{count * width:.2f}" height="{height:.1f}"/>'
+    )
+
+
+def _frame(seconds: float, exits: int) -> str:
+    """Exit numbers at the left, seconds below."""
+    floor, middle = HEIGHT - BOTTOM, (LEFT + WIDTH - RIGHT) / 2
+    numbers = "".join(
+        f'<text x="{LEFT - 6}" y="{floor - (floor - TOP) * index / exits + 8:.1f}" '
+        f'text-anchor="end">{index}</text>'
+        for index in range(1, exits + 1)
+    )
+    return (
+        f'{numbers}<path class="axis" d="M{LEFT} {TOP}V{floor}H{WIDTH - RIGHT}"/>'
+        f'<text x="{LEFT}" y="{HEIGHT - 7}">0 s</text>'
+        f'<text x="{middle}" y="{HEIGHT - 7}" text-anchor="middle">exit of each frame</text>'
+        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 7}" text-anchor="end">{seconds:.1f} s</text>'
+    )

@@ -1,0 +1,67 @@
+"""What programs call: typed endpoints, which are MCP tools as well."""
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import gradio as gr
+from anyio import from_thread
+from gradio.context import LocalContext
+from gradio.state_holder import StateHolder
+
+from space.page.errors import plainly
+from space.result.comparison import MODEL
+
+KEPT_SESSIONS = 32
+"""Programs whose session is kept: more than can be in the middle of an answer."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_sessions: OrderedDict[str, None] = OrderedDict()
+
+
+def publish(handler: Callable[P, R]) -> None:
+    """Makes an endpoint of a handler, with the handler's name, on the page that is being built."""
+    gr.api(
+        _forgetful(plainly(handler)),
+        api_name=handler.__name__,
+        concurrency_id=MODEL,
+        concurrency_limit=1,
+    )
+
+
+def _forgetful(handler: Callable[P, R]) -> Callable[P, R]:
+    """A handler after which Gradio forgets the sessions of programs.
+
+    Endpoints keep no state, yet every call of a program opens a session, for which Gradio copies
+    what it knows of the whole page: 70 KB, for each of the last ten thousand.
+    """
+
+    @functools.wraps(handler)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return handler(*args, **kwargs)
+        finally:
+            _forget_oldest()
+
+    return wrapped
+
+
+def _forget_oldest() -> None:
+    """Remembers whose call this is; the session whose last call is longest ago goes."""
+    page, request = LocalContext.blocks.get(None), LocalContext.request.get(None)
+    session = getattr(request, "session_hash", None)
+    if page is not None and session is not None:
+        # Where Gradio looks sessions up: none may vanish between two lines of its own.
+        from_thread.run_sync(_keep_newest, page.state_holder, session)
+
+
+def _keep_newest(states: StateHolder, session: str) -> None:
+    _sessions[session] = None
+    _sessions.move_to_end(session)
+    if len(_sessions) > KEPT_SESSIONS:
+        oldest, _ = _sessions.popitem(last=False)
+        states.session_data.pop(oldest, None)
+        states.time_last_used.pop(oldest, None)

@@ -1,0 +1,57 @@
+"""What a visitor is told when something goes wrong: one plain sentence."""
+
+import functools
+import html
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+import gradio as gr
+
+from fiancee_hub.core.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+OUR_SIDE = "Something went wrong on our side. Please try again or with another input."
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turns every error into a ``gr.Error``; only those that are not the visitor's are logged."""
+    try:
+        yield
+    except gr.Error:
+        raise
+    except InputError as error:
+        # Gradio shows messages as HTML, and this one may hold the name of an uploaded file.
+        message = html.escape(str(error))
+        raise gr.Error(message, title="Please check", print_exception=False) from error
+    except Exception as error:
+        logger.exception("a request failed")
+        raise gr.Error(OUR_SIDE, title="Sorry", print_exception=False) from error
+
+
+def plainly(handler: Callable[P, R]) -> Callable[P, R]:
+    """A handler with plain errors."""
+
+    @functools.wraps(handler)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with plain_errors():
+            return handler(*args, **kwargs)
+
+    return wrapped
+
+
+def plainly_streamed(handler: Callable[P, Iterator[R]]) -> Callable[P, Iterator[R]]:
+    """A generating handler with plain errors."""
+
+    @functools.wraps(handler)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        with plain_errors():
+            yield from handler(*args, **kwargs)
+
+    return wrapped
