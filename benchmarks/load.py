@@ -22,7 +22,7 @@ from statistics import quantiles
 import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 import figures  # noqa: E402
 from demo_client import Call, QueueFull, ask, request, upload  # noqa: E402

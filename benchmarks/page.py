@@ -19,7 +19,7 @@ from statistics import median
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 import figures  # noqa: E402
 from demo_server import StreetsPage, browsing, running  # noqa: E402

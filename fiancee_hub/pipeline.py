@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError, InputError
+from fiancee_hub.core.pixels import to_picture
 
 if TYPE_CHECKING:
     from fiancee_hub.core.exits import EarlyExitModel, Progress
@@ -299,9 +300,3 @@ def _pipeline_of(family: str) -> type[FianceePipeline]:
     from fiancee_hub.families.faces.pipeline import FacesPipeline
 
     return FacesPipeline
-
-
-def to_picture(image: Tensor) -> Image.Image:
-    """An image in [-1, 1], (3, height, width), as an RGB picture."""
-    pixels = ((image.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0)
-    return Image.fromarray(pixels.contiguous().numpy())

@@ -41,7 +41,10 @@ import fiancee_hub.families.faces.pipeline, fiancee_hub.families.label_maps.pipe
 print(set({HEAVY!r}) & sys.modules.keys() or "nothing")
 """
     loaded, heavy = run(code, cwd=ROOT).split("\n")
-    assert (loaded, heavy) == ("fiancee_hub.core.errors fiancee_hub.pipeline", "nothing")
+    assert (loaded, heavy) == (
+        "fiancee_hub.core fiancee_hub.core.errors fiancee_hub.core.pixels fiancee_hub.pipeline",
+        "nothing",
+    )
 
 
 def test_help_loads_no_torch() -> None:

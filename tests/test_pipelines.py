@@ -12,8 +12,8 @@ from PIL import Image
 from tiny import CLASSES, Ids, random_map
 
 from fiancee_hub import InputError, StreetsPipeline
-from fiancee_hub.families.label_maps.reading import to_palette_image, to_rgb
-from fiancee_hub.pipeline import to_picture
+from fiancee_hub.core.pixels import to_picture
+from fiancee_hub.families.label_maps.classes import to_palette_image, to_rgb
 
 IDS = random_map(3)
 ALL_BUDGETS = (0.0, 0.02, 0.05, 0.1, 0.2, 1.0)

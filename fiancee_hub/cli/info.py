@@ -10,14 +10,10 @@ import torch
 from fiancee_hub.core.cost import Costs, count, parameters
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import EarlyExitModel, GuideConfig
+from fiancee_hub.core.recipe import Recipe
+from fiancee_hub.families.faces.shapes import FACES, PORTRAIT_CONFIGS
 from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.shapes import (
-    FACES,
-    OASIS_CONFIGS,
-    PORTRAIT_CONFIGS,
-    STREETS,
-    Recipe,
-)
+from fiancee_hub.families.label_maps.shapes import OASIS_CONFIGS, STREETS
 from fiancee_hub.hub.checkpoints import CONFIG, build, resolve
 from fiancee_hub.hub.config import CheckpointConfig, read_config, untrained
 

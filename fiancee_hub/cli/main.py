@@ -267,7 +267,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _compare_streets(
     pipe: "StreetsPipeline", arguments: argparse.Namespace
 ) -> tuple[dict[str, list["Image.Image"]], "Comparison"]:
-    from fiancee_hub.families.label_maps.reading import to_rgb
+    from fiancee_hub.families.label_maps.classes import to_rgb
 
     label_map = pipe.read(arguments.source)
     comparison = pipe.compare(label_map, budget=arguments.budget, seed=arguments.seed)

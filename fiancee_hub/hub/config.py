@@ -10,11 +10,11 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from fiancee_hub.core.cost import Costs
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.families.faces.generator import PortraitConfig
+from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.reading import ClassEntry
-from fiancee_hub.families.label_maps.shapes import Recipe
 
 FORMAT = 1
 GENERATORS = {"oasis": OasisConfig, "portraits": PortraitConfig}
@@ -40,7 +40,7 @@ class CheckpointConfig:
     """
 
     family: Literal["oasis", "portraits"]
-    generator: OasisConfig | PortraitConfig
+    generator: Any
     classes: tuple[ClassEntry, ...]
     exits: tuple[ExitConfig, ...]
     guides: GuideConfig

@@ -8,6 +8,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from fiancee_hub.core.pixels import as_bytes
+
 Pictures = Tensor | Sequence[Image.Image]
 """One column: a tensor (n, 3, height, width), uint8 or in [-1, 1], or n Pillow images."""
 
@@ -63,7 +65,7 @@ def as_pictures(column: Pictures) -> list[Image.Image]:
     if not isinstance(column, Tensor):
         return [picture.convert("RGB") for picture in column]
     if column.dtype != torch.uint8:
-        column = ((column.float().clamp(-1, 1) + 1) * 127.5).round().byte()
+        column = as_bytes(column.float())
     return [Image.fromarray(array) for array in column.permute(0, 2, 3, 1).cpu().numpy()]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fiancee_hub.families.label_maps.reading import ClassEntry, class_named, to_rgb
+from fiancee_hub.families.label_maps.classes import ClassEntry, class_named, to_rgb
 from fiancee_hub.measuring.contact_sheet import contact_sheet, save_contact_sheet
 
 logger = logging.getLogger(__name__)

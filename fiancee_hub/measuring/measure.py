@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from fiancee_hub.core.exits import EarlyExitModel, Progress, each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.core.pixels import as_bytes
 from fiancee_hub.core.predictor import Prediction
 from fiancee_hub.core.router import FloatArray
 
@@ -119,8 +120,3 @@ def joined(parts: list[Measurement]) -> Measurement:
     """Measurements of several sets of inputs as one."""
     columns = zip(*((part.mean, part.spread, part.true) for part in parts), strict=True)
     return Measurement(*(np.concatenate(column) for column in columns))
-
-
-def as_bytes(images: Tensor) -> Tensor:
-    """[-1, 1] to uint8, as pictures are stored."""
-    return ((images.clamp(-1, 1) + 1) * 127.5).round().byte()

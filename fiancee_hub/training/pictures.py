@@ -4,13 +4,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub.families.label_maps.reading import ClassEntry
-
-
-def colour(label_maps: Tensor, classes: tuple[ClassEntry, ...]) -> Tensor:
-    """Class ids (n, h, w) to class colours, float (n, 3, h, w) in [-1, 1]."""
-    palette = torch.tensor([entry.colour for entry in classes]) / 127.5 - 1
-    return palette[label_maps.long()].permute(0, 3, 1, 2)
+from fiancee_hub.core.pixels import as_bytes
 
 
 def grid(columns: list[Tensor], *, blocks: int = 2) -> Image.Image:
@@ -24,4 +18,4 @@ def grid(columns: list[Tensor], *, blocks: int = 2) -> Image.Image:
     count = len(rows) // blocks * blocks
     lines = rows[:count].unflatten(0, (-1, blocks))
     image = lines.permute(0, 4, 1, 2, 5, 3).flatten(2, 4).flatten(0, 1)
-    return Image.fromarray(((image.clamp(-1, 1) + 1) * 127.5).round().byte().numpy())
+    return Image.fromarray(as_bytes(image).numpy())

@@ -6,7 +6,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from fiancee_hub.families.label_maps.shapes import Recipe
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.training.adversarial import AdversarialPhase
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fiancee_hub.domains.streets.classes import STREETS
-from fiancee_hub.families.label_maps.reading import to_palette_image
+from fiancee_hub.families.label_maps.classes import to_palette_image
 from space.examples import things
 from space.examples.perspective import Street
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fiancee_hub.domains.streets.classes import STREETS
-from fiancee_hub.families.label_maps.reading import class_named
+from fiancee_hub.families.label_maps.classes import class_named
 
 Point = tuple[float, float, float]
 """Metres: to the right of the camera, above the ground, ahead."""

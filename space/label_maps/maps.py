@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.families.label_maps.reading import ClassEntry, class_named, to_rgb
+from fiancee_hub.families.label_maps.classes import ClassEntry, class_named, to_rgb
 from space.page.files import stored
 
 FOLDER = Path(__file__).parents[1] / "examples" / "streets"

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import FileData
 
+from fiancee_hub.families.label_maps.classes import to_palette_image, to_rgb
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
-from fiancee_hub.families.label_maps.reading import to_palette_image, to_rgb
 from space import texts
 from space.label_maps import live, maps
 from space.label_maps.seeds import NEW_SEED, whole

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
-from fiancee_hub.families.label_maps.reading import ClassEntry
+from fiancee_hub.families.label_maps.classes import ClassEntry
 
 SANS = ("ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")

@@ -19,11 +19,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
 from PIL import Image
 
 from fiancee_hub.core.perceptual import perceptual_distance
+from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.pipeline import Rendering
@@ -102,8 +102,7 @@ def candidate(first: Image.Image, second: Image.Image, captions: tuple[str, str]
 @torch.inference_mode()
 def distance(first: Image.Image, second: Image.Image) -> float:
     """LPIPS between two pictures as they are written."""
-    sides = [torch.from_numpy(np.array(p)).permute(2, 0, 1)[None] for p in (first, second)]
-    a, b = (side / 127.5 - 1 for side in sides)
+    a, b = (from_picture(picture)[None] for picture in (first, second))
     return float(perceptual_distance()(a, b))
 
 

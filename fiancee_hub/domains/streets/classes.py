@@ -3,7 +3,7 @@
 CamVid: Brostow et al., 2008/2009. LabelMeFacade: Froehlich et al., ICPR 2010.
 """
 
-from fiancee_hub.families.label_maps.reading import ClassEntry
+from fiancee_hub.families.label_maps.classes import ClassEntry
 
 STREETS = (
     ClassEntry(0, "sky", (128, 128, 128)),

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
 from fiancee_hub.families.faces.heads import Head
@@ -189,8 +190,8 @@ class FacesPipeline(FianceePipeline):
     def _as_input(self, picture: Image.Image) -> Tensor:
         side = self.size[0]
         resized = picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
-        pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].float()
-        return (pixels / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        image = from_picture(resized)[None]
+        return image.contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def prepare(

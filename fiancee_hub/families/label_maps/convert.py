@@ -20,8 +20,8 @@ from torch import Tensor
 from fiancee_hub.core.cost import Costs, count
 from fiancee_hub.core.errors import CheckpointError, InputError
 from fiancee_hub.core.exits import EarlyExitModel, GuideConfig
+from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.reading import ClassEntry
 from fiancee_hub.hub.card import Origin, model_card
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig

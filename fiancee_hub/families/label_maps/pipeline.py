@@ -14,6 +14,7 @@ from torch import Tensor
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import Progress, join, select
 from fiancee_hub.core.grouping import grouped
+from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.router import check_budget, route
 from fiancee_hub.families.label_maps.generator import OasisConfig
 from fiancee_hub.families.label_maps.reading import CAMVID_ALIASES, LabelMap, read_label_map
@@ -23,7 +24,6 @@ from fiancee_hub.pipeline import (
     Rendering,
     Result,
     compare,
-    to_picture,
 )
 
 MAX_SEED = 2**63 - 1

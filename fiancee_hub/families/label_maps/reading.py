@@ -12,6 +12,7 @@ from PIL import Image
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pictures import MOST_PIXELS, decoding, flattened, upright
+from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.colours import Bytes, Colour, Palette, Snapped, snap_colours
 
 LEAST_SIDE = 8
@@ -42,15 +43,6 @@ CAMVID_ALIASES: Mapping[Colour, str] = {
 NO_ALIASES: Mapping[Colour, str] = MappingProxyType({})
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _ONE_BAND = ("1", "L", "I", "F")
-
-
-@dataclass(frozen=True)
-class ClassEntry:
-    """One semantic class: its id in label maps, its name and its colour (0 to 255 each)."""
-
-    id: int
-    name: str
-    colour: tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,38 +83,6 @@ def read_label_map(
         with decoding("The PIL image"):
             return _read_picture(source, classes, size, aliases)
     return _read_array(source, len(classes), size)
-
-
-def to_palette_image(ids: Bytes, classes: Sequence[ClassEntry]) -> Image.Image:
-    """A palette picture (mode "P") of class ids (height, width): pixels are ids, shown coloured."""
-    image = Image.fromarray(np.asarray(ids, np.uint8))
-    image.putpalette(_colour_table(classes).tobytes())
-    return image
-
-
-def to_rgb(ids: Bytes, classes: Sequence[ClassEntry]) -> Image.Image:
-    """An RGB picture of class ids (height, width) in the class colours."""
-    return Image.fromarray(_colour_table(classes)[np.asarray(ids)])
-
-
-def class_named(classes: Sequence[ClassEntry], name: str) -> ClassEntry:
-    """The class of that name.
-
-    Raises:
-        InputError: there is none.
-    """
-    for entry in classes:
-        if entry.name == name:
-            return entry
-    names = ", ".join(entry.name for entry in classes)
-    raise InputError(f"there is no class {name!r}: choose one of {names}")
-
-
-def _colour_table(classes: Sequence[ClassEntry]) -> Bytes:
-    table = np.zeros((max(entry.id for entry in classes) + 1, 3), np.uint8)
-    for entry in classes:
-        table[entry.id] = entry.colour
-    return table
 
 
 def _palette(classes: Sequence[ClassEntry], aliases: Mapping[Colour, str]) -> Palette:

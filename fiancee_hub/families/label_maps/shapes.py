@@ -1,9 +1,9 @@
 """Named generator shapes: the official ones and those we ship."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
-from fiancee_hub.families.faces.generator import PortraitConfig
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.label_maps.generator import OasisConfig
 
 _OFFICIAL_CHANNELS = (1024, 1024, 1024, 512, 256, 128, 64)
@@ -16,30 +16,6 @@ OASIS_CONFIGS = {
         13, 192, 256, (192, 192, 192, 192, 128, 64, 32), (64, 64, 64, 48, 48, 32)
     ),
 }
-
-
-PORTRAIT_CONFIGS = {
-    "faces": PortraitConfig(256, (96, 176, 144, 72, 32), (32, 72, 192), motion_channels=64),
-    # The size of MegaPortraits' base model: 512 pixels, a volume of 96 x 16 x 64 x 64.
-    "megaportraits": PortraitConfig(
-        512,
-        (512, 512, 256, 128, 64),
-        (128, 256, 1536),
-        depth=16,
-        blocks=4,
-        motion_channels=256,
-        descriptor=512,
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a checkpoint is trained to be: trunk, branches and guide bank."""
-
-    generator: OasisConfig | PortraitConfig
-    exits: tuple[ExitConfig, ...]
-    guides: GuideConfig
 
 
 STREETS = Recipe(
@@ -73,15 +49,3 @@ def streets_generator(classes: int, size: tuple[int, int] | None = None) -> Oasi
     shipped = OASIS_CONFIGS["streets"]
     height, width = size or (shipped.height, shipped.width)
     return replace(shipped, classes=classes, height=height, width=width)
-
-
-FACES = Recipe(
-    PORTRAIT_CONFIGS["faces"],
-    (
-        ExitConfig(stage=1, scale_factor=8),
-        ExitConfig(stage=2, scale_factor=4),
-        ExitConfig(stage=2, scale_factor=2),
-        ExitConfig(stage=2, scale_factor=1.5),
-    ),
-    GuideConfig(entries=256, value_shape=(12, 32, 32)),
-)

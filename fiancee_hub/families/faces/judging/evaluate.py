@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from fiancee_hub.core.exits import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.core.pixels import as_bytes
 from fiancee_hub.evaluation.evaluate import (
     Figures,
     Subject,
@@ -45,7 +46,7 @@ from fiancee_hub.families.faces.training.pairs import (
     collate,
     motion_distance,
 )
-from fiancee_hub.measuring.measure import Measurement, as_bytes, joined, try_exits
+from fiancee_hub.measuring.measure import Measurement, joined, try_exits
 from fiancee_hub.measuring.routing import BUDGETS, budget_table, routed_exits
 
 PAIRS = 220

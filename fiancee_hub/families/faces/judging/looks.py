@@ -10,12 +10,12 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from fiancee_hub.core.pixels import signed
 from fiancee_hub.families.faces.judging.identity_judge import FaceIdentity
 from fiancee_hub.families.faces.landmarks.expression import expression
 from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
 from fiancee_hub.families.faces.landmarks.pose import Floats
 from fiancee_hub.families.faces.training.pairs import SIZE, FaceFolder, Frame
-from fiancee_hub.families.label_maps.judging.quality import signed
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.core.pixels import signed
 from fiancee_hub.evaluation.evaluate import Figures
 from fiancee_hub.families.faces.judging.looks import FaceReader, Gallery, Seen
 from fiancee_hub.families.faces.judging.pairs import FramePair
@@ -20,7 +21,6 @@ from fiancee_hub.families.faces.judging.scores import (
     score,
 )
 from fiancee_hub.families.faces.training.pairs import FaceFolder
-from fiancee_hub.families.label_maps.judging.quality import signed
 from fiancee_hub.measuring.measure import Trial
 
 BATCH = 4

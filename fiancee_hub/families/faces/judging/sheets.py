@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.evaluation.card_kinds import CROSS_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.judging.mesh_warp import MeshWarp
 from fiancee_hub.families.faces.judging.pairs import LONDON
@@ -151,8 +152,7 @@ def written(text: str) -> Image.Image:
 def _warped(warp: MeshWarp, source: Source, target: Motion) -> Image.Image:
     head = head_of(target, source.crown, source.crop.picture.width)
     image = warp(source.appearance.picture, source.head, head)[0]
-    pixels = ((image.clamp(-1, 1) + 1) * 127.5).round().byte()
-    return Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    return to_picture(image)
 
 
 def check_private(folder: Path) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.pixels import signed
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of
 from fiancee_hub.families.faces.landmarks.pose import (
@@ -339,7 +340,7 @@ def _sized(pictures: Tensor, side: int) -> Tensor:
 
 
 def _signed(picture: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
+    return signed(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
 
 
 def _random_change(hand: np.random.Generator, strength: float) -> Change:

@@ -7,11 +7,13 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from fiancee_hub.core.pixels import signed
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.generator import PortraitConfig
 from fiancee_hub.families.faces.heads import Head
+from fiancee_hub.families.faces.shapes import FACES
 from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, PortraitSettings
 from fiancee_hub.families.faces.training.pairs import SIZE, FaceFolder, PairSource, collate
-from fiancee_hub.families.label_maps.shapes import FACES, Recipe
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.task import Inputs, Task
@@ -62,7 +64,7 @@ class FacesTask:
     def preview(self, inputs: Inputs) -> list[Tensor]:
         """The source, and face, lips and eyes of the target's map as colours."""
         target: Head = inputs[2]
-        regions = target.map[:, [1, 2, 4]].float() / 127.5 - 1
+        regions = signed(target.map[:, [1, 2, 4]])
         larger = torch.nn.functional.interpolate(regions, size=inputs[0].shape[2:])
         return [inputs[0].cpu(), larger.cpu()]
 

@@ -18,7 +18,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from fiancee_hub.core.pixels import signed
 from fiancee_hub.domains.streets.classes import LANE_MARKING, ROAD, UNKNOWN
+from fiancee_hub.families.label_maps.classes import ClassEntry, coloured
 from fiancee_hub.families.label_maps.judging.quality import predict, segmentation_scores
 from fiancee_hub.families.label_maps.judging.segmenter import (
     IGNORED,
@@ -28,8 +30,7 @@ from fiancee_hub.families.label_maps.judging.segmenter import (
     load_segmenter,
     save_segmenter,
 )
-from fiancee_hub.families.label_maps.reading import ClassEntry
-from fiancee_hub.families.label_maps.training.photographs import DataFolder, to_signed
+from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.training import pictures
 from fiancee_hub.training.averaging import update_average
 from fiancee_hub.training.loop import Losses, Schedule, run
@@ -118,7 +119,7 @@ class SegmenterPhase(Resumable):
             )
             for pick in picks
         ]
-        images = to_signed(torch.stack([image for image, _ in pairs]))
+        images = signed(torch.stack([image for image, _ in pairs]))
         images = jittered(images, settings.jitter, self.random)
         targets = torch.stack([target for _, target in pairs]).long()
         device = self.accelerator.device
@@ -132,11 +133,11 @@ class SegmenterPhase(Resumable):
     def samples(self) -> Image.Image:
         """Photographs, predictions and label maps of 8 fixed training pictures."""
         picks = torch.linspace(0, len(self.photos) - 1, 8).long()
-        images = F.interpolate(to_signed(self.photos[picks]), size=SIZE, mode="area")
+        images = F.interpolate(signed(self.photos[picks]), size=SIZE, mode="area")
         predicted = self.average.predict(images.to(self.accelerator.device)).cpu()
         targets = F.interpolate(self.targets[picks][:, None], size=SIZE)[:, 0]
         ids = torch.where(targets == IGNORED, UNKNOWN, targets)
-        maps = [pictures.colour(labels, self.classes) for labels in (predicted, ids)]
+        maps = [coloured(labels, self.classes) for labels in (predicted, ids)]
         return pictures.grid([images, *maps])
 
 

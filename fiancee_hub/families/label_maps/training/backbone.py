@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.families.label_maps.classes import coloured
 from fiancee_hub.families.label_maps.generator import OasisConfig, OasisGenerator
 from fiancee_hub.families.label_maps.training.photographs import (
     DataFolder,
@@ -82,4 +83,4 @@ class BackbonePhase(AdversarialPhase):
             16, self.config.noise_channels, generator=torch.Generator().manual_seed(0)
         )
         images = self.average(labels, noise.to(labels.device)).cpu()
-        return pictures.grid([pictures.colour(labels.cpu(), self.table.entries), images, photos])
+        return pictures.grid([coloured(labels.cpu(), self.table.entries), images, photos])

@@ -15,8 +15,8 @@ from typing import Any
 
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.domains.streets.classes import LANE_MARKING, ROAD, STREETS, UNKNOWN
+from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.convert import parse_classes
-from fiancee_hub.families.label_maps.reading import ClassEntry
 
 TABLE = "classes.json"
 NO_LABEL = "unknown"

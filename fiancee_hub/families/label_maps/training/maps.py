@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fiancee_hub.domains.streets.drawings import coarsen, draw_label_map, repaint
+from fiancee_hub.domains.streets.drawings import draw_label_map
+from fiancee_hub.families.label_maps.training.edits import coarsen, repaint
 from fiancee_hub.families.label_maps.training.photographs import DataFolder, enlarged, random_crops
 
 

@@ -9,7 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import DataError
-from fiancee_hub.families.label_maps.reading import ClassEntry
+from fiancee_hub.core.pixels import signed
+from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.training.class_table import TABLE, ClassTable, read_table
 
 CROP_MARGIN = 1.08
@@ -109,4 +110,4 @@ def _randint(highest: int, generator: torch.Generator) -> int:
 
 def to_signed(images: Tensor) -> Tensor:
     """uint8 images to float in [-1, 1], channels last in memory."""
-    return (images.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+    return signed(images).contiguous(memory_format=torch.channels_last)

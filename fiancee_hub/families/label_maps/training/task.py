@@ -6,13 +6,14 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from fiancee_hub.core.recipe import Recipe
+from fiancee_hub.families.label_maps.classes import coloured
 from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.shapes import STREETS, Recipe
+from fiancee_hub.families.label_maps.shapes import STREETS
 from fiancee_hub.families.label_maps.training.backbone import BackbonePhase
 from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.config import CheckpointConfig, untrained
-from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings
 from fiancee_hub.training.discriminator import class_weights
 from fiancee_hub.training.task import Inputs, Task
@@ -98,7 +99,7 @@ class StreetsTask:
         return inputs[0], class_weights(inputs[0], self.classes, self.data.table.unknown)
 
     def preview(self, inputs: Inputs) -> list[Tensor]:
-        return [pictures.colour(inputs[0].cpu(), self.data.classes)]
+        return [coloured(inputs[0].cpu(), self.data.classes)]
 
 
 _: type[Task] = StreetsTask

@@ -16,7 +16,7 @@ from tiny import CLASSES, random_map
 
 from fiancee_hub import FianceePipeline
 from fiancee_hub.families.label_maps.bulk import ROUTES
-from fiancee_hub.families.label_maps.reading import to_rgb
+from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS
 from fiancee_hub.hub.saving import CARD
 

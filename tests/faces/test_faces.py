@@ -44,9 +44,9 @@ from fiancee_hub.families.faces.photos import (
     read_photo,
 )
 
-EXAMPLES = Path(__file__).parents[1] / "space" / "examples" / "faces"
+EXAMPLES = Path(__file__).parents[2] / "space" / "examples" / "faces"
 KNOWN: dict[str, Any] = json.loads(
-    (Path(__file__).parent / "data" / "face_landmarks.json").read_text()
+    (Path(__file__).parents[1] / "data" / "face_landmarks.json").read_text()
 )
 NAMES = tuple(KNOWN["faces"])
 quick = settings(max_examples=40, deadline=None)

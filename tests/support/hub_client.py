@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hub_server import Hub
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fiancee_hub.domains.streets.classes import LANE_MARKING, ROAD, STREETS
-from fiancee_hub.domains.streets.drawings import _connected, coarsen, draw_label_map, repaint
+from fiancee_hub.domains.streets.drawings import draw_label_map
+from fiancee_hub.families.label_maps.training.edits import _connected, coarsen, repaint
 
 SIZE = (96, 128)
 quick = settings(max_examples=60, deadline=None)

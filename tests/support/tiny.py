@@ -8,8 +8,8 @@ from torch import Tensor
 from fiancee_hub.core.cost import Costs, count
 from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
 from fiancee_hub.core.router import BUDGETS, Calibration
+from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.reading import ClassEntry
 from fiancee_hub.hub.checkpoints import build
 from fiancee_hub.hub.config import CheckpointConfig
 

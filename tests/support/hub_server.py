@@ -1,7 +1,8 @@
 """A Hub on the loopback interface, for the real client: repositories, large files, commits, faults.
 
-``python tests/hub_server.py`` serves an empty one until interrupted and prints its address; the
-client takes it from HF_ENDPOINT. Large files live under another host name, as on the real Hub.
+``python tests/support/hub_server.py`` serves an empty one until interrupted and prints its
+address; the client takes it from HF_ENDPOINT. Large files live under another host name, as on the
+real Hub.
 """
 
 import base64

@@ -19,11 +19,11 @@ from fiancee_hub import FianceePipeline
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.domains.streets.drawings import draw_label_map
 from fiancee_hub.families.faces.generator import PortraitConfig
 from fiancee_hub.families.faces.training.task import FacesTask
 from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.shapes import Recipe
 from fiancee_hub.families.label_maps.training.photographs import random_crops
 from fiancee_hub.families.label_maps.training.task import StreetsTask
 from fiancee_hub.training import loop, phases

@@ -33,6 +33,7 @@ from fiancee_hub.families.faces.landmarks.pose import (
     project,
     rotation_from_euler,
 )
+from fiancee_hub.families.faces.shapes import FACES
 from fiancee_hub.families.faces.warps import (
     DEPTH,
     SMOOTHNESS,
@@ -41,7 +42,6 @@ from fiancee_hub.families.faces.warps import (
     sample,
     thin_plate_flow,
 )
-from fiancee_hub.families.label_maps.shapes import FACES
 
 quick = settings(max_examples=25, deadline=None)
 angles = st.floats(-40, 40, width=32)

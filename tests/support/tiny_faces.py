@@ -7,11 +7,11 @@ from torch import Tensor
 
 from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
 from fiancee_hub.core.normalisation import unit_length
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.generator import PortraitConfig
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, head_of
 from fiancee_hub.families.faces.landmarks.pose import Pose
-from fiancee_hub.families.label_maps.shapes import Recipe
 from fiancee_hub.hub.checkpoints import build
 from fiancee_hub.hub.config import untrained
 

@@ -13,13 +13,15 @@ import torch
 
 from fiancee_hub.core.cost import count
 from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.core.router import BUDGETS, Calibration, route
+from fiancee_hub.families.faces.shapes import PORTRAIT_CONFIGS
 from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.shapes import OASIS_CONFIGS, PORTRAIT_CONFIGS, Recipe
+from fiancee_hub.families.label_maps.shapes import OASIS_CONFIGS
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, build, load_checkpoint, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig, to_json, untrained
 
-SHIPPED = Path(__file__).resolve().parents[1] / "weights_card"
+SHIPPED = Path(__file__).resolve().parents[2] / "weights_card"
 SPADE = OasisConfig(6, 32, 64, (16, 16, 8, 8), noise_channels=4, modulation="spade")
 MARGINS: tuple[float | None, ...] = (None, None, *((3.0, 0.5, -0.4) * 20)[: len(BUDGETS) - 2])
 

@@ -16,10 +16,11 @@ from tiny import CLASSES, random_map
 from fiancee_hub import FianceePipeline
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.cost import count, parameters
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.generator import PortraitGenerator
+from fiancee_hub.families.faces.shapes import FACES, PORTRAIT_CONFIGS
 from fiancee_hub.families.label_maps.bulk import ROUTES, seed_of
-from fiancee_hub.families.label_maps.reading import to_palette_image
-from fiancee_hub.families.label_maps.shapes import FACES, PORTRAIT_CONFIGS, Recipe
+from fiancee_hub.families.label_maps.classes import to_palette_image
 from fiancee_hub.hub.checkpoints import build
 from fiancee_hub.hub.config import to_json, untrained
 
@@ -256,10 +257,8 @@ def test_wrong_usage_is_code_two(words: list[str], capsys: Capture) -> None:
 def test_a_missing_extra_is_named(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    package = {"train": "training", "evaluate": "evaluation"}[command]
-
     def absent(name: str) -> object:
-        if name == f"fiancee_hub.{package}.cli":
+        if name == f"fiancee_hub.cli.{command}":
             raise ModuleNotFoundError("No module named 'accelerate'", name="accelerate")
         return sys.modules[name]
 

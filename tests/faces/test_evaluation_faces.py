@@ -22,6 +22,7 @@ from fiancee_hub.cli.main import main
 from fiancee_hub.core.cost import count
 from fiancee_hub.core.errors import CheckpointError, DataError, InputError
 from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.core.router import BUDGETS as CALIBRATED
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.evaluation import card_kinds, evaluate
@@ -56,12 +57,11 @@ from fiancee_hub.families.faces.landmarks.pose import rotation_from_euler
 from fiancee_hub.families.faces.pipeline import Controls
 from fiancee_hub.families.faces.training.pairs import FaceFolder
 from fiancee_hub.families.faces.training.prepare import read_face, read_frame
-from fiancee_hub.families.label_maps.shapes import Recipe
 from fiancee_hub.hub.checkpoints import save_checkpoint
 from fiancee_hub.hub.config import untrained
 from fiancee_hub.measuring.timing import exit_milliseconds
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 JUDGE = ROOT / "weights_card" / "face-judge"
 PICTURES = ROOT / "space" / "examples" / "faces"
 

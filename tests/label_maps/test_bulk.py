@@ -20,8 +20,8 @@ from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import EarlyExitModel, Progress, join, select
 from fiancee_hub.core.grouping import grouped
 from fiancee_hub.families.label_maps.bulk import ROUTES, generate_folder, seed_of
+from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import WAITING, StreetsPipeline
-from fiancee_hub.families.label_maps.reading import to_rgb
 from fiancee_hub.pipeline import Result
 
 BUDGET = 0.05

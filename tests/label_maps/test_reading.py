@@ -14,15 +14,14 @@ from PIL import Image, ImageDraw
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.label_maps import reading as label_maps
-from fiancee_hub.families.label_maps.colours import Bytes, Colour
-from fiancee_hub.families.label_maps.reading import (
-    CAMVID_ALIASES,
+from fiancee_hub.families.label_maps.classes import (
     ClassEntry,
     class_named,
-    read_label_map,
     to_palette_image,
     to_rgb,
 )
+from fiancee_hub.families.label_maps.colours import Bytes, Colour
+from fiancee_hub.families.label_maps.reading import CAMVID_ALIASES, read_label_map
 
 CLASSES = tuple(
     ClassEntry(index, name, colour)

@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 import torch
 from hub_client import ROOT
+from official_oasis import Official
 from own_data import COLOURS, NAMES, SIZE, photo_of, save, scene, table, write_scenes, write_table
 from PIL import Image
-from test_convert import Official
 
 from fiancee_hub import FianceePipeline
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.errors import FianceeError
+from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.convert import read_classes
 from fiancee_hub.families.label_maps.own_data.labels import LabelReader
 from fiancee_hub.families.label_maps.own_data.layout import FIELDS, LAYOUTS, read_layout
-from fiancee_hub.families.label_maps.reading import ClassEntry
 from fiancee_hub.families.label_maps.shapes import STREETS, streets_generator, streets_recipe
 from fiancee_hub.families.label_maps.training.class_table import (
     STREETS_TABLE,

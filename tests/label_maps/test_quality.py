@@ -13,9 +13,7 @@ from fiancee_hub.families.label_maps.judging.quality import (
     PhotoQuality,
     class_iou,
     confusion_matrix,
-    kid,
     mean_iou,
-    pooled_features,
 )
 from fiancee_hub.families.label_maps.judging.segmenter import (
     IGNORED,
@@ -24,8 +22,9 @@ from fiancee_hub.families.label_maps.judging.segmenter import (
     load_segmenter,
     save_segmenter,
 )
+from fiancee_hub.measuring.distances import kid, pooled_features
 
-SHIPPED = Path(__file__).parents[1] / "weights_card" / "segmenter"
+SHIPPED = Path(__file__).parents[2] / "weights_card" / "segmenter"
 
 
 def gaussian(rows: int, seed: int, shift: float = 0.0) -> Tensor:

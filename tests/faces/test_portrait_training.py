@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.normalisation import EPSILON, unit_length
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.generator import PortraitConfig, PortraitGenerator
 from fiancee_hub.families.faces.heads import Head, plain_warp
 from fiancee_hub.families.faces.landmarks.expression import expression
@@ -27,13 +28,12 @@ from fiancee_hub.families.faces.training.backbone import (
 from fiancee_hub.families.faces.training.motion_loss import MotionLoss, fit_poses
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource
 from fiancee_hub.families.faces.training.task import FacesTask
-from fiancee_hub.families.label_maps.shapes import Recipe
 from fiancee_hub.training import phases
 from fiancee_hub.training.branches import BranchSettings
 
 accelerate = pytest.importorskip("accelerate")
 
-EXAMPLES = Path(__file__).parents[1] / "space" / "examples" / "faces"
+EXAMPLES = Path(__file__).parents[2] / "space" / "examples" / "faces"
 CONFIG = PortraitConfig(256, (16, 16, 16, 8, 8), (8, 8, 16), motion_channels=8, descriptor=8)
 RECIPE = Recipe(CONFIG, (ExitConfig(1, 2), ExitConfig(2, 2)), GuideConfig(2, (12, 8, 8)))
 

@@ -38,7 +38,7 @@ from fiancee_hub.families.faces.training.pairs import (
 from fiancee_hub.families.faces.training.prepare import prepare_faces
 from fiancee_hub.families.faces.warps import identity_grid
 
-EXAMPLES = Path(__file__).parents[1] / "space" / "examples" / "faces"
+EXAMPLES = Path(__file__).parents[2] / "space" / "examples" / "faces"
 quick = settings(max_examples=25, deadline=None)
 changes = st.builds(
     Change,

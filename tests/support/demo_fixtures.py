@@ -8,10 +8,10 @@ import torch
 from tiny import EXITS, GUIDES
 
 from fiancee_hub.core.cost import Costs, count
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.core.router import BUDGETS, Calibration
 from fiancee_hub.domains.streets.classes import STREETS
 from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.shapes import Recipe
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 

@@ -1,0 +1,50 @@
+"""A domain: one data set of a family, as far as a checkpoint carries it (config.json, format 2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example input that lies beside config.json.
+
+    Args:
+        file: path below the checkpoint's folder, such as ``examples/1-terrace.png``.
+        sha256: of the file.
+        title: what it shows.
+    """
+
+    file: str
+    sha256: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a checkpoint says about the data that it was trained on.
+
+    Args:
+        name: short, such as ``streets``; the demo's links and files are named by it.
+        title: heading of the demo's tab and of the card, such as "Streets".
+        summary: one sentence: what goes in, what comes out.
+        aliases: further colours that stand for a class in label maps, by the class's name.
+        unknown: id of the class of pixels that nobody labelled; None where there is none.
+        limits: sentences on what it cannot do and must not be used for.
+        licence: the Hub's short name of the terms of the weights.
+        terms: the same in a sentence.
+        sources: data sets behind the weights, each with its citation and terms, a sentence each.
+        examples: example inputs.
+    """
+
+    name: str = ""
+    title: str = ""
+    summary: str = ""
+    aliases: Mapping[str, tuple[Colour, ...]] = field(default_factory=dict)
+    unknown: int | None = None
+    limits: tuple[str, ...] = ()
+    licence: str = "other"
+    terms: str = ""
+    sources: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()

@@ -1,0 +1,75 @@
+"""Generator families: what each brings, and the table of those that exist.
+
+A *family* is an architecture with its inputs. Everything outside its folder asks the registry, so
+that a new family is one folder and one line here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fiancee_hub.core.recipe import GeneratorConfig, Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_HOMES = {
+    "label_maps": "fiancee_hub.families.label_maps.family",
+    "faces": "fiancee_hub.families.faces.family",
+}
+"""Module of each family, which holds its ``FAMILY``; loaded at first use."""
+
+FORMER_NAMES = {"oasis": "label_maps", "portraits": "faces"}
+"""What format 1 of the checkpoints calls the families."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What an architecture brings.
+
+    Fields that are functions without arguments import what they return when they are called.
+
+    Args:
+        name: as in config.json.
+        config: class of the generator's shape; its fields are what config.json lists.
+        trunk: builds a ``Trunk`` from such a shape.
+        check: raises ``FieldError`` for a shape that no real model has, before one is built.
+        pipeline: the class that users call.
+        recipes: the generators that we train, and published ones (no branches), by name.
+    """
+
+    name: str
+    config: type[GeneratorConfig]
+    trunk: Callable[[Any], "nn.Module"]
+    check: Callable[[Any], None]
+    pipeline: Callable[[], type[Any]]
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+
+
+def names() -> tuple[str, ...]:
+    """Names of all families."""
+    return tuple(_HOMES)
+
+
+@cache
+def family(name: str) -> Family:
+    """The family of that name; format 1's names are understood.
+
+    Raises:
+        KeyError: there is none.
+    """
+    found: Family = import_module(_HOMES[FORMER_NAMES.get(name, name)]).FAMILY
+    return found
+
+
+def register(name: str, module: str) -> None:
+    """Adds a family that lives outside this package.
+
+    Args:
+        name: as config.json is to call it.
+        module: dotted name of the module that holds its ``FAMILY``.
+    """
+    _HOMES[name] = module
+    family.cache_clear()
