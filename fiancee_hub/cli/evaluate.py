@@ -1,12 +1,18 @@
-"""``python -m fiancee_hub evaluate CHECKPOINT``: evaluation.json, figures and the model card."""
+"""``python -m fiancee_hub evaluate CHECKPOINT``: evaluation.json, figures and the model card.
+
+``card CHECKPOINT`` writes plot, card and README anew from the figures that are there.
+"""
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 from typing import Any
 
-logger = logging.getLogger(__name__)
+from fiancee_hub import domains
+from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.family import family, names
+
+EVALUATION = "evaluation.json"
 
 Figures = dict[str, Any]
 
@@ -16,80 +22,71 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("evaluate", help="measure a checkpoint on held-out data")
     parser.add_argument("checkpoint", type=Path, help="folder; its figures are written into it")
     parser.add_argument("--data", type=Path, required=True, help="data from `train prepare`")
-    parser.add_argument("--segmenter", type=Path, default=Path("weights_card/segmenter"))
-    parser.add_argument("--judge", type=Path, default=Path("weights_card/face-judge"))
-    parser.add_argument("--readme", type=Path, help="README whose figures to renew")
+    _add_readme(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--private-sheets",
-        type=Path,
-        metavar="FOLDER",
-        help="faces: contact sheets of all test persons, outside any repository",
-    )
+    for name in names():
+        family(name).evaluation().add_options(parser)
     parser.set_defaults(run=run)
+
+
+def add_card_parser(subparsers: Any) -> None:
+    """Adds ``card`` to the command line."""
+    parser = subparsers.add_parser("card", help="write a model card from stored figures")
+    parser.add_argument("checkpoint", type=Path, help=f"folder with {EVALUATION}")
+    _add_readme(parser)
+    parser.set_defaults(run=run_card)
+
+
+def _add_readme(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--readme", type=Path, help="README whose figures to renew")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates, writes, and prints the tables."""
-    from fiancee_hub.evaluation.card import PLOT, write_card, write_into_readme
-    from fiancee_hub.evaluation.card_kinds import KINDS
+    from fiancee_hub.evaluation.evaluate import write_json
+    from fiancee_hub.evaluation.parts import EvaluationRequest
     from fiancee_hub.hub.config import read_config
-    from fiancee_hub.measuring import tables
+
+    name = read_config(arguments.checkpoint / "config.json").family
+    request = EvaluationRequest(
+        arguments.checkpoint,
+        arguments.data,
+        arguments,
+        arguments.seed,
+        domains.of_family(name),
+    )
+    figures = family(name).evaluation().evaluate(request)
+    write_json(arguments.checkpoint / EVALUATION, figures)
+    return _write(arguments.checkpoint, arguments.readme, figures)
+
+
+def run_card(arguments: argparse.Namespace) -> int:
+    """Writes plot, card and README from evaluation.json.
+
+    Raises:
+        CheckpointError: it is missing, or was measured on other weights.
+    """
+    from fiancee_hub.hub.saving import evaluation_of
+
+    figures = evaluation_of(arguments.checkpoint)
+    if figures is None:
+        raise CheckpointError(
+            f"{arguments.checkpoint / EVALUATION} is missing, or belongs to other weights: run "
+            "`evaluate` first"
+        )
+    return _write(arguments.checkpoint, arguments.readme, figures)
+
+
+def _write(folder: Path, readme: Path | None, figures: Figures) -> int:
+    from fiancee_hub.evaluation.card import figures_in_short, write_card, write_into_readme
+    from fiancee_hub.hub.card import PLOT
+    from fiancee_hub.hub.config import read_config
     from fiancee_hub.measuring.figures import draw_plot
 
-    folder = arguments.checkpoint
     config = read_config(folder / "config.json")
-    kind = KINDS[config.family]
-    evaluate = {"oasis": _streets, "portraits": _faces}[config.family]
-    figures = evaluate(arguments)
     draw_plot(folder / PLOT, figures)
     write_card(folder, config, figures)
-    if arguments.readme:
-        write_into_readme(arguments.readme, kind, figures)
-    parts = [tables.budgets(figures["budgets"]), tables.exits(figures), *kind.readme(figures)]
-    sys.stdout.write("\n\n".join(parts) + "\n")
+    if readme:
+        write_into_readme(readme, folder, config, figures)
+    sys.stdout.write("\n\n".join(figures_in_short(config, figures)) + "\n")
     return 0
-
-
-def _streets(arguments: argparse.Namespace) -> Figures:
-    from fiancee_hub.evaluation.card_kinds import MORE, SHEET
-    from fiancee_hub.evaluation.evaluate import write_json
-    from fiancee_hub.families.label_maps.judging.evaluate import evaluate_streets
-    from fiancee_hub.families.label_maps.training.photographs import DataFolder
-    from fiancee_hub.hub.config import read_config
-    from fiancee_hub.measuring.figures import draw_more, draw_sheet
-
-    folder, data = arguments.checkpoint, DataFolder(arguments.data)
-    found = evaluate_streets(folder, data, arguments.segmenter, seed=arguments.seed)
-    write_json(folder / "evaluation.json", found.figures)
-    classes = read_config(folder / "config.json").classes
-    ratios = _macs_ratios(found.figures)
-    draw_sheet(folder / SHEET, found.maps, found.images, found.photos, classes, ratios)
-    draw_more(folder / MORE, found.maps, found.images, classes, ratios)
-    return found.figures
-
-
-def _faces(arguments: argparse.Namespace) -> Figures:
-    from fiancee_hub.evaluation.evaluate import write_json
-    from fiancee_hub.families.faces.judging.evaluate import evaluate_faces
-    from fiancee_hub.families.faces.judging.sheets import ShownPersons, check_private, draw_private
-    from fiancee_hub.families.faces.training.pairs import FaceFolder
-
-    folder, data, private = (
-        arguments.checkpoint,
-        FaceFolder(arguments.data),
-        arguments.private_sheets,
-    )
-    if private:
-        check_private(private)
-    found = evaluate_faces(folder, data, arguments.judge, seed=arguments.seed)
-    write_json(folder / "evaluation.json", found.figures)
-    ratios = _macs_ratios(found.figures)
-    ShownPersons(folder, data, ratios).draw(folder, found.warp)
-    if private:
-        draw_private(private, found.own, found.cross, ratios)
-    return found.figures
-
-
-def _macs_ratios(figures: Figures) -> list[float]:
-    return [row["macs_ratio"] for row in figures["exits"]]

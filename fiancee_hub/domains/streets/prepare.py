@@ -23,7 +23,8 @@ from fiancee_hub.domains.streets.classes import (
     CAMVID32_IDS,
     LABELMEFACADE_IDS,
 )
-from fiancee_hub.families.label_maps.training.class_table import STREETS_TABLE, TABLE
+from fiancee_hub.domains.streets.data import STREETS_TABLE
+from fiancee_hub.families.label_maps.training.class_table import TABLE
 
 logger = logging.getLogger(__name__)
 

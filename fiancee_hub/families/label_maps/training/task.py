@@ -85,8 +85,8 @@ class StreetsTask:
         for split in self.data.splits("calibration-"):
             maps.append(self.data.label_maps(split, self.size))
             groups += [split.removeprefix("calibration-")] * len(maps[-1])
-        if self.data.table.drawable:
-            maps.append(drawn_maps(DRAWN, self.size, DRAWN_SEED))
+        if self.data.draw:
+            maps.append(drawn_maps(self.data.draw, DRAWN, self.size, DRAWN_SEED))
             groups += ["drawn"] * DRAWN
         labels = torch.cat(maps)
         return (labels, self._noise(len(labels), NOISE_SEED)), groups
