@@ -172,7 +172,7 @@ def test_heic_is_read_where_a_reader_is(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("fiancee_hub.core.pictures._heif_is_there", lambda: False)
     with (
         pytest.raises(
-            InputError, match=r"It is a HEIC picture, .* install the package pillow-heif"
+            InputError, match=r"a HEIC picture, .* install the package pillow-heif"
         ),
         opened(file, FORMATS, "It", FIX),
     ):
