@@ -72,6 +72,17 @@ class Controls:
         for name in ("smile", "mouth", "blink"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)} is out of range: give 0 to 1")
+        check_switch("relative", self.relative)
+
+
+def check_switch(name: str, value: object) -> None:
+    """Any text is true to Python, "false" as well.
+
+    Raises:
+        InputError: the value is neither True nor False.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} must be True or False, not {value!r}")
 
 
 _CONTROLLED = {
@@ -296,6 +307,7 @@ class FacesPipeline(FianceePipeline):
             one entry for each frame; a frame without a usable face has no result.
         """
         check_budget(budget)
+        check_switch("relative", relative)
         read = self.encode(source)
         reference: Motion | None = None
         for index, frame in enumerate(frames):
