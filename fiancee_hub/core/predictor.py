@@ -52,7 +52,8 @@ class Predictor(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """What ``.to``, ``.half`` and the like call: devices change, float32 stays."""
-        return super()._apply(lambda tensor: _float32_kept(tensor, fn(tensor)), recurse)
+        kept: Callable[..., Any] = super()._apply
+        return kept(lambda tensor: _float32_kept(tensor, fn(tensor)), recurse)
 
 
 def _float32_kept(before: Tensor, after: Tensor) -> Tensor:
