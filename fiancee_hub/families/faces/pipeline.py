@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.exits import full_precision
 from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
@@ -193,7 +194,8 @@ class FacesPipeline(FianceePipeline):
         crown = crown_of(motion.canonical)
         head = head_of(motion, crown, crop.picture.width)
         picture = self._as_input(crop.picture)
-        appearance = self.model.trunk.encode(picture, head)
+        with full_precision(picture.device):  # the predictor looks at it too
+            appearance = self.model.trunk.encode(picture, head)
         milliseconds = 1000 * (time.perf_counter() - started)
         notes = read.notes + crop.notes
         return Source(read, crop, motion, crown, head, appearance, milliseconds, notes)
