@@ -215,16 +215,19 @@ class FianceePipeline(ModelHubMixin):
             CheckpointError: it cannot be found, is damaged or contradicts its config.
         """
         from fiancee_hub.hub.checkpoints import load_checkpoint, resolve
+        from fiancee_hub.hub.examples import fetch_examples
 
-        folder = resolve(
-            str(pretrained_model_name_or_path),
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            force_download=force_download,
-        )
+        options: dict[str, Any] = {
+            "revision": revision,
+            "token": token,
+            "cache_dir": cache_dir,
+            "local_files_only": local_files_only,
+            "force_download": force_download,
+        }
+        folder = resolve(str(pretrained_model_name_or_path), **options)
         model, config = load_checkpoint(folder)
+        if not Path(pretrained_model_name_or_path).is_dir():
+            fetch_examples(str(pretrained_model_name_or_path), config.domain, **options)
         kind = _pipeline_of(config.family)
         if not issubclass(kind, cls):
             raise CheckpointError(
@@ -293,7 +296,7 @@ def true_lpips(rendering: Rendering, exit_index: int) -> float:
 
 def _pipeline_of(family: str) -> type[FianceePipeline]:
     """The pipeline of a family; imported late, since it builds on this module."""
-    if family == "oasis":
+    if family == "label_maps":
         from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 
         return StreetsPipeline

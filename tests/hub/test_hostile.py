@@ -27,7 +27,8 @@ from fiancee_hub import CheckpointError, FianceePipeline
 from fiancee_hub.core.cost import Costs
 from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
 from fiancee_hub.core.router import Calibration
-from fiancee_hub.families.label_maps.generator import OasisConfig, OasisGenerator
+from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.hub.tensor_files import DIGEST, MAX_HEADER_BYTES, METADATA, digest, read_tensors
@@ -56,7 +57,7 @@ def smallest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exits, guides = (ExitConfig(1, 2),), GuideConfig(2, (3, 2, 2))
     calibration = Calibration(0.9, 0.9, 9, (0.05, 0.1), (None, 0.5), {"drawn": 9})
     config = CheckpointConfig(
-        "oasis", generator, CLASSES, exits, guides, Costs((10, 100), 1, 1, 1000), calibration
+        "label_maps", generator, CLASSES, exits, guides, Costs((10, 100), 1, 1, 1000), calibration
     )
     torch.manual_seed(0)
     model = EarlyExitModel(OasisGenerator(generator), exits, guides)

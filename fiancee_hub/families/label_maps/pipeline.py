@@ -16,8 +16,8 @@ from fiancee_hub.core.exits import Progress, join, select
 from fiancee_hub.core.grouping import grouped
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.router import check_budget, route
-from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.reading import CAMVID_ALIASES, LabelMap, read_label_map
+from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
 from fiancee_hub.pipeline import (
     Comparison,
     FianceePipeline,
@@ -40,7 +40,8 @@ class StreetsPipeline(FianceePipeline):
 
     def read(self, label_map: Any) -> LabelMap:
         """A label map of the model's size from an array, a picture or a path."""
-        return read_label_map(label_map, self.config.classes, self.size, aliases=CAMVID_ALIASES)
+        aliases = self.config.domain.aliases
+        return read_label_map(label_map, self.config.classes, self.size, aliases=aliases)
 
     @torch.inference_mode()
     def prepare(self, label_map: Any, *, seed: int = 0) -> Rendering:

@@ -22,25 +22,10 @@ LEAST_FITTING = 0.8
 SAME_ASPECT = 0.02
 """Relative difference of aspects up to which a map is stretched instead of cut."""
 
-CAMVID_ALIASES: Mapping[Colour, str] = {
-    (0, 0, 192): "pavement",
-    (64, 192, 128): "pavement",
-    (192, 0, 64): "lane marking",
-    (128, 128, 192): "road",
-    (64, 192, 0): "building",
-    (64, 0, 64): "building",
-    (64, 128, 192): "car",
-    (192, 128, 192): "car",
-    (192, 64, 128): "car",
-    (192, 192, 0): "tree",
-    (0, 64, 64): "sign",
-    (128, 128, 64): "sign",
-    (192, 128, 64): "pedestrian",
-    (192, 0, 192): "bicyclist",
-}
-"""Colours of the 32-class form of CamVid that the 11-class form lacks, by class name."""
+Aliases = Mapping[str, Sequence[Colour]]
+"""Further colours that stand for a class, by its name."""
 
-NO_ALIASES: Mapping[Colour, str] = MappingProxyType({})
+NO_ALIASES: Aliases = MappingProxyType({})
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _ONE_BAND = ("1", "L", "I", "F")
 
@@ -61,7 +46,7 @@ def read_label_map(
     classes: Sequence[ClassEntry],
     size: tuple[int, int],
     *,
-    aliases: Mapping[Colour, str] = NO_ALIASES,
+    aliases: Aliases = NO_ALIASES,
 ) -> LabelMap:
     """Reads a label map in any of the forms people have it in, at the model's size.
 
@@ -71,8 +56,7 @@ def read_label_map(
             hold class ids, all others the class colours, exact or nearly.
         classes: the model's classes, ids 0 to len(classes) - 1.
         size: height and width of the result. A map of another aspect is cut to its middle.
-        aliases: further colours and the names of the classes that they mean; names that the
-            model does not have are ignored.
+        aliases: further colours, by the name of the class that they mean.
 
     Raises:
         InputError: the source is no label map for these classes; the message names the fix.
@@ -85,15 +69,15 @@ def read_label_map(
     return _read_array(source, len(classes), size)
 
 
-def _palette(classes: Sequence[ClassEntry], aliases: Mapping[Colour, str]) -> Palette:
+def _palette(classes: Sequence[ClassEntry], aliases: Aliases) -> Palette:
     ids = {entry.name: entry.id for entry in classes}
     own = [(entry.colour, entry.id) for entry in classes]
-    more = [(colour, ids[name]) for colour, name in aliases.items() if name in ids]
+    more = [(colour, ids[name]) for name, colours in aliases.items() for colour in colours]
     return Palette.of(own + more)
 
 
 def _read_file(
-    path: Path, classes: Sequence[ClassEntry], size: tuple[int, int], aliases: Mapping[Colour, str]
+    path: Path, classes: Sequence[ClassEntry], size: tuple[int, int], aliases: Aliases
 ) -> LabelMap:
     if not path.is_file():
         raise InputError(f"There is no file {path}: check the path")
@@ -167,7 +151,7 @@ def _read_picture(
     picture: Image.Image,
     classes: Sequence[ClassEntry],
     size: tuple[int, int],
-    aliases: Mapping[Colour, str],
+    aliases: Aliases,
 ) -> LabelMap:
     # Before anything is decoded: the header alone may promise gigabytes.
     _check_sides(picture.height, picture.width)
@@ -188,7 +172,7 @@ def _ids_of_colours(
     picture: Image.Image,
     classes: Sequence[ClassEntry],
     size: tuple[int, int],
-    aliases: Mapping[Colour, str],
+    aliases: Aliases,
 ) -> tuple[Bytes, tuple[str, ...]]:
     """Class ids of a coloured picture: at ``size`` if the picture is larger, else at its own."""
     # Shrunk first, so that a large photograph costs no more than a small one.
