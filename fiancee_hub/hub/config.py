@@ -12,6 +12,7 @@ from fiancee_hub.core.domain import ClassEntry, Domain
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.family import family, names
+from fiancee_hub.core.lfs import check_fetched
 from fiancee_hub.core.recipe import GeneratorConfig, Recipe
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.hub import format1
@@ -102,6 +103,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise CheckpointError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
+        check_fetched(path)
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error

@@ -11,7 +11,7 @@ from hub_client import ROOT, Client
 from hub_server import TOKEN, Hub, serving
 from PIL import Image
 
-from fiancee_hub import CheckpointError, FianceePipeline
+from fiancee_hub import CheckpointError, FianceePipeline, InputError, StreetsPipeline
 from fiancee_hub.core.domain import Domain
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS
 from fiancee_hub.hub.config import read_config
@@ -30,7 +30,7 @@ def with_examples(tiny_checkpoint: Path, tmp_path: Path) -> Path:
     for title, grey in (("Night", 1), ("Noon", 2)):
         pictures[title] = tmp_path / f"{title.lower()}.png"
         Image.new("L", (96, 64), grey).save(pictures[title])
-    give_domain(folder, Domain("test", "Test", aliases={"car": ((1, 2, 3),)}), pictures)
+    give_domain(folder, Domain("test", "Test", aliases={"car": ((1, 250, 3),)}), pictures)
     return folder
 
 
@@ -88,12 +88,13 @@ def test_our_streets_have_example_maps() -> None:
 
 def test_aliases_are_the_checkpoints_own(with_examples: Path, tiny_checkpoint: Path) -> None:
     camvid = Image.new("RGB", (96, 64), (0, 0, 192))  # "pavement" in streets
-    other = Image.new("RGB", (96, 64), (1, 2, 3))
-    own = FianceePipeline.from_pretrained(with_examples)
-    plain = FianceePipeline.from_pretrained(tiny_checkpoint)
+    other = Image.new("RGB", (96, 64), (1, 250, 3))
+    own = StreetsPipeline.from_pretrained(with_examples)
+    plain = StreetsPipeline.from_pretrained(tiny_checkpoint)
     assert set(own.read(other).ids.flat) == {4}
-    for pipe in (own, plain):
-        assert set(pipe.read(camvid).ids.flat) == {0}
+    for pipe, strange in ((own, camvid), (plain, camvid), (plain, other)):
+        with pytest.raises(InputError, match="in no class colour"):
+            pipe.read(strange)
 
 
 def test_examples_are_saved_with_it(with_examples: Path, tmp_path: Path) -> None:

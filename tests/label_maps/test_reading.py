@@ -22,7 +22,8 @@ from fiancee_hub.families.label_maps.classes import (
     to_rgb,
 )
 from fiancee_hub.families.label_maps.colours import Bytes
-from fiancee_hub.families.label_maps.reading import Aliases, read_label_map
+from fiancee_hub.families.label_maps.forms import Aliases
+from fiancee_hub.families.label_maps.reading import read_label_map
 
 CLASSES = tuple(
     ClassEntry(index, name, colour)

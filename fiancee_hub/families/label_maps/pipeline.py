@@ -17,6 +17,7 @@ from fiancee_hub.core.grouping import grouped
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.router import check_budget, route
 from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.forms import Reading
 from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
 from fiancee_hub.pipeline import (
     Comparison,
@@ -38,10 +39,19 @@ Key = TypeVar("Key")
 class StreetsPipeline(FianceePipeline):
     """Label map in, street photograph out, by the cheapest exit that keeps an LPIPS budget."""
 
-    def read(self, label_map: Any) -> LabelMap:
-        """A label map of the model's size from an array, a picture or a path."""
+    def read(self, label_map: Any, *, as_: Reading | None = None) -> LabelMap:
+        """A label map of the model's size from an array, a picture or a path.
+
+        Args:
+            label_map: class ids (height, width), a palette or RGB picture, or a path.
+            as_: "ids" or "colours" if you know what the pixels of a picture hold; None takes
+                what fits, and the notes say which.
+
+        Raises:
+            InputError: it is no label map for the model's classes; the message names the fix.
+        """
         aliases = self.config.domain.aliases
-        return read_label_map(label_map, self.config.classes, self.size, aliases=aliases)
+        return read_label_map(label_map, self.config.classes, self.size, aliases=aliases, as_=as_)
 
     @torch.inference_mode()
     def prepare(self, label_map: Any, *, seed: int = 0) -> Rendering:
