@@ -43,7 +43,7 @@ class ModelInfo:
     Args:
         source: what was asked for.
         family: its family.
-        classes: ids in a label map; 0 where the inputs are no label maps.
+        classes: ids in a label map; None where the inputs are no label maps.
         traits: what else there is to say of its form, such as its modulation.
         parameters: weights of the trunk: what full depth needs.
         macs: multiply-accumulates of full depth per image.
@@ -59,7 +59,7 @@ class ModelInfo:
     family: str
     height: int
     width: int
-    classes: int
+    classes: int | None
     traits: Mapping[str, str]
     parameters: int
     macs: int
@@ -92,7 +92,7 @@ def describe(source: str) -> ModelInfo:
         family=config.family,
         height=shape.height,
         width=shape.width,
-        classes=shape.classes,
+        classes=shape.classes or None,
         traits=shape.traits,
         parameters=parameters(model.trunk),
         macs=costs.full_depth,
