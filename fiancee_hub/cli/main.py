@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from fiancee_hub.pipeline import Comparison, FianceePipeline
 
 PROGRAM = "fiancee-hub"
-PHASES = ("evaluate", "train")
+PHASES = ("evaluate", "card", "train")
 """Commands whose parsers are modules of their own beside this one."""
 
-EXTRAS = {"generate": "faces", "compare": "compare", "evaluate": "evaluate", "train": "train"}
+EXTRAS = {
+    "generate": "faces",
+    "compare": "compare",
+    "evaluate": "evaluate",
+    "card": "evaluate",
+    "train": "train",
+}
 """What to install for a command that needs more than the library itself."""
 
 USER_ERROR = 2
@@ -75,7 +81,11 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     _add_generate(commands)
     _add_compare(commands)
     _add_convert(commands)
-    helps = {"evaluate": "measure a checkpoint", "train": "train a checkpoint"}
+    helps = {
+        "evaluate": "measure a checkpoint",
+        "card": "write a model card from stored figures",
+        "train": "train a checkpoint",
+    }
     for command in PHASES:
         if command in words[:1]:
             import_module(f"fiancee_hub.cli.{command}").add_parser(commands)
@@ -164,10 +174,10 @@ def _table(found: "ModelInfo") -> str:
 
 
 def _title(found: "ModelInfo") -> str:
-    size = f"{found.source}: {found.height}x{found.width}"
-    if found.classes is None:
-        return f"{size}, faces"
-    return f"{size}, {found.classes} classes, {found.modulation} modulation"
+    classes = [f"{found.classes} classes"] if found.classes else []
+    traits = [f"{value} {name}" for name, value in found.traits.items()]
+    form = ", ".join([*classes, *traits]) or found.family
+    return f"{found.source}: {found.height}x{found.width}, {form}"
 
 
 def _load(arguments: argparse.Namespace) -> Any:
@@ -194,7 +204,7 @@ def _needs_driver(pipe: "FianceePipeline", arguments: argparse.Namespace) -> boo
     Raises:
         InputError: it is and there is no driver, or it is not and there is one.
     """
-    faces = pipe.config.family == "portraits"
+    faces = pipe.config.family == "faces"
     if faces and arguments.driver is None:
         raise InputError("this checkpoint drives faces: add --driver PICTURE or --driver CLIP")
     if not faces and (arguments.driver or arguments.reference):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fiancee_hub.core.errors import CheckpointError, DataError
-from fiancee_hub.hub.card import model_card, measured_on, parts_of
+from fiancee_hub.hub.card import measured_on, model_card, parts_of
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring import tables
 
@@ -47,9 +47,7 @@ def markers(name: str) -> tuple[str, str]:
     return f"<!-- figures:{name} -->", f"<!-- /figures:{name} -->"
 
 
-def write_into_readme(
-    path: Path, folder: Path, config: CheckpointConfig, figures: Figures
-) -> None:
+def write_into_readme(path: Path, folder: Path, config: CheckpointConfig, figures: Figures) -> None:
     """Replaces what stands between a checkpoint's markers in a README.
 
     The markers go by the name of the checkpoint's folder.

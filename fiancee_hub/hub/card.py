@@ -48,6 +48,7 @@ class CardParts:
         title: what it does, as in "semantic map to photograph".
         summary: what goes in and what comes out, a sentence, where the domain has none.
         call: Python that renders a picture with ``pipe``, one line or more.
+        uses: names that it needs from the package.
         paper: that the generator follows.
         tags: for the Hub.
         inputs: what it is calibrated and measured on, in the plural, as in "maps".
@@ -66,6 +67,7 @@ class CardParts:
     summary: str
     call: str
     paper: str
+    uses: str = "FianceePipeline"
     tags: tuple[str, ...] = ()
     inputs: str = "inputs"
     notice: str = ""
@@ -88,7 +90,7 @@ code).{remarks}"""
 
 CALL = """\
 ```python
-from fiancee_hub import FianceePipeline
+from fiancee_hub import {uses}
 
 pipe = FianceePipeline.from_pretrained("user/repo")  # this repository, or its folder
 {call}
@@ -159,7 +161,7 @@ def model_card(
         f"# {name_of(config, origin)}: {parts.title}",
         parts.notice,
         _method(config, parts, origin),
-        CALL.format(call=parts.call),
+        CALL.format(uses=parts.uses, call=parts.call),
         *_pictures(parts, files),
         _headed("How it works", [parts.background]),
         *_figures(config, parts, figures, files),

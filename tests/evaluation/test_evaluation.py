@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from fiancee_hub.evaluation.card_kinds import SHEET
 from huggingface_hub import ModelCard, ModelCardData
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,6 @@ from fiancee_hub.core.router import Calibration
 from fiancee_hub.domains.streets.classes import STREETS
 from fiancee_hub.evaluation import card_kinds, evaluate
 from fiancee_hub.evaluation.card import PLOT, markers, write_card, write_into_readme
-from fiancee_hub.evaluation.card_kinds import SHEET
 from fiancee_hub.evaluation.evaluate import unguided_costs
 from fiancee_hub.families.label_maps.judging import evaluate as evaluate_streets
 from fiancee_hub.families.label_maps.judging.segmenter import (
@@ -226,7 +226,7 @@ def test_the_training_table_lists_the_trained_phases() -> None:
 def config() -> CheckpointConfig:
     calibration = Calibration(0.9, 0.9, 500, (0.1,), (0.5,), {"drawn": 300, "towns": 200})
     return CheckpointConfig(
-        "oasis", tiny.GENERATOR, tiny.CLASSES, tiny.EXITS, tiny.GUIDES, COSTS, calibration
+        "label_maps", tiny.GENERATOR, tiny.CLASSES, tiny.EXITS, tiny.GUIDES, COSTS, calibration
     )
 
 
@@ -358,7 +358,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model for street classes, with fresh weights; promises nothing below 0.1."""
     generator = dataclasses.replace(tiny.GENERATOR, classes=len(STREETS))
     unknown = Costs((1,) * 4, 0, 0, 0)
-    config = CheckpointConfig("oasis", generator, STREETS, tiny.EXITS, tiny.GUIDES, unknown)
+    config = CheckpointConfig("label_maps", generator, STREETS, tiny.EXITS, tiny.GUIDES, unknown)
     torch.manual_seed(0)
     model = build(config).eval()
     costs = count(model)

@@ -12,6 +12,7 @@ import pytest
 import tiny_faces
 import torch
 from face_data import write_faces
+from fiancee_hub.evaluation.card_kinds import CROSS_SHEET, OWN_SHEET
 from huggingface_hub import ModelCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +28,6 @@ from fiancee_hub.core.router import BUDGETS as CALIBRATED
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.evaluation import card_kinds, evaluate
 from fiancee_hub.evaluation.card import markers
-from fiancee_hub.evaluation.card_kinds import CROSS_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.judging import evaluate as evaluate_faces
 from fiancee_hub.families.faces.judging import tables as face_tables
@@ -360,7 +360,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tiny_faces.random_model()
     recipe = Recipe(tiny_faces.GENERATOR, tiny_faces.EXITS, tiny_faces.GUIDES)
     calibration = Calibration(0.9, 0.9, 10, (0.1,), (0.5,), {"self": 5, "cross": 5})
-    config = replace(untrained(recipe), costs=count(model), calibration=calibration)
+    config = replace(untrained("faces", recipe), costs=count(model), calibration=calibration)
     folder = tmp_path_factory.mktemp("faces-checkpoint")
     save_checkpoint(folder, model, config)
     return folder

@@ -1,6 +1,5 @@
 """What training and evaluation on streets know beyond the data's own folder."""
 
-from fiancee_hub.core.domain import Domain
 from fiancee_hub.domains.streets.classes import LANE_MARKING, ROAD, STREETS, UNKNOWN
 from fiancee_hub.domains.streets.drawings import (
     BICYCLIST,
@@ -18,5 +17,6 @@ STREETS_TABLE = ClassTable(
     instead=INSTEAD,
     people=(PEDESTRIAN, BICYCLIST),
 )
+"""Of any data with these classes; what its photographs are, each folder says itself."""
 
-DOMAIN = MapDomain(Domain(name="streets"), STREETS_TABLE, draw_label_map)
+DOMAIN = MapDomain(STREETS_TABLE, draw_label_map)

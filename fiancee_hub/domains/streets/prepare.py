@@ -12,6 +12,7 @@ towns), none of which any training phase reads. ``own_data`` writes the same fro
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from fiancee_hub.core.errors import DataError
 from fiancee_hub.domains.streets.classes import (
     CAMVID11_IDS,
     CAMVID32_IDS,
+    DOMAIN,
     LABELMEFACADE_IDS,
 )
 from fiancee_hub.domains.streets.data import STREETS_TABLE
@@ -52,7 +54,7 @@ def prepare_streets(source: Path, target: Path) -> dict[str, int]:
             raise DataError(f"{source / name} is missing or has no train.txt")
     for folder in ("images", "labels", "splits"):
         (target / folder).mkdir(parents=True, exist_ok=True)
-    (target / TABLE).write_text(STREETS_TABLE.to_json())
+    (target / TABLE).write_text(replace(STREETS_TABLE, about=DOMAIN).to_json(), encoding="utf-8")
     splits = _street_splits(source)
     for name in sorted({name for names in splits.values() for name in names}):
         _write_pair(source, target, name, photo=name in splits["photos"] + splits["test"])

@@ -33,8 +33,6 @@ original or altered forms and to illustrate research'". Everything beyond the co
 seen them."""
 
 CALL = """\
-from fiancee_hub import Controls
-
 source = pipe.encode("me.jpg")  # read once, for many drivers
 result = pipe(source=source, driver="you.jpg", budget=0.1)
 result = pipe(source=source, driver=Controls(yaw=15, smile=1), budget=0.1)  # no driver's picture"""
@@ -129,6 +127,7 @@ CARD = CardParts(
     summary="A source face and a driver go in, the source person with the driver's head pose and "
     "expression comes out.",
     call=CALL,
+    uses="Controls, FianceePipeline",
     paper="MegaPortraits (Drobyshev et al., MM 2022)",
     tags=("face-reenactment", "portraits"),
     inputs="pairs",

@@ -1,1 +1,1 @@
-"""A generator family that lives outside the package: a colour and a size in, a coloured disc out."""
+"""A generator family outside the package: a colour and a size go in, a disc comes out."""

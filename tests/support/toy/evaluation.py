@@ -1,12 +1,12 @@
 """Evaluation of the toy family: routing on fresh discs."""
 
 import torch
-from toy.task import vectors
 
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.evaluation.evaluate import Subject, identity, routing_figures
 from fiancee_hub.evaluation.parts import EvaluationParts, EvaluationRequest, Figures
 from fiancee_hub.measuring.measure import try_exits
+from toy.task import vectors
 
 COUNT = 8
 

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from toy.family import ToyConfig
 
 from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
+from toy.family import ToyConfig
 
 VECTOR = 4
 """Red, green and blue (-1 to 1), and the disc's size (0 to 1)."""

@@ -8,8 +8,6 @@ from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from toy.family import ToyConfig
-from toy.generator import VECTOR, ToyTrunk
 
 from fiancee_hub.core.domain import Domain
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
@@ -19,6 +17,8 @@ from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings, Example
 from fiancee_hub.training.loop import Losses
 from fiancee_hub.training.task import Inputs, Task
+from toy.family import ToyConfig
+from toy.generator import VECTOR, ToyTrunk
 
 RECIPE = Recipe(ToyConfig(), (ExitConfig(1, 4), ExitConfig(1, 1)), GuideConfig(4, (12, 4, 4)))
 CALIBRATED = 24

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from fiancee_hub.core.domain import Domain
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.families.faces.training.backbone import PortraitSettings
 from fiancee_hub.families.faces.training.pairs import FaceFolder
@@ -20,4 +21,5 @@ def task_of(request: TrainingRequest) -> FacesTask:
     settings = PortraitSettings(workers=request.workers)
     if request.batch_size:
         settings = replace(settings, batch_size=request.batch_size)
-    return FacesTask(FaceFolder(request.data), settings=settings)
+    domain = request.domains[0] if request.domains else Domain()
+    return FacesTask(FaceFolder(request.data), settings=settings, domain=domain)

@@ -10,7 +10,7 @@ from torch import Tensor
 from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.evaluation.evaluate import Figures, Subject, identity, routing_figures
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.judging.quality import PhotoQuality
 from fiancee_hub.families.label_maps.judging.segmenter import Segmenter, load_segmenter
 from fiancee_hub.families.label_maps.training.class_table import TABLE

@@ -89,7 +89,8 @@ class PhotoQuality:
         Returns:
             ``lpips_to_photo``; ``kid`` and ``kid_std``; ``miou`` and ``iou`` by class;
             ``miou_real_photos`` and ``iou_real_photos``, the segmenter's scores on the photographs
-            themselves, where there is a segmenter; ``kid_other_photos`` and its std where other photographs were given.
+            themselves, where there is a segmenter; ``kid_other_photos`` and its std where other
+            photographs were given.
         """
         mean, std = kid(pooled_features(self.perceptual, images), self.features)
         seen = self._segmentation(images)

@@ -138,7 +138,9 @@ class SegmenterPhase(Resumable):
         kept = judged_ids(self.table)
         shown[: len(kept)] = torch.tensor(kept)
         shown[IGNORED] = self.table.unknown or 0
-        maps = [coloured(shown[labels.long()], self.table.entries) for labels in (predicted, targets)]
+        maps = [
+            coloured(shown[labels.long()], self.table.entries) for labels in (predicted, targets)
+        ]
         return pictures.grid([images, *maps])
 
 

@@ -18,8 +18,6 @@ from fiancee_hub.measuring.figures import ROWS, exit_columns, spread
 logger = logging.getLogger(__name__)
 
 
-
-
 def draw_sheets(folder: Path, found: EvaluatedMaps, table: ClassTable) -> None:
     """Writes both sheets of an evaluation into the checkpoint's folder.
 

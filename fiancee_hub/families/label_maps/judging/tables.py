@@ -15,7 +15,7 @@ def segmented(figures: Figures) -> bool:
 def quality(figures: Figures) -> str:
     """Full depth and what each budget delivers, against the real photographs."""
     full = figures["full_depth_quality"]
-    kid = f"{full['kid_other_photos']:.3f} (other photographs)" if "kid_other_photos" in full else ""
+    kid = f"{full['kid_other_photos']:.3f} (other photographs)"
     real = {"miou": full.get("miou_real_photos")}
     rows = [
         ["real photographs", "0", kid, *_miou(real)],

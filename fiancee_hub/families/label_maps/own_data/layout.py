@@ -61,7 +61,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 """How known data sets are laid out, their class ids those of the official OASIS checkpoints."""
 
 FIELDS = {
-    *("layout", "classes", "unknown", "part_of", "instead", "people", "size"),
+    *("layout", "classes", "unknown", "part_of", "instead", "people", "domain", "size"),
     *("image_suffix", "label_suffix", "label_ids"),
 }
 

@@ -6,6 +6,7 @@
  "part_of": {"window": "wall"},    classes that some maps leave out, and what is there then
  "instead": {"wall": ["door"]},    what somebody would paint each class over with
  "people": ["rider"],        classes that show people, who did not ask to be on a model card
+ "domain": {"title": …},     what a checkpoint says of the data, as in its config.json
  "size": [256, 512]}         height and width of the pictures to make
 """
 
@@ -22,6 +23,8 @@ from fiancee_hub.core.domain import Domain
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.convert import parse_classes
+from fiancee_hub.hub.config import check_domain
+from fiancee_hub.hub.fields import FieldError, parse
 
 TABLE = "classes.json"
 NO_LABEL = "unknown"
@@ -42,6 +45,7 @@ class ClassTable:
         size: height and width of the pictures to make; None leaves it to the recipe.
         instead: ids of the classes that somebody would paint each class over with.
         people: ids of the classes that show people.
+        about: what a checkpoint trained on the data is to say of it; None if nobody has said.
     """
 
     entries: tuple[ClassEntry, ...]
@@ -50,9 +54,10 @@ class ClassTable:
     size: tuple[int, int] | None = None
     instead: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     people: tuple[int, ...] = ()
+    about: Domain | None = None
 
     def to_json(self) -> str:
-        content = {
+        content: dict[str, Any] = {
             "classes": [asdict(entry) for entry in self.entries],
             "unknown": self.unknown,
             "part_of": dict(self.part_of),
@@ -62,6 +67,8 @@ class ClassTable:
             content["instead"] = {old: list(new) for old, new in self.instead.items()}
         if self.people:
             content["people"] = list(self.people)
+        if self.about:
+            content["domain"] = asdict(self.about)
         return json.dumps(content, indent=1) + "\n"
 
 
@@ -70,12 +77,10 @@ class MapDomain:
     """What is known of a data set beyond what lies in its folder, told by its classes.
 
     Args:
-        about: what a checkpoint trained on it carries.
         table: its classes; fills in what a folder's own table leaves out.
         draw: label maps of these classes as visitors draw them; None if nobody can.
     """
 
-    about: Domain
     table: ClassTable
     draw: Draw | None = None
 
@@ -137,7 +142,17 @@ def parse_table(
             for old, new in instead.items()
         },
         _ids(raw["people"], entries, path, "people") if "people" in raw else default.people,
+        _domain(raw["domain"], entries, path) if "domain" in raw else None,
     )
+
+
+def _domain(value: Any, entries: tuple[ClassEntry, ...], path: Path) -> Domain:
+    try:
+        domain: Domain = parse(Domain, value, "domain")
+        check_domain(domain, entries)
+    except FieldError as error:
+        raise DataError(f'{path}: field "{error.field}" {error}') from None
+    return domain
 
 
 def _named(entries: tuple[ClassEntry, ...], name: str) -> int | None:

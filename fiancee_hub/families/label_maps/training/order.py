@@ -39,7 +39,13 @@ def task_of(request: TrainingRequest) -> MapsTask:
 
 
 def prepare(request: TrainingRequest, target: Path) -> None:
-    """Prepares one's own data at the size asked for, or at what its table or the recipe says."""
+    """Prepares one's own data at the size asked for, or at what its table or the recipe says.
+
+    Raises:
+        DataError, InputError: naming what is wrong with the data.
+    """
+    if not is_own(request.data):
+        raise DataError(f"{request.data} is prepared already: train on it as it is")
     shipped = OASIS_CONFIGS["streets"]
     table = read_layout(request.data, request.domains).table
     size = request.size or table.size or (shipped.height, shipped.width)

@@ -1,6 +1,6 @@
-"""Streets: label maps and noise."""
+"""Label maps and noise."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from accelerate import Accelerator
@@ -8,12 +8,13 @@ from torch import Tensor
 
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.label_maps.classes import coloured
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.shapes import STREETS
 from fiancee_hub.families.label_maps.training.backbone import BackbonePhase, LabelMapSettings
 from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.config import CheckpointConfig, untrained
+from fiancee_hub.hub.format1 import domain_of
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.discriminator import class_weights
 from fiancee_hub.training.task import Inputs, Task
@@ -38,7 +39,7 @@ class NoisyMaps:
 
 
 @dataclass(frozen=True)
-class StreetsTask:
+class MapsTask:
     """Scenes from a prepared folder of label maps and photographs.
 
     Args:
@@ -65,7 +66,10 @@ class StreetsTask:
         return self.generator.classes
 
     def config(self) -> CheckpointConfig:
-        return untrained(self.recipe, self.data.classes)
+        table = self.data.table
+        about = table.about or domain_of("label_maps", table.entries)
+        domain = replace(about, unknown=table.unknown)
+        return untrained("label_maps", self.recipe, table.entries, domain)
 
     def backbone(self, generator: OasisConfig, accelerator: Accelerator) -> AdversarialPhase:
         return BackbonePhase(generator, self.data, accelerator, self.settings)
@@ -102,4 +106,4 @@ class StreetsTask:
         return [coloured(inputs[0].cpu(), self.data.classes)]
 
 
-_: type[Task] = StreetsTask
+_: type[Task] = MapsTask
