@@ -17,7 +17,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fiancee_hub.core.arguments import check_path
-from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.errors import InputError, OutputError
 from fiancee_hub.core.files import write_bytes
 from fiancee_hub.core.marking import marked
 from fiancee_hub.core.router import check_budget
@@ -33,6 +33,8 @@ MAP_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
 
 _OF_ITS_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)
 """Errors of a picture that the folder takes under no such name, while it takes others."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _NAME_BYTES = 255
 """Of a file name, where the system does not say."""
@@ -166,11 +168,16 @@ def generate_jobs(
     failed: list[tuple[str, str]] = []
     written = 0
     readable = _readable(pipe, jobs, failed, as_, done)
-    results = pipe.stream(readable, budget=budget, exit=exit, batch_size=batch_size)
+    results = pipe.stream(readable, budget=budget, exit=exit, batch_size=batch_size, as_=as_)
     for job, result in results:
         try:
             written += place(encoded(result.image), job.output, _route(job, result, budget))
         except OSError as error:
+            if error.errno in _FULL:
+                raise OutputError(
+                    f"there is no room left for {job.output}: make some, then the same command "
+                    "goes on"
+                ) from error
             if error.errno not in _OF_ITS_NAME:
                 raise
             _leave_out(job, f"{job.output.name[:60]}: {error.strerror}", failed)
