@@ -251,6 +251,8 @@ def _check_calibration(config: CheckpointConfig) -> None:
         return
     if len(calibration.budgets) != len(calibration.margins):
         raise _FieldError("calibration.margins", "is not as long as calibration.budgets")
+    if len(calibration.openings) not in (0, len(calibration.budgets)):
+        raise _FieldError("calibration.openings", "is not as long as calibration.budgets")
     if list(calibration.budgets) != sorted(set(calibration.budgets)):
         raise _FieldError("calibration.budgets", "is not ascending")
 
