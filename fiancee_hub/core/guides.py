@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fiancee_hub.core.precision import full_precision
+
 KEY_CELLS = (3, 4)
 """Rows and columns that the first stage's features are averaged to for a key."""
 
@@ -39,12 +41,13 @@ class GuideBank(nn.Module):
 
     def describe(self, features: Tensor) -> Tensor:
         """First-stage features (batch, channels, h, w) to unit keys (batch, width)."""
-        pooled = F.adaptive_avg_pool2d(features.float(), KEY_CELLS).flatten(1)
+        pooled = F.adaptive_avg_pool2d(features.to(self.keys.dtype), KEY_CELLS).flatten(1)
         return F.normalize(pooled - self.centre, dim=1)
 
     def forward(self, features: Tensor, *, rank: int = 0) -> Guide:
         """Looks up the guide of first-stage features; ``rank`` 1 is the second nearest, …"""
-        similarity = F.linear(self.describe(features), self.keys)
+        with full_precision(features):
+            similarity = F.linear(self.describe(features), self.keys)
         entries = similarity.topk(rank + 1).indices[:, rank] if rank else similarity.argmax(1)
         return Guide(self.values[entries].to(features.dtype), entries)
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fiancee_hub.core.precision import full_precision
+
 
 class Prediction(NamedTuple):
     """For every branch: expected LPIPS to full depth, and its spread, (batch, branches) each.
@@ -40,8 +42,11 @@ class Predictor(nn.Module):
         self.output = nn.Linear(128, 2 * branches)
 
     def forward(self, maps: Tensor, vector: Tensor) -> Prediction:
-        features = self.layers(maps)
-        pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3)), vector], 1)
-        raw = self.output(F.leaky_relu(self.hidden(pooled), 0.2))
-        mean, spread = F.softplus(raw - 3).chunk(2, 1)
+        dtype = self.output.weight.dtype
+        # Margins were calibrated on what it says in full precision.
+        with full_precision(maps):
+            features = self.layers(maps.to(dtype))
+            coarse = [features.mean((2, 3)), features.amax((2, 3)), vector.to(dtype)]
+            raw = self.output(F.leaky_relu(self.hidden(torch.cat(coarse, 1)), 0.2))
+            mean, spread = F.softplus(raw - 3).chunk(2, 1)
         return Prediction(mean, spread)

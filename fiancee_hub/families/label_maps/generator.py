@@ -303,7 +303,7 @@ class OasisGenerator(nn.Module):
     def example_inputs(self, *, encoded: bool = True) -> tuple[Tensor, Tensor]:
         """An empty label map and no noise; nothing can be read ahead."""
         label_map = torch.zeros(1, self.config.height, self.config.width, dtype=torch.long)
-        return label_map, torch.zeros(1, self.config.noise_channels)
+        return label_map, torch.zeros(1, self.config.noise_channels, dtype=torch.float32)
 
     def forward(self, label_map: Tensor, noise: Tensor) -> Tensor:
         condition, features = self.condition(label_map, noise), None

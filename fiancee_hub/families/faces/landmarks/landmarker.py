@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fiancee_hub.core.precision import full_precision
 from fiancee_hub.families.faces.landmarks.detector import Detection, Detector, area, distinct
 from fiancee_hub.families.faces.landmarks.graphs import ATTENTION_MESH, MESH, Graph
 from fiancee_hub.families.faces.landmarks.pose import MESH_POINTS, Floats, Pose, fit_pose
@@ -96,7 +97,8 @@ class FaceLandmarker:
     @torch.inference_mode()
     def __call__(self, image: Image.Image) -> list[Face]:
         """The faces of an RGB image of any size, largest first; none is an empty list."""
-        faces = [self._face(image, look) for look in self._first_looks(image)]
+        with full_precision(torch.device("cpu")):
+            faces = [self._face(image, look) for look in self._first_looks(image)]
         return sorted(faces, key=lambda face: -area(face.box))
 
     def _first_looks(self, image: Image.Image) -> list[_FirstLook]:
