@@ -17,7 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fiancee_hub.core.errors import DataError, InputError
-from fiancee_hub.core.pictures import decoding, upright
+from fiancee_hub.core.pictures import decoding, rgb_of, upright
 from fiancee_hub.families.label_maps.own_data.labels import Ids, LabelReader
 from fiancee_hub.families.label_maps.own_data.layout import (
     IMAGES,
@@ -151,7 +151,7 @@ def _read(pair: Pair, read: LabelReader) -> tuple[Image.Image, Ids]:
     # Some data sets label the picture as it is stored, others as its EXIF data turns it.
     for candidate in (turned, picture):
         if candidate.size == ids.shape[::-1]:
-            return candidate.convert("RGB"), ids
+            return rgb_of(candidate), ids
     raise DataError(
         f"{pair.image} is {turned.width}x{turned.height}, its label map {pair.label} "
         f"{ids.shape[1]}x{ids.shape[0]}: give both one size"

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.pictures import rgb_of
 from fiancee_hub.core.pixels import signed
 from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.training.class_table import TABLE, ClassTable, read_table
@@ -69,7 +70,7 @@ class DataFolder:
 
     def _image(self, name: str, size: tuple[int, int]) -> Tensor:
         with Image.open(self.root / "images" / f"{name}.jpg") as image:
-            cut = landscape(image.convert("RGB"), size)
+            cut = landscape(rgb_of(image), size)
             resized = cut.resize(size[::-1], Image.Resampling.LANCZOS)
         return torch.from_numpy(np.array(resized, np.uint8)).permute(2, 0, 1)
 
