@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from fiancee_hub.core.precision import full_precision
+from fiancee_hub.core.precision import Float32Module, full_precision
 
 KEY_CELLS = (3, 4)
 """Rows and columns that the first stage's features are averaged to for a key."""
@@ -19,8 +19,9 @@ class Guide(NamedTuple):
     entries: Tensor
 
 
-class GuideBank(nn.Module):
-    """Nearest key by cosine; its value goes to every branch.
+class GuideBank(Float32Module):
+    """Nearest key by cosine; its value goes to every branch. Stays float32, so that the same key
+    is the nearest.
 
     Args:
         entries: number of training examples.
@@ -41,7 +42,7 @@ class GuideBank(nn.Module):
 
     def describe(self, features: Tensor) -> Tensor:
         """First-stage features (batch, channels, h, w) to unit keys (batch, width)."""
-        pooled = F.adaptive_avg_pool2d(features.to(self.keys.dtype), KEY_CELLS).flatten(1)
+        pooled = F.adaptive_avg_pool2d(features.float(), KEY_CELLS).flatten(1)
         return F.normalize(pooled - self.centre, dim=1)
 
     def forward(self, features: Tensor, *, rank: int = 0) -> Guide:

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import full_precision
 from fiancee_hub.core.pixels import from_picture
+from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
 from fiancee_hub.families.faces.heads import Head
