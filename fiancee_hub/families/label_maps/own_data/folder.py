@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from fiancee_hub.core.errors import DataError, InputError
 from fiancee_hub.core.pictures import decoding, rgb_of, upright
+from fiancee_hub.families.label_maps.framing import cut
 from fiancee_hub.families.label_maps.own_data.labels import Ids, LabelReader
 from fiancee_hub.families.label_maps.own_data.layout import (
     IMAGES,
@@ -28,7 +29,7 @@ from fiancee_hub.families.label_maps.own_data.layout import (
     read_layout,
 )
 from fiancee_hub.families.label_maps.training.class_table import TABLE, read_json
-from fiancee_hub.families.label_maps.training.photographs import enlarged, landscape
+from fiancee_hub.families.label_maps.training.photographs import enlarged
 
 logger = logging.getLogger(__name__)
 
@@ -162,11 +163,11 @@ def _save(picture: Image.Image, size: tuple[int, int], path: Path) -> None:
     """Writes a picture at the size that crops of ``size`` are drawn from, at once or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
-    cut, larger = landscape(picture, size), enlarged(size)[::-1]
+    part, larger = cut(picture, size), enlarged(size)[::-1]
     if path.suffix == ".jpg":
-        cut.resize(larger, Image.Resampling.LANCZOS).save(partial, "JPEG", quality=QUALITY)
+        part.resize(larger, Image.Resampling.LANCZOS).save(partial, "JPEG", quality=QUALITY)
     else:
-        cut.resize(larger, Image.Resampling.NEAREST).save(partial, "PNG")
+        part.resize(larger, Image.Resampling.NEAREST).save(partial, "PNG")
     os.replace(partial, path)
 
 
