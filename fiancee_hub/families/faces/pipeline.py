@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fiancee_hub.core.arguments import several
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.precision import full_precision
@@ -273,7 +274,7 @@ class FacesPipeline(FianceePipeline):
         Raises:
             InputError: an argument cannot be used; the message says what to do.
         """
-        check_budget(budget)
+        budget = check_budget(budget)
         rendering = self.prepare(source=source, driver=driver, reference=reference)
         return rendering.deliver(budget) if exit is None else rendering.result(exit)
 
@@ -281,7 +282,7 @@ class FacesPipeline(FianceePipeline):
         self, *, source: Any, driver: Any, budget: float = 0.1, reference: Any = None
     ) -> Comparison:
         """The early result beside full depth, with their true LPIPS (needs ``lpips``)."""
-        check_budget(budget)
+        budget = check_budget(budget)
         rendering = self.prepare(source=source, driver=driver, reference=reference)
         return compare(rendering, budget)
 
@@ -306,8 +307,9 @@ class FacesPipeline(FianceePipeline):
         Yields:
             one entry for each frame; a frame without a usable face has no result.
         """
-        check_budget(budget)
+        budget = check_budget(budget)
         check_switch("relative", relative)
+        frames = several(frames, "frames", "pictures")
         read = self.encode(source)
         reference: Motion | None = None
         for index, frame in enumerate(frames):
