@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
 from PIL import Image
@@ -217,7 +216,7 @@ class FianceePipeline(ModelHubMixin):
         from fiancee_hub.hub.checkpoints import load_checkpoint, resolve
 
         folder = resolve(
-            str(pretrained_model_name_or_path),
+            pretrained_model_name_or_path,
             revision=revision,
             token=token,
             cache_dir=cache_dir,
@@ -265,15 +264,20 @@ class FianceePipeline(ModelHubMixin):
         Raises:
             InputError: the model has no such exit.
         """
+        from fiancee_hub.core.arguments import whole
+
         exits = self.model.exits
-        whole = isinstance(exit_index, int | np.integer) and not isinstance(exit_index, bool)
-        if not whole or not 1 <= exit_index <= exits:
-            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}")
-        return int(exit_index)
+        try:
+            return whole(exit_index, "exit", 1, exits)
+        except InputError:
+            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}") from None
 
 
 def compare(rendering: Rendering, budget: float) -> Comparison:
     """Both results of a rendering and their true LPIPS (loads ``lpips`` at the first call)."""
+    from fiancee_hub.core.router import check_budget
+
+    budget = check_budget(budget)
     early = rendering.deliver(budget)
     full = rendering.result(rendering.pipeline.model.exits)
     distance = true_lpips(rendering, early.exit)

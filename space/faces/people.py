@@ -121,7 +121,7 @@ def moved(box: Box, zoom: float, right: float, down: float) -> Box:
 def _encoded(
     pipe: FacesPipeline, photo: Photo, faces: Sequence[Face], chosen: int, box: Box | None
 ) -> Person:
-    source = pipe.encode(photo.image, face=chosen, box=box)
+    source = pipe.encode(photo.image, face=chosen, box=box, faces=faces)
     # The image given is upright already, so what was done before is known only here.
     notes = photo.notes + source.notes
     return Person(replace(source, photo=photo, notes=notes), tuple(faces), chosen)

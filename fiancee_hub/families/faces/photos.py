@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.pictures import MOST_PIXELS, decoding, flattened, upright
-from fiancee_hub.families.faces.landmarks.landmarker import Face
+from fiancee_hub.core.pictures import (
+    MOST_PIXELS,
+    decoding,
+    eight_bits,
+    flattened,
+    in_srgb,
+    opened,
+    upright,
+)
+from fiancee_hub.families.faces.landmarks.landmarker import LEAST_SIZE, Face, FaceLandmarker
 from fiancee_hub.families.faces.landmarks.pose import Floats, Pose, fit_pose
 
 SIZE = 256
@@ -36,11 +44,15 @@ MOST_OUTSIDE = 0.02
 MOST_TURNED = 35
 """Degrees of yaw or pitch up to which results are good."""
 
+MOST_MOVED = 1.5
+"""Sizes of a face by which it may move from one frame of a clip to the next."""
+
 SOFT_EDGE = 0.1
 """Width of the soft edge of what is put back, over the crop's side."""
 
 WHITE = (255, 255, 255)
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _FIX = "save it again as JPEG or PNG"
 
 Source = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.generic]
@@ -82,8 +94,9 @@ def read_photo(source: Source) -> Photo:
     """A photograph from any of the forms people have it in.
 
     Args:
-        source: the path or the bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file; a PIL image;
-            or an array (height, width) or (height, width, 3 or 4) of uint8 or uint16.
+        source: the path or the bytes of a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF file, or of a
+            HEIC file if ``pillow-heif`` is installed; a PIL image; or an array (height, width)
+            or (height, width, 3 or 4) of uint8 or uint16.
 
     Raises:
         InputError: the source is no such picture; the message names the fix.
@@ -94,7 +107,7 @@ def read_photo(source: Source) -> Photo:
             raise InputError(f"There is no file {path}: check the path")
         return _read_file(path, path.name)
     if isinstance(source, bytes):
-        return _read_file(io.BytesIO(source), "The picture")
+        return _read_file(io.BytesIO(source), "The file")
     if isinstance(source, np.ndarray):
         source = _of_array(source)
     if isinstance(source, Image.Image):
@@ -105,17 +118,37 @@ def read_photo(source: Source) -> Photo:
     )
 
 
-def find_faces(image: Image.Image, landmarker: Callable[[Image.Image], list[Face]]) -> list[Face]:
+def find_faces(
+    image: Image.Image,
+    landmarker: FaceLandmarker,
+    *,
+    every: bool = True,
+    least: float = LEAST_SIZE,
+) -> list[Face]:
     """The faces of an RGB image, largest first.
+
+    Args:
+        image: the photo.
+        landmarker: finds them.
+        every: also those that are small beside the largest, which takes longer.
+        least: size in pixels from which faces must be found.
 
     Raises:
         InputError: there is none.
     """
-    if faces := landmarker(image):
+    if faces := landmarker(image, every=every, least=least):
         return faces
     raise InputError(
         "No face was found: use a photograph that shows one large, well lit and from the front"
     )
+
+
+def nearest(faces: Sequence[Face], last: Face) -> int:
+    """Which of the faces is the one that was ``last`` a frame ago; the first if none is near."""
+    middles = [(face.box[:2] + face.box[2:]) / 2 for face in (last, *faces)]
+    ways = [float(np.linalg.norm(middle - middles[0])) for middle in middles[1:]]
+    index = int(np.argmin(ways))
+    return index if ways[index] <= MOST_MOVED * last.size else 0
 
 
 def crop_face(image: Image.Image, faces: Sequence[Face], index: int = 0) -> FaceCrop:
@@ -182,7 +215,7 @@ def paste_back(photo: Photo, crop: FaceCrop, image: Image.Image) -> Image.Image:
 
 
 def _read_file(file: Path | io.BytesIO, subject: str) -> Photo:
-    with decoding(subject, _FIX), Image.open(file, formats=_FORMATS) as picture:
+    with opened(file, _FORMATS, subject, _FIX) as picture:
         return _read_picture(picture)
 
 
@@ -194,23 +227,13 @@ def _read_picture(picture: Image.Image) -> Photo:
             f"below {MOST_PIXELS // 1_000_000}"
         )
     moving: tuple[str, ...] = ()
-    if getattr(picture, "is_animated", False) and picture.format in ("GIF", "PNG", "WEBP"):
+    if getattr(picture, "is_animated", False) and picture.format in _ANIMATED:
         moving = ("Took the first picture of an animation.",)
     picture, turned = upright(picture)
-    note = "Transparent parts were made white."
-    image, flat = flattened(_of_eight_bits(picture), WHITE, note)
+    coloured, converted = in_srgb(eight_bits(picture))
+    image, flat = flattened(coloured, WHITE, "Transparent parts were made white.")
     # A copy even where nothing was to be done: the caller may go on drawing in theirs.
-    return Photo(image.copy(), moving + turned + flat)
-
-
-def _of_eight_bits(picture: Image.Image) -> Image.Image:
-    """Grey pictures of 16 bits as 8: PIL would cut their values off at 255."""
-    if picture.mode == "F":
-        raise InputError(f"The picture holds fractions: {_FIX}")
-    if not picture.mode.startswith("I"):
-        return picture
-    values = np.asarray(picture).astype(np.int64).clip(0, 65535)
-    return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    return Photo(image.copy(), moving + turned + converted + flat)
 
 
 def _of_array(array: NDArray[np.generic]) -> Image.Image:

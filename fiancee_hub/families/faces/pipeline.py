@@ -1,7 +1,7 @@
 """Faces: a source person with the head pose and expression of a driver."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,16 +11,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fiancee_hub.core.arguments import several
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.exits import full_precision
 from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
-from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
+from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of
 from fiancee_hub.families.faces.landmarks.pose import Floats, canonicalise, rotation_from_euler
 from fiancee_hub.families.faces.photos import (
+    LEAST_FACE,
     MOST_TURNED,
     Box,
     FaceCrop,
@@ -28,6 +31,7 @@ from fiancee_hub.families.faces.photos import (
     crop_at,
     crop_face,
     find_faces,
+    nearest,
     paste_back,
     read_photo,
 )
@@ -71,6 +75,17 @@ class Controls:
         for name in ("smile", "mouth", "blink"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)} is out of range: give 0 to 1")
+        check_switch("relative", self.relative)
+
+
+def check_switch(name: str, value: object) -> None:
+    """Any text is true to Python, "false" as well.
+
+    Raises:
+        InputError: the value is neither True nor False.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} must be True or False, not {value!r}")
 
 
 _CONTROLLED = {
@@ -132,29 +147,54 @@ class FacesPipeline(FianceePipeline):
         assert isinstance(trunk, PortraitGenerator)
         return trunk.expression_basis.numpy()
 
-    def read(self, photo: Any, *, face: int = 0, box: Box | None = None) -> tuple[Photo, FaceCrop]:
+    def read(
+        self,
+        photo: Any,
+        *,
+        face: int = 0,
+        box: Box | None = None,
+        faces: Sequence[Face] | None = None,
+    ) -> tuple[Photo, FaceCrop]:
         """Finds a face and cuts it out.
 
         Args:
             photo: path, bytes, PIL image or array; any size from 64 pixels of face on.
-            face: which of several, largest first.
+            face: which of several, largest first; ``faces`` lists them.
             box: square of the photo (left, top, right, bottom) instead of the one found.
+            faces: what ``faces`` returned for the photo: it is not searched again.
 
         Raises:
             InputError: no usable face; the message says what to do.
         """
         read = read_photo(photo)
-        faces = find_faces(read.image, self.landmarker)
+        # The largest needs no search for small ones.
+        known = faces or find_faces(read.image, self.landmarker, every=face != 0)
         if box is None:
-            return read, crop_face(read.image, faces, face)
-        if not 0 <= face < len(faces):
-            raise InputError(f"there is no face {face}: {len(faces)} found, counted from 0")
-        return read, crop_at(read.image, box, faces[face])
+            return read, crop_face(read.image, known, face)
+        if not 0 <= face < len(known):
+            raise InputError(f"there is no face {face}: {len(known)} found, counted from 0")
+        return read, crop_at(read.image, box, known[face])
+
+    def faces(self, photo: Any) -> list[Face]:
+        """All faces of a photo from 48 pixels on, largest first, with box and size of each.
+
+        Raises:
+            InputError: there is none, or it is no photo.
+        """
+        return find_faces(read_photo(photo).image, self.landmarker)
 
     def motion(self, photo: Any, *, face: int = 0, box: Box | None = None) -> Motion:
-        """Head pose and expression of a photograph: a driver, or the reference of a clip."""
+        """Head pose and expression of a photograph: a driver, or the reference of a clip.
+
+        Args:
+            photo: see ``read``; or the crop that ``read`` returned.
+            face: which of several, largest first.
+            box: square of the photo to take instead of the one found.
+        """
         if isinstance(photo, Motion):
             return photo
+        if isinstance(photo, FaceCrop):
+            return self._motion_of(photo)
         _, crop = self.read(photo, face=face, box=box)
         return self._motion_of(crop)
 
@@ -162,14 +202,53 @@ class FacesPipeline(FianceePipeline):
         pose = crop.pose
         return Motion(canonicalise(crop.landmarks, pose), pose, expression(crop.landmarks, pose))
 
+    def motions(
+        self, frames: Iterable[Any], *, face: int = 0
+    ) -> Iterator[tuple[Motion | None, str]]:
+        """The motion of one person in every frame of a clip.
+
+        Args:
+            frames: RGB frames in order; what is a ``Motion`` already is passed on.
+            face: which of several in the first frame that shows so many, largest first; later it
+                is the face nearest to the one before.
+
+        Yields:
+            for each frame the motion, or None and why there is none.
+        """
+        last: Face | None = None
+        for frame in frames:
+            if isinstance(frame, Motion):
+                yield frame, ""
+                continue
+            try:
+                last, crop = self._follow(read_photo(frame).image, last, face)
+            except InputError as error:
+                yield None, str(error)
+                continue
+            yield self._motion_of(crop), ""
+
+    def _follow(self, frame: Image.Image, last: Face | None, face: int) -> tuple[Face, FaceCrop]:
+        every = last is None and face != 0
+        faces = find_faces(frame, self.landmarker, every=every, least=LEAST_FACE)
+        index = face if last is None else nearest(faces, last)
+        return faces[index], crop_face(frame, faces, index)
+
     @torch.inference_mode()
-    def encode(self, photo: Any, *, face: int = 0, box: Box | None = None) -> Source:
+    def encode(
+        self,
+        photo: Any,
+        *,
+        face: int = 0,
+        box: Box | None = None,
+        faces: Sequence[Face] | None = None,
+    ) -> Source:
         """Reads a source once; pass what it returns as ``source`` as often as you like.
 
         Args:
             photo: see ``read``.
             face: which of several, largest first.
             box: square of the photo to take instead of the one found.
+            faces: what ``faces`` returned for the photo: it is not searched again.
 
         Raises:
             InputError: no usable face; the message says what to do.
@@ -177,12 +256,13 @@ class FacesPipeline(FianceePipeline):
         if isinstance(photo, Source):
             return photo
         started = time.perf_counter()
-        read, crop = self.read(photo, face=face, box=box)
+        read, crop = self.read(photo, face=face, box=box, faces=faces)
         motion = self._motion_of(crop)
         crown = crown_of(motion.canonical)
         head = head_of(motion, crown, crop.picture.width)
         picture = self._as_input(crop.picture)
-        appearance = self.model.trunk.encode(picture, head)
+        with full_precision(picture.device):  # the predictor looks at it too
+            appearance = self.model.trunk.encode(picture, head)
         milliseconds = 1000 * (time.perf_counter() - started)
         notes = read.notes + crop.notes
         return Source(read, crop, motion, crown, head, appearance, milliseconds, notes)
@@ -260,7 +340,7 @@ class FacesPipeline(FianceePipeline):
         Raises:
             InputError: an argument cannot be used; the message says what to do.
         """
-        check_budget(budget)
+        budget = check_budget(budget)
         rendering = self.prepare(source=source, driver=driver, reference=reference)
         return rendering.deliver(budget) if exit is None else rendering.result(exit)
 
@@ -268,7 +348,7 @@ class FacesPipeline(FianceePipeline):
         self, *, source: Any, driver: Any, budget: float = 0.1, reference: Any = None
     ) -> Comparison:
         """The early result beside full depth, with their true LPIPS (needs ``lpips``)."""
-        check_budget(budget)
+        budget = check_budget(budget)
         rendering = self.prepare(source=source, driver=driver, reference=reference)
         return compare(rendering, budget)
 
@@ -276,31 +356,33 @@ class FacesPipeline(FianceePipeline):
         self,
         *,
         source: Any,
-        frames: Iterable[Image.Image],
+        frames: Iterable[Any],
         budget: float = 0.1,
         exit: int | None = None,
         relative: bool = True,
+        face: int = 0,
     ) -> Iterator[ClipFrame]:
         """Drives one source with every frame of a clip; the source is encoded once.
 
         Args:
             source: a photograph, or what ``encode`` returned.
-            frames: RGB frames of the driver.
+            frames: RGB frames of the driver, or what ``motions`` made of them.
             budget: LPIPS to full depth, 0 to 1.
             exit: render this exit whatever the budget.
             relative: add the driver's change against its first frame to the source.
+            face: which of several faces of the driver, largest first.
 
         Yields:
             one entry for each frame; a frame without a usable face has no result.
         """
-        check_budget(budget)
+        budget = check_budget(budget)
+        check_switch("relative", relative)
+        frames = several(frames, "frames", "pictures")
         read = self.encode(source)
         reference: Motion | None = None
-        for index, frame in enumerate(frames):
-            try:
-                motion = self.motion(frame)
-            except InputError as error:
-                yield ClipFrame(index, None, str(error))
+        for index, (motion, problem) in enumerate(self.motions(frames, face=face)):
+            if motion is None:
+                yield ClipFrame(index, None, problem)
                 continue
             if relative and reference is None:
                 reference = motion
