@@ -75,7 +75,7 @@ def _subject(
     name: str, data: "DataFolder", device: "torch.device"
 ) -> "tuple[Render, tuple[int, int], int]":
     """What renders, the size of its pictures, and the channels of its noise."""
-    from fiancee_hub.families.label_maps.generator import OasisConfig
+    from fiancee_hub.families.label_maps.config import OasisConfig
     from fiancee_hub.families.label_maps.judging.judge import every_exit, full_depth
     from fiancee_hub.hub.checkpoints import CONFIG, load_checkpoint, resolve
 

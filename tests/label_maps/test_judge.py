@@ -16,7 +16,8 @@ from fiancee_hub.core.exits import GuideConfig
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.domains.streets.classes import STREETS
 from fiancee_hub.families.label_maps.classes import coloured
-from fiancee_hub.families.label_maps.generator import OasisConfig, OasisGenerator
+from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.judging.judge import MapJudge, overall
 from fiancee_hub.families.label_maps.judging.segmenter import Segmenter, SegmenterConfig
 from fiancee_hub.families.label_maps.shapes import streets_generator
@@ -89,7 +90,7 @@ def test_the_command_judges_every_exit_of_a_checkpoint(
     data: DataFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = Recipe(GENERATOR, tiny.EXITS, GuideConfig(4, (12, 16, 24)))
-    config = untrained(recipe, data.classes)
+    config = untrained("label_maps", recipe, data.classes)
     save_checkpoint(tmp_path, build(config).eval(), config)
     assert _measure(tmp_path, data, "--json", "--most", "3") == 0
     (row,) = json.loads(capsys.readouterr().out)
@@ -137,7 +138,7 @@ def test_what_cannot_be_judged_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     recipe = Recipe(GENERATOR, tiny.EXITS, GuideConfig(4, (12, 16, 24)))
-    config = untrained(recipe, data.classes)
+    config = untrained("label_maps", recipe, data.classes)
     save_checkpoint(tmp_path, build(config).eval(), config)
     assert _measure(tmp_path, data, *words) == 2
     assert message in capsys.readouterr().err
