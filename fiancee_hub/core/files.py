@@ -10,6 +10,26 @@ from fiancee_hub.core.errors import OutputError
 
 
 @contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path``, gone at the end unless it was moved.
+
+    Its own name is short, since ``path`` may have the longest name that its folder takes.
+
+    Args:
+        path: of a file in the same folder, which exists.
+
+    Yields:
+        path of an empty file to write to; its name ends in ``.part``, so say the format.
+    """
+    partial = path.with_name(f".{uuid4().hex[:12]}.part")
+    partial.touch(exist_ok=False)
+    try:
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place once it is complete.
 
@@ -26,17 +46,13 @@ def replacing(path: Path) -> Iterator[Path]:
         OutputError: nothing was written.
         OSError: what the writing raised.
     """
-    partial = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")
-    partial.touch(exist_ok=False)
-    mode = partial.stat().st_mode
-    try:
+    with aside(path) as partial:
+        mode = partial.stat().st_mode
         yield partial
         if not partial.stat().st_size:
             raise OutputError(f"{path}: nothing was written; check the free space of its disk")
         partial.chmod(mode)  # Some writers make files that only their owner may read.
         os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
