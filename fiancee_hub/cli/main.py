@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fiancee_hub.pipeline import Comparison, FianceePipeline
 
 PROGRAM = "fiancee-hub"
-PHASES = ("evaluate", "card", "train")
+PHASES = ("evaluate", "card", "measure", "train")
 """Commands whose parsers are modules of their own beside this one."""
 
 EXTRAS = {
@@ -30,6 +30,7 @@ EXTRAS = {
     "compare": "compare",
     "evaluate": "evaluate",
     "card": "evaluate",
+    "measure": "evaluate",
     "train": "train",
 }
 """What to install for a command that needs more than the library itself."""
@@ -82,8 +83,9 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_convert(commands)
     helps = {
-        "evaluate": "measure a checkpoint",
+        "evaluate": "every figure of a checkpoint, and its card",
         "card": "write a model card from stored figures",
+        "measure": "how real generated scenes look",
         "train": "train a checkpoint",
     }
     for command in PHASES:

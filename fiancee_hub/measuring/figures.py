@@ -1,11 +1,13 @@
 """Figures of the model card: pictures of every exit side by side, and MACs against LPIPS."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from fiancee_hub.core.files import write_bytes
 from fiancee_hub.measuring.contact_sheet import Pictures
 
 ROWS = 10
@@ -55,4 +57,6 @@ def draw_plot(path: Path, figures: dict[str, Any]) -> None:
     axes.set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    figure.savefig(path, dpi=130)
+    file = io.BytesIO()
+    figure.savefig(file, format=path.suffix.removeprefix("."), dpi=130)
+    write_bytes(path, file.getvalue())

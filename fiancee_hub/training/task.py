@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from accelerate import Accelerator
@@ -48,6 +48,18 @@ class InputSource(Protocol):
         """Random training inputs, as users bring them."""
 
 
+class HeldOut(NamedTuple):
+    """Inputs that no phase trains on.
+
+    ``groups`` is the kind of each, ``units`` the independent thing that each comes from: inputs
+    of one unit (neighbouring frames, pictures of one person) are alike.
+    """
+
+    inputs: Inputs
+    groups: list[str]
+    units: list[str]
+
+
 class Task(Protocol):
     """Data and recipe of one family."""
 
@@ -71,8 +83,8 @@ class Task(Protocol):
     def guide_inputs(self, entries: int) -> Inputs:
         """Training inputs for the guide bank, one for each entry."""
 
-    def calibration_inputs(self) -> tuple[Inputs, list[str]]:
-        """Inputs that no phase trains on, and the kind of each."""
+    def calibration_inputs(self) -> HeldOut:
+        """What the router is calibrated on."""
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Classes of the pixels (batch, height, width) and their weights (classes + 1,)."""

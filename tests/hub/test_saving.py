@@ -18,8 +18,8 @@ from tiny import random_map
 from torch import Tensor
 
 from fiancee_hub import FianceePipeline
-from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.evaluation.card import figures_in_short, write_card
+from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.hub.card import Origin, model_card
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint
 from fiancee_hub.hub.config import read_config

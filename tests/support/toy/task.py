@@ -16,7 +16,7 @@ from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings, Example
 from fiancee_hub.training.loop import Losses
-from fiancee_hub.training.task import Inputs, Task
+from fiancee_hub.training.task import HeldOut, Inputs, Task
 from toy.family import ToyConfig
 from toy.generator import VECTOR, ToyTrunk
 
@@ -92,9 +92,10 @@ class ToyTask:
     def guide_inputs(self, entries: int) -> Inputs:
         return self.source().draw(entries, torch.Generator().manual_seed(0))
 
-    def calibration_inputs(self) -> tuple[Inputs, list[str]]:
-        random = torch.Generator().manual_seed(1)
-        return self.source().draw(CALIBRATED, random), [KIND] * CALIBRATED
+    def calibration_inputs(self) -> HeldOut:
+        inputs = self.source().draw(CALIBRATED, torch.Generator().manual_seed(1))
+        units = [str(index) for index in range(CALIBRATED)]
+        return HeldOut(inputs, [KIND] * CALIBRATED, units)
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         side = self.recipe.generator.height

@@ -53,7 +53,7 @@ def prepare(request: TrainingRequest, target: Path) -> None:
 
 
 def _task(data: DataFolder, request: TrainingRequest) -> MapsTask:
-    generator = streets_generator(len(data.classes), request.size or data.table.size)
+    generator = shape_of(data, request.size)
     if request.backbone is not None:
         names = [entry.name for entry in data.classes]
         generator = fitting(names, data.root, request.backbone)
@@ -69,6 +69,11 @@ def _task(data: DataFolder, request: TrainingRequest) -> MapsTask:
         settings = replace(settings, batch_size=request.batch_size)
     recipe = streets_recipe(generator, len(data.names("maps")))
     return MapsTask(data, recipe, settings)
+
+
+def shape_of(data: DataFolder, size: tuple[int, int] | None = None) -> OasisConfig:
+    """The generator that is trained on a folder, at the given size or the folder's own."""
+    return streets_generator(len(data.classes), size or data.table.size)
 
 
 def fitting(names: list[str], root: Path, backbone: CheckpointConfig) -> OasisConfig:
