@@ -15,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.files import replacing
 from fiancee_hub.core.router import check_budget
-from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.families.label_maps.reading import LabelMap
 from fiancee_hub.pipeline import Result
 
@@ -50,7 +50,7 @@ class BulkReport:
 
 
 def generate_folder(
-    pipe: StreetsPipeline,
+    pipe: LabelMapPipeline,
     source: Path,
     out: Path,
     *,
@@ -95,7 +95,7 @@ def generate_folder(
 
 
 def generate_jobs(
-    pipe: StreetsPipeline,
+    pipe: LabelMapPipeline,
     jobs: Sequence[Job],
     out: Path,
     *,
@@ -162,7 +162,7 @@ def seed_of(name: str, seed: int) -> int:
 
 
 def _readable(
-    pipe: StreetsPipeline,
+    pipe: LabelMapPipeline,
     jobs: Iterable[Job],
     failed: list[tuple[str, str]],
     done: Callable[[int], object],
