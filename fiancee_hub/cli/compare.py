@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiancee_hub.cli.routing import add_routing, load
-from fiancee_hub.core.files import check_output
+from fiancee_hub.core.files import check_output, write_picture
+from fiancee_hub.core.marking import marked
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,18 +33,11 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.out, arguments.source, *inputs)
     columns, comparison = family.commands().compare(pipe, arguments)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    _write(_side_by_side(pipe, columns, comparison), arguments.out)
+    write_picture(_side_by_side(pipe, columns, comparison), arguments.out, "PNG", **marked("png"))
     facts = _facts(comparison) | {"out": str(arguments.out)}
     lines = (f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
     print(json.dumps(facts, indent=1) if arguments.json else "\n".join(lines))
     return 0
-
-
-def _write(picture: "Image.Image", path: Path) -> None:
-    from fiancee_hub.core.files import replacing
-
-    with replacing(path) as partial:
-        picture.save(partial, format="PNG")
 
 
 def _side_by_side(

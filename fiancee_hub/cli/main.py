@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from fiancee_hub.cli.console import escape_what_it_lacks
 from fiancee_hub.core.errors import FianceeError
 
 PROGRAM = "fiancee-hub"
@@ -18,10 +19,17 @@ COMMANDS = {
     "generate": "an input, or a folder of them, to pictures",
     "compare": "early exit beside full depth, true LPIPS",
     "convert": "someone else's generator to a checkpoint folder",
-    "evaluate": "measure a checkpoint on held-out data",
+    "evaluate": "every figure of a checkpoint, and its card",
+    "measure": "how real generated scenes look",
     "train": "train a checkpoint, phase by phase",
 }
-EXTRAS = {"generate": "faces", "compare": "compare", "evaluate": "evaluate", "train": "train"}
+EXTRAS = {
+    "generate": "faces",
+    "compare": "compare",
+    "evaluate": "evaluate",
+    "measure": "evaluate",
+    "train": "train",
+}
 """What to install for a command that needs more than the library itself."""
 
 USER_ERROR = 2
@@ -35,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 if some inputs of several could not be read; 2 after an error of the user.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    escape_what_it_lacks()
     _set_up_logging()
     try:
         arguments = _parser(words).parse_args(words)

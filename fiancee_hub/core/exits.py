@@ -5,8 +5,7 @@ belongs to one call travels in a ``Progress``, so one model serves many callers 
 going deeper after exit k reuses the stages that exit k already ran.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.guides import Guide, GuideBank
+from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.predictor import Prediction, Predictor
 
 
@@ -244,23 +244,6 @@ class EarlyExitModel(nn.Module):
     def forward(self, *inputs: Any, exit_index: int) -> Tensor:
         image, _ = self.render(self.start(*inputs), exit_index)
         return image
-
-
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """No autocast inside, and no TensorFloat-32 on an accelerator."""
-    if device.type == "meta":
-        yield
-        return
-    cudnn = torch.backends.cudnn
-    tf32 = device.type == "cuda" and cudnn.allow_tf32
-    with torch.autocast(device.type, enabled=False):
-        if not tf32:
-            yield
-            return
-        kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
-        with cudnn.flags(**kept, allow_tf32=False):
-            yield
 
 
 def _device(inputs: Any) -> torch.device:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.files import check_output, replacing
+from fiancee_hub.core.files import check_output, write_picture
 from fiancee_hub.core.marking import MARK, marked
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 
@@ -101,8 +101,7 @@ def write_marked(image: Image.Image, path: Path) -> None:
     kind = Image.registered_extensions().get(path.suffix.lower())
     if kind is None:
         raise InputError(f"{path.name} is no picture format: use .png or .jpg")
-    with replacing(path) as partial:
-        image.save(partial, format=kind, **marked(kind))
+    write_picture(image, path, kind, **marked(kind))
 
 
 def compare(
