@@ -13,10 +13,10 @@ from torch import Tensor
 
 from fiancee_hub.core.arguments import several
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import full_precision
+from fiancee_hub.core.exits import EarlyExitModel, full_precision
 from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.router import check_budget
-from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
+from fiancee_hub.families.faces.generator import Appearance, portrait_trunk
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
 from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker
@@ -35,6 +35,7 @@ from fiancee_hub.families.faces.photos import (
     paste_back,
     read_photo,
 )
+from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.pipeline import Comparison, FianceePipeline, Rendering, Result, compare
 
 
@@ -136,6 +137,10 @@ class ClipFrame:
 class FacesPipeline(FianceePipeline):
     """The source person with the driver's head pose and expression (after MegaPortraits)."""
 
+    def __init__(self, model: EarlyExitModel, config: CheckpointConfig) -> None:
+        super().__init__(model, config)
+        self.trunk = portrait_trunk(model)
+
     @cached_property
     def landmarker(self) -> FaceLandmarker:
         return FaceLandmarker()
@@ -143,9 +148,7 @@ class FacesPipeline(FianceePipeline):
     @cached_property
     def basis(self) -> Floats:
         """What each blendshape adds to the canonical landmarks, (52, 478, 3)."""
-        trunk = self.model.trunk
-        assert isinstance(trunk, PortraitGenerator)
-        return trunk.expression_basis.numpy()
+        return self.trunk.expression_basis.numpy()
 
     def read(
         self,
@@ -262,7 +265,7 @@ class FacesPipeline(FianceePipeline):
         head = head_of(motion, crown, crop.picture.width)
         picture = self._as_input(crop.picture)
         with full_precision(picture.device):  # the predictor looks at it too
-            appearance = self.model.trunk.encode(picture, head)
+            appearance = self.trunk.encode(picture, head)
         milliseconds = 1000 * (time.perf_counter() - started)
         notes = read.notes + crop.notes
         return Source(read, crop, motion, crown, head, appearance, milliseconds, notes)

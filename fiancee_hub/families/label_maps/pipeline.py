@@ -17,9 +17,9 @@ from fiancee_hub.core.exits import Progress, join, select
 from fiancee_hub.core.grouping import grouped
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.router import check_budget, route
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.forms import Reading, check_reading
-from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.reading import CAMVID_ALIASES, LabelMap, read_label_map
+from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
 from fiancee_hub.pipeline import (
     Comparison,
     FianceePipeline,
@@ -51,9 +51,8 @@ class StreetsPipeline(FianceePipeline):
         Raises:
             InputError: it is no label map for the model's classes; the message names the fix.
         """
-        return read_label_map(
-            label_map, self.config.classes, self.size, aliases=CAMVID_ALIASES, as_=as_
-        )
+        aliases = self.config.domain.aliases
+        return read_label_map(label_map, self.config.classes, self.size, aliases=aliases, as_=as_)
 
     @torch.inference_mode()
     def prepare(self, label_map: Any, *, seed: int = 0, as_: Reading | None = None) -> Rendering:
