@@ -22,11 +22,8 @@ class PictureSlider(gr.ImageSlider):
         if value and all(_is_address(side) for side in value):
             return SliderData(root=(ImageData(url=value[0]), ImageData(url=value[1])))
         return super().postprocess(value)
-    from collections.abc import Callable, Sequence
-    from typing import TYPE_CHECKING, Any, Literal
-
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
-
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
@@ -43,11 +40,8 @@ class PhotoInput(gr.Image):
     def postprocess(self, value: Any) -> ImageData | None:
         """A ``data:`` address, or None."""
         return ImageData(url=value) if value else None
-    from collections.abc import Callable, Sequence
-    from typing import TYPE_CHECKING, Any, Literal
-
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
-
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
@@ -60,11 +54,8 @@ class ClipInput(gr.UploadButton):
     def preprocess(self, payload: Any) -> Any:
         """Path of the uploaded file; None without one."""
         return Path(payload.path) if isinstance(payload, FileData) else None
-    from collections.abc import Callable, Sequence
-    from typing import TYPE_CHECKING, Any, Literal
-
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
-
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
