@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from fiancee_hub.pipeline import Comparison, FianceePipeline
 
 PROGRAM = "fiancee-hub"
-PHASES = ("evaluate", "train")
+PHASES = ("evaluate", "measure", "train")
 """Commands whose parsers are modules of their own beside this one."""
 
-EXTRAS = {"generate": "faces", "compare": "compare", "evaluate": "evaluate", "train": "train"}
+EXTRAS = {
+    "generate": "faces",
+    "compare": "compare",
+    "evaluate": "evaluate",
+    "measure": "evaluate",
+    "train": "train",
+}
 """What to install for a command that needs more than the library itself."""
 
 USER_ERROR = 2
@@ -75,7 +81,11 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     _add_generate(commands)
     _add_compare(commands)
     _add_convert(commands)
-    helps = {"evaluate": "measure a checkpoint", "train": "train a checkpoint"}
+    helps = {
+        "evaluate": "every figure of a checkpoint, and its card",
+        "measure": "how real generated scenes look",
+        "train": "train a checkpoint",
+    }
     for command in PHASES:
         if command in words[:1]:
             import_module(f"fiancee_hub.cli.{command}").add_parser(commands)

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from fiancee_hub.core.arguments import several
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import EarlyExitModel, full_precision
+from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.pixels import from_picture
+from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.generator import Appearance, portrait_trunk
 from fiancee_hub.families.faces.heads import Head

@@ -256,7 +256,7 @@ class OasisGenerator(Trunk):
     def example_inputs(self, *, encoded: bool = True) -> tuple[Tensor, Tensor]:
         """An empty label map and no noise; nothing can be read ahead."""
         label_map = torch.zeros(1, self.config.height, self.config.width, dtype=torch.long)
-        return label_map, torch.zeros(1, self.config.noise_channels)
+        return label_map, torch.zeros(1, self.config.noise_channels, dtype=torch.float32)
 
 
 class OasisBranch(Branch):
