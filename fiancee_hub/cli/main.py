@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fiancee_hub.cli.console import escape_what_it_lacks
 from fiancee_hub.core.errors import FianceeError, InputError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 if some maps of a folder could not be read; 2 after an error of the user.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    escape_what_it_lacks()
     _set_up_logging()
     try:
         arguments = _parser(words).parse_args(words)

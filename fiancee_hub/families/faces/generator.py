@@ -103,7 +103,8 @@ class Encoder(nn.Module):
 
     def forward(self, picture: Tensor, face_map: Tensor) -> Appearance:
         doubled = F.interpolate(face_map, size=picture.shape[2:], mode="bilinear")
-        features = self.stem(torch.cat([picture, doubled.to(picture.dtype)], 1))
+        seen = torch.cat([picture, doubled.to(picture.dtype)], 1)
+        features = self.stem(seen.to(self.stem.weight.dtype))
         levels = [unit_length(self.blocks[0](features))]
         for shrink, block in zip(self.shrink, self.blocks[1:], strict=True):
             levels.append(unit_length(block(shrink(F.leaky_relu(levels[-1], LEAK)))))

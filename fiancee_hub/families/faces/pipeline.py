@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from fiancee_hub.core.arguments import several
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.pixels import from_picture
+from fiancee_hub.core.placing import wait_for
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.generator import Appearance, portrait_trunk
@@ -164,7 +165,11 @@ class FacesPipeline(FianceePipeline):
     @cached_property
     def basis(self) -> Floats:
         """What each blendshape adds to the canonical landmarks, (52, 478, 3)."""
-        return self.trunk.expression_basis.numpy()
+        return self.trunk.expression_basis.float().cpu().numpy()
+
+    def to(self, *arguments: Any, device: Any = None, dtype: Any = None) -> Self:
+        _ = self.basis  # read before it is rounded
+        return super().to(*arguments, device=device, dtype=dtype)
 
     def read(
         self,
@@ -281,7 +286,8 @@ class FacesPipeline(FianceePipeline):
         head = head_of(motion, crown, crop.picture.width)
         picture = self._as_input(crop.picture)
         with full_precision(picture.device):  # the predictor looks at it too
-            appearance = self.trunk.encode(picture, head)
+            appearance = self.trunk.encode(picture, self._placed(head))
+        wait_for(self.device)
         milliseconds = 1000 * (time.perf_counter() - started)
         notes = read.notes + crop.notes
         return Source(read, crop, motion, crown, head, appearance, milliseconds, notes)
@@ -290,7 +296,18 @@ class FacesPipeline(FianceePipeline):
         side = self.size[0]
         resized = picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
         image = from_picture(resized)[None]
-        return image.contiguous(memory_format=torch.channels_last)
+        return image.contiguous(memory_format=torch.channels_last).to(self.device)
+
+    def _placed(self, head: Head) -> Head:
+        """A head where the model is; positions keep float32."""
+        return Head(*(part.to(self.device) for part in head))
+
+    def _appearance(self, source: Source) -> Appearance:
+        """What the encoder made of a source, for where the model is now; pixels keep float32."""
+        read = source.appearance
+        features = tuple(level.to(self.device, self.dtype) for level in read.features)
+        descriptor = read.descriptor.to(self.device, self.dtype)
+        return Appearance(read.picture.to(self.device), features, descriptor)
 
     @torch.inference_mode()
     def prepare(
@@ -313,7 +330,8 @@ class FacesPipeline(FianceePipeline):
         read = self.encode(source)
         target = self.target(read, driver, reference)
         head = head_of(target, read.crown, read.crop.picture.width)
-        progress = self.model.start(read.appearance, read.head, head)
+        heads = self._placed(read.head), self._placed(head)
+        progress = self.model.start(self._appearance(read), *heads)
         return Rendering(self, progress, 0, read.notes)
 
     def target(self, source: Source, driver: Any, reference: Any = None) -> Motion:
