@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-<<<<<<< HEAD
 from fiancee_hub.core.files import check_output, write_picture
-from fiancee_hub.core.marking import MARK, marked
-=======
 from fiancee_hub.core.marking import marked
->>>>>>> main
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 
 if TYPE_CHECKING:
@@ -86,12 +82,7 @@ def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
     images = pictures()
     if not images:
         raise InputError(f"no frame of {arguments.driver} shows a usable face: choose another clip")
-<<<<<<< HEAD
-    write_clip(images, clip.fps, out, comment=MARK)
-=======
-    out = _output(arguments, ".mp4")
     write_clip(images, clip.fps, out)
->>>>>>> main
     exits = ", ".join(f"exit {index}: {count}" for index, count in sorted(shares.items()))
     print(f"{out}: {len(images)} frames ({exits}); {len(skipped)} without a usable face left out")
     return 1 if skipped else 0
