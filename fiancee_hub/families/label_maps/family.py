@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fiancee_hub.core.family import Family
+from fiancee_hub.core.family import Commands, Family, Option
 from fiancee_hub.families.label_maps.config import OasisConfig, check
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ def _trunk(shape: OasisConfig) -> "Trunk":
 
 
 def _pipeline() -> type[Any]:
-    from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+    from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 
-    return StreetsPipeline
+    return LabelMapPipeline
 
 
 def _recipes() -> "Mapping[str, Recipe]":
@@ -61,6 +61,12 @@ def _card() -> "CardParts":
     return CARD
 
 
+def _commands() -> Commands:
+    from fiancee_hub.families.label_maps import commands
+
+    return commands
+
+
 FAMILY = Family(
     name="label_maps",
     config=OasisConfig,
@@ -73,4 +79,10 @@ FAMILY = Family(
     evaluation=_evaluation,
     card=_card,
     recipes=_recipes,
+    inputs="a label map, or a folder of them",
+    commands=_commands,
+    options=(
+        Option("--seed", int, "of the noise (0)", default=0),
+        Option("--batch-size", int, "maps at once (8)", default=8, commands=("generate",)),
+    ),
 )
