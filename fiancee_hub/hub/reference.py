@@ -73,9 +73,7 @@ def reference_to(
     reference = Reference(str(folder.absolute()), _digest(folder))
     if snapshot is None:
         return reference
-    return Reference(
-        reference.folder, reference.digest, snapshot.repository, snapshot.commit
-    )
+    return Reference(reference.folder, reference.digest, snapshot.repository, snapshot.commit)
 
 
 def _digest(folder: Path) -> str:

@@ -15,7 +15,6 @@ from huggingface_hub import HfApi, ModelCard
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.files import replacing
-from fiancee_hub.core.files import replacing
 from fiancee_hub.hub.card import Origin, model_card
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, plain_state, save_checkpoint, write_config
 from fiancee_hub.hub.config import CheckpointConfig, read_config
