@@ -36,6 +36,7 @@ def _generate_folder(pipe: LabelMapPipeline, arguments: argparse.Namespace) -> i
         seed=arguments.seed,
         exit=arguments.exit,
         batch_size=arguments.batch_size,
+        as_=arguments.read,
         progress=True,
     )
     print(
@@ -51,10 +52,16 @@ def _generate_one(pipe: LabelMapPipeline, arguments: argparse.Namespace) -> int:
         out = out / f"{arguments.source.stem}.png"
     check_output(out, arguments.source)
     result = pipe(
-        arguments.source, budget=arguments.budget, seed=arguments.seed, exit=arguments.exit
+        arguments.source,
+        budget=arguments.budget,
+        seed=arguments.seed,
+        exit=arguments.exit,
+        as_=arguments.read,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_picture(result.image, out)
+    for note in result.notes:
+        print(note)
     print(
         f"{out}: exit {result.exit}, predicted LPIPS {result.predicted_lpips:.4f}, "
         f"{result.macs} MACs, saving {result.saving:.1%}"
@@ -66,6 +73,6 @@ def compare(
     pipe: LabelMapPipeline, arguments: argparse.Namespace
 ) -> "tuple[dict[str, list[Image.Image]], Comparison]":
     """The label map as the model sees it, and the comparison."""
-    label_map = pipe.read(arguments.source)
+    label_map = pipe.read(arguments.source, as_=arguments.read)
     comparison = pipe.compare(label_map, budget=arguments.budget, seed=arguments.seed)
     return {"label map": [to_rgb(label_map.ids, pipe.config.classes)]}, comparison

@@ -1,5 +1,6 @@
 """Label maps: a map of classes goes in, a photograph comes out (after OASIS)."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,12 @@ def _commands() -> Commands:
     return commands
 
 
+def _reading(text: str) -> str:
+    if text not in ("ids", "colours"):
+        raise ArgumentTypeError(f"{text!r} is no reading: give ids or colours")
+    return text
+
+
 FAMILY = Family(
     name="label_maps",
     config=OasisConfig,
@@ -46,6 +53,7 @@ FAMILY = Family(
     commands=_commands,
     options=(
         Option("--seed", int, "of the noise (0)", default=0),
+        Option("--read", _reading, "a picture's pixels as ids or as colours (what fits)"),
         Option("--batch-size", int, "maps at once (8)", default=8, commands=("generate",)),
     ),
 )
