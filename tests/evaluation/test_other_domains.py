@@ -1,0 +1,148 @@
+"""A domain of four made-up classes, with nothing of it in the package: trained, judged, described.
+
+All that is known of it lies in its folder.
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+from own_data import photo_of, save, scene, write_table
+from PIL import Image
+
+from fiancee_hub import FianceePipeline
+from fiancee_hub.cli.main import main
+from fiancee_hub.core.exits import ExitConfig, GuideConfig
+from fiancee_hub.core.recipe import Recipe
+from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.hub.config import read_config
+
+pytest.importorskip("accelerate")
+pytest.importorskip("matplotlib")
+
+SIZE = 64, 96
+NAMES = ("air", "slope", "hut", "water")
+COLOURS = ((90, 160, 250), (40, 120, 30), (170, 60, 50), (20, 40, 140))
+STREET_WORDS = re.compile(r"street|driv|\bcar\b|camvid|pedestrian|town|lane marking", re.IGNORECASE)
+MOMENT = "0.0001"
+
+
+def write_lakes(root: Path) -> Path:
+    """Eight scenes, two of them held out; water replaces huts, and huts hide what they show."""
+    rows = [{"name": n, "colour": list(c)} for n, c in zip(NAMES, COLOURS, strict=True)]
+    about = {
+        "name": "lakes",
+        "title": "Lakes",
+        "limits": ["Only calm water."],
+        "licence": "cc0-1.0",
+    }
+    table = {"classes": rows, "size": SIZE, "instead": {"hut": ["water"]}, "domain": about}
+    write_table(root, table | {"people": ["hut"]})
+    for index in range(8):
+        ids = scene(index) % len(NAMES)
+        save(photo_of(ids, index), root / "images" / f"lake{index}.jpg")
+        save(Image.fromarray(ids), root / "labels" / f"lake{index}.png")
+    (root / "splits").mkdir()
+    (root / "splits" / "test.txt").write_text("lake6\nlake7\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint's folder after a step of every phase, and after ``evaluate``."""
+    root = tmp_path_factory.mktemp("lakes")
+    data, run = write_lakes(root / "mine"), root / "run"
+    small = Recipe(
+        OasisConfig(len(NAMES), *SIZE, (16,) * 6 + (8,), (8,) * 6, noise_channels=8),
+        (ExitConfig(1, 2), ExitConfig(2, 2)),
+        GuideConfig(2, (12, 8, 12)),
+    )
+    minutes = [f"--{name}-minutes={MOMENT}" for name in ("backbone", "branches", "predictor")]
+    words = ["train", "all", "--data", data, "--run-folder", run, "--cpu", "--samples", "8"]
+    with pytest.MonkeyPatch.context() as patch:
+        order = "fiancee_hub.families.label_maps.training.order"
+        patch.setattr(f"{order}.streets_generator", lambda *_: small.generator)
+        patch.setattr(f"{order}.streets_recipe", lambda *_: small)
+        patch.setattr("fiancee_hub.training.predictor.CHUNK", 4)
+        patch.setattr("fiancee_hub.evaluation.evaluate.THREADS", 1)
+        assert main([str(word) for word in (*words, *minutes)]) == 0
+        words = ["evaluate", run / "checkpoint", "--data", run / "data"]
+        assert main([str(word) for word in words]) == 0
+    return run / "checkpoint"
+
+
+def test_its_own_words_travel_in_the_checkpoint(judged: Path) -> None:
+    config = read_config(judged / "config.json")
+    assert [entry.name for entry in config.classes] == list(NAMES)
+    assert (config.domain.name, config.domain.title) == ("lakes", "Lakes")
+    assert config.calibration is not None
+    assert config.calibration.groups == {"val": 1}
+
+
+def test_it_is_judged_without_a_net_for_its_classes(judged: Path) -> None:
+    figures = json.loads((judged / "evaluation.json").read_text())
+    assert figures["n"] == 2
+    assert figures["full_depth_quality"].keys() >= {"lpips_to_photo", "kid", "kid_other_photos"}
+    assert "miou" not in figures["full_depth_quality"]
+    assert all("miou" not in row for row in figures["delivered_quality"])
+    assert figures["other_inputs"] == []
+
+
+def test_its_card_speaks_of_nothing_else(judged: Path) -> None:
+    text = (judged / "README.md").read_text(encoding="utf-8")
+    assert not STREET_WORDS.findall(text)
+    assert ModelCard(text).data.to_dict()["license"] == "cc0-1.0"
+    for words in ("FIANCEE lakes", "- Only calm water.", "4 classes", ", ".join(NAMES)):
+        assert words in text
+    assert "mIoU" not in text
+    assert (judged / "more_maps.jpg").is_file()
+    # Every scene has a hut, which its table counts among people.
+    assert not (judged / "contact_sheet.jpg").exists()
+
+
+def test_it_goes_through_the_pipeline(judged: Path) -> None:
+    pipe = FianceePipeline.from_pretrained(judged)
+    assert pipe(scene(1, SIZE) % len(NAMES), exit=1).image.size == SIZE[::-1]
+
+
+def test_a_card_can_be_written_anew(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (judged / "README.md").read_bytes()
+    (judged / "README.md").unlink()
+    readme = judged.parent / "README.md"
+    readme.write_text("<!-- figures:checkpoint -->\n<!-- /figures:checkpoint -->\n")
+    assert main(["card", str(judged), "--readme", str(readme)]) == 0
+    assert (judged / "README.md").read_bytes() == before
+    assert "(checkpoint/README.md)" in readme.read_text()
+    capsys.readouterr()
+    copy = judged.parent / "copy"
+    shutil.copytree(judged, copy)
+    (copy / "evaluation.json").unlink()
+    assert main(["card", str(copy)]) == 2
+    assert "evaluation.json is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["test", "photos"])
+def test_a_missing_split_is_named(
+    judged: Path, missing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(judged.parent / "data", data)
+    (data / "splits" / f"{missing}.txt").unlink()
+    assert main(["evaluate", str(judged), "--data", str(data)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert f"{data / 'splits' / missing}.txt is missing" in lines[-1]
+
+
+def test_other_classes_are_refused(
+    judged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(judged.parent / "data", data)
+    table = json.loads((data / "classes.json").read_text())
+    table["classes"][0]["name"] = "sky"
+    (data / "classes.json").write_text(json.dumps(table))
+    assert main(["evaluate", str(judged), "--data", str(data)]) == 2
+    assert "'sky' is 'air' there" in capsys.readouterr().err
