@@ -263,7 +263,8 @@ class FianceePipeline(ModelHubMixin):
         kind = pipeline_class(config)
         if not issubclass(kind, cls):
             raise CheckpointError(
-                f"{folder} holds a {config.family} model: load it with {kind.__name__}"
+                f"{folder} holds a checkpoint of the family {config.family}: load it with "
+                f"{kind.__name__}"
             )
         pipe = kind(model, config)
         pipe.loaded_from = folder

@@ -52,7 +52,8 @@ def add_parser(subparsers: Any) -> None:
         for other in MINUTES:
             if name in (other, *ALL):
                 phase.add_argument(f"--{other}-minutes", type=float, default=MINUTES[other])
-        phase.add_argument("--start", help=START)
+        # Under torchrun `--start` is taken for the beginning of an option of its own.
+        phase.add_argument("--from", "--start", dest="start", help=START)
         phase.add_argument("--batch-size", type=int, help="pictures in a step of a process (4)")
         phase.add_argument(
             "--workers",
