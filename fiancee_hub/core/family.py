@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fiancee_hub.core.exits import Trunk
     from fiancee_hub.core.recipe import GeneratorConfig, Recipe
 
-    Columns = dict[str, list[Image.Image]]
+    Columns = dict[str, Image.Image]
     """Pictures by the title above them."""
 
 _HOMES = {
@@ -36,7 +36,7 @@ class Option:
 
     Args:
         flag: such as ``--seed``.
-        kind: from the text given to the value.
+        kind: from the text given to the value; ``bool`` takes no text and means True.
         help: what it does.
         default: the value where it is not given.
         commands: those that take it.
@@ -81,6 +81,7 @@ class Family:
         inputs: what the command line takes as source, such as "a label map".
         commands: its part of the command line.
         options: further options of ``generate`` and ``compare``.
+        writes: endings of the files that ``generate`` may write.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Family:
     inputs: str
     commands: Callable[[], Commands]
     options: tuple[Option, ...] = ()
+    writes: tuple[str, ...] = ()
 
 
 def names() -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Sampling a volume: the form for export is the same as torch's own."""
 
+from typing import Any
+
 import pytest
 import tiny_faces
 import torch
@@ -32,7 +34,7 @@ def test_an_exported_model_samples_planes_only() -> None:
             return sample_volume(volume, grid)
 
     volume, grid = example()
-    exported = torch.export.export(Sampling(), (volume, grid))
+    exported: Any = torch.export.export(Sampling(), (volume, grid))
     sampled = [
         node.meta["val"] for node in exported.graph.nodes if "grid_sampler" in str(node.target)
     ]

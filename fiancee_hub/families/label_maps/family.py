@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fiancee_hub.core.family import Commands, Family, Option
+from fiancee_hub.core.marking import FORMATS
 from fiancee_hub.families.label_maps.config import OasisConfig, check
 
 if TYPE_CHECKING:
@@ -48,4 +49,5 @@ FAMILY = Family(
         Option("--seed", int, "of the noise (0)", default=0),
         Option("--batch-size", int, "maps at once (8)", default=8, commands=("generate",)),
     ),
+    writes=tuple(FORMATS),
 )
