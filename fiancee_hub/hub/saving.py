@@ -99,7 +99,7 @@ def _copy(source: Path, folder: Path) -> None:
         _copy_file(source / name, folder / name)
     for path in sorted(source.iterdir()):
         # A link could point at anything on this machine, and the folder may be pushed.
-        if path.is_symlink() or not path.is_file():
+        if path.is_symlink() or not path.is_file() or path.name.startswith("."):
             continue
         if path.name in COMPANIONS or path.suffix in PICTURES:
             _copy_file(path, folder / path.name)
