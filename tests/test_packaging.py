@@ -127,7 +127,7 @@ assert fiancee_hub.__file__.startswith(installed), fiancee_hub.__file__
 assert metadata.version("fiancee-hub") == fiancee_hub.__version__
 package = resources.files("fiancee_hub")
 for name in ("py.typed", "assets/LICENSES.txt", "assets/lpips_alex.safetensors",
-             "evaluation/texts/streets.md", "assets/faces/NOTICE"):
+             "assets/domains/streets.json", "assets/faces/NOTICE"):
     assert (package / name).is_file(), name
 assert len(read_classes("coco")) == 183
 assert main(["info", checkpoint]) == 0

@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": "early exit beside full depth, true LPIPS",
     "convert": "someone else's generator to a checkpoint folder",
     "evaluate": "every figure of a checkpoint, and its card",
+    "card": "write a model card from stored figures",
     "measure": "how real generated scenes look",
     "train": "train a checkpoint, phase by phase",
 }
@@ -27,6 +28,7 @@ EXTRAS = {
     "generate": "faces",
     "compare": "compare",
     "evaluate": "evaluate",
+    "card": "evaluate",
     "measure": "evaluate",
     "train": "train",
 }
