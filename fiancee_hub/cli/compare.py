@@ -30,9 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
     pipe, family = load(arguments, COMMAND)
     inputs = (getattr(arguments, option.name) for option in family.options if option.kind is Path)
     check_output(arguments.out, arguments.source, *inputs)
-    columns, comparison = family.commands().compare(pipe, arguments)
+    shown, comparison = family.commands().compare(pipe, arguments)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    comparison.save(arguments.out, columns)
+    comparison.save(arguments.out, shown)
     facts = _facts(comparison) | {"out": str(arguments.out)}
     lines = (f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
     print(json.dumps(facts, indent=1) if arguments.json else "\n".join(lines))

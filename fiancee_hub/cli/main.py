@@ -21,6 +21,7 @@ COMMANDS = {
     "faces": "the faces of a photograph, largest first",
     "convert": "someone else's generator to a checkpoint folder",
     "evaluate": "every figure of a checkpoint, and its card",
+    "card": "write a model card from stored figures",
     "measure": "how real generated scenes look",
     "train": "train a checkpoint, phase by phase",
 }
@@ -28,6 +29,7 @@ EXTRAS = {
     "generate": "faces",
     "compare": "compare",
     "evaluate": "evaluate",
+    "card": "evaluate",
     "measure": "evaluate",
     "train": "train",
 }

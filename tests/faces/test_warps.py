@@ -45,7 +45,8 @@ def test_an_exported_model_samples_planes_only() -> None:
 def test_pictures_stay_the_same_to_the_grey_level(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_faces.random_model()
     pictures, sources, targets = tiny_faces.inputs(1)
-    appearance = model.trunk.encode(pictures, sources)
+    trunk: Any = model.trunk
+    appearance = trunk.encode(pictures, sources)
 
     def rendered() -> Tensor:
         progress = model.start(appearance, sources, targets)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.files import check_output
-from fiancee_hub.core.marking import picture_format, save_picture
+from fiancee_hub.core.marking import picture_format
 from fiancee_hub.families.faces.clips import Sound, moves, read_clip, read_sound
 from fiancee_hub.families.faces.films import check_clip_name, holds_sound, write_clip
 from fiancee_hub.families.faces.pipeline import ClipFrame, FacesPipeline, filled
@@ -49,7 +49,7 @@ def generate(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
         exit=arguments.exit,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_picture(result.image, out)
+    result.save(out)
     for note in result.notes:
         print(note)
     print(

@@ -13,6 +13,9 @@ from fiancee_hub.families.faces.formats import ANIMATIONS, VIDEOS
 if TYPE_CHECKING:
     from fiancee_hub.core.exits import Trunk
     from fiancee_hub.core.recipe import Recipe
+    from fiancee_hub.evaluation.parts import EvaluationParts
+    from fiancee_hub.hub.card import CardParts
+    from fiancee_hub.training.task import Task, TrainingRequest
 
 
 def audio(text: str) -> str:
@@ -44,6 +47,28 @@ def _recipes() -> "Mapping[str, Recipe]":
     return RECIPES
 
 
+def _is_data(folder: Path) -> bool:
+    return (folder / "frames.json").is_file()
+
+
+def _task(request: "TrainingRequest") -> "Task":
+    from fiancee_hub.families.faces.training.order import task_of
+
+    return task_of(request)
+
+
+def _evaluation() -> "EvaluationParts":
+    from fiancee_hub.families.faces.judging.command import PARTS
+
+    return PARTS
+
+
+def _card() -> "CardParts":
+    from fiancee_hub.families.faces.card import CARD
+
+    return CARD
+
+
 def _commands() -> Commands:
     from fiancee_hub.families.faces import commands
 
@@ -56,6 +81,10 @@ FAMILY = Family(
     check=check,
     trunk=_trunk,
     pipeline=_pipeline,
+    is_data=_is_data,
+    task=_task,
+    evaluation=_evaluation,
+    card=_card,
     recipes=_recipes,
     inputs="a face",
     commands=_commands,

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from fiancee_hub.core.files import check_output
-from fiancee_hub.core.marking import picture_format, save_picture
+from fiancee_hub.core.marking import picture_format
 from fiancee_hub.families.label_maps.bulk import ROUTES, generate_folder
 from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
@@ -37,6 +37,7 @@ def _generate_folder(pipe: LabelMapPipeline, arguments: argparse.Namespace) -> i
         seed=arguments.seed,
         exit=arguments.exit,
         batch_size=arguments.batch_size,
+        as_=arguments.read,
         progress=True,
     )
     print(
@@ -53,10 +54,16 @@ def _generate_one(pipe: LabelMapPipeline, arguments: argparse.Namespace) -> int:
     check_output(out, arguments.source)
     picture_format(out)
     result = pipe(
-        arguments.source, budget=arguments.budget, seed=arguments.seed, exit=arguments.exit
+        arguments.source,
+        budget=arguments.budget,
+        seed=arguments.seed,
+        exit=arguments.exit,
+        as_=arguments.read,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_picture(result.image, out)
+    result.save(out)
+    for note in result.notes:
+        print(note)
     print(
         f"{out}: exit {result.exit}, predicted LPIPS {result.predicted_lpips:.4f}, "
         f"{result.macs} MACs, saving {result.saving:.1%}"
@@ -68,6 +75,6 @@ def compare(
     pipe: LabelMapPipeline, arguments: argparse.Namespace
 ) -> "tuple[dict[str, Image.Image], Comparison]":
     """The label map as the model sees it, and the comparison."""
-    label_map = pipe.read(arguments.source)
+    label_map = pipe.read(arguments.source, as_=arguments.read)
     comparison = pipe.compare(label_map, budget=arguments.budget, seed=arguments.seed)
     return {"label map": to_rgb(label_map.ids, pipe.config.classes)}, comparison
