@@ -1,10 +1,14 @@
 """Files that are written whole or not at all."""
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+from PIL import Image
 
 from fiancee_hub.core.errors import OutputError
 
@@ -53,6 +57,21 @@ def replacing(path: Path) -> Iterator[Path]:
             raise OutputError(f"{path}: nothing was written; check the free space of its disk")
         partial.chmod(mode)  # Some writers make files that only their owner may read.
         os.replace(partial, path)
+
+
+def write_picture(picture: Image.Image, path: Path, kind: str, **options: Any) -> None:
+    """Writes a picture whole or not at all.
+
+    Args:
+        picture: any that ``kind`` takes.
+        path: the file; its folder exists.
+        kind: Pillow's name of the format.
+        options: of ``Image.save``.
+    """
+    # Encoded in memory: on a full disk some of Pillow's writers fall short without a word.
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    write_bytes(path, file.getvalue())
 
 
 def write_bytes(path: Path, content: bytes) -> None:

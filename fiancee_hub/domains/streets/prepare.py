@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.files import write_text
 from fiancee_hub.domains.streets.classes import (
     CAMVID11_IDS,
     CAMVID32_IDS,
@@ -52,12 +53,12 @@ def prepare_streets(source: Path, target: Path) -> dict[str, int]:
             raise DataError(f"{source / name} is missing or has no train.txt")
     for folder in ("images", "labels", "splits"):
         (target / folder).mkdir(parents=True, exist_ok=True)
-    (target / TABLE).write_text(STREETS_TABLE.to_json())
+    write_text(target / TABLE, STREETS_TABLE.to_json())
     splits = _street_splits(source)
     for name in sorted({name for names in splits.values() for name in names}):
         _write_pair(source, target, name)
     for split, names in splits.items():
-        (target / "splits" / f"{split}.txt").write_text("\n".join(names) + "\n")
+        write_text(target / "splits" / f"{split}.txt", "\n".join(names) + "\n")
         logger.info("%s: %d", split, len(names))
     return {split: len(names) for split, names in splits.items()}
 
@@ -80,7 +81,7 @@ def _street_splits(source: Path) -> dict[str, list[str]]:
 
 
 def _names(folder: Path, split: str) -> list[str]:
-    return (folder / f"{split}.txt").read_text().split()
+    return (folder / f"{split}.txt").read_text(encoding="utf-8").split()
 
 
 def _write_pair(source: Path, target: Path, name: str) -> None:

@@ -307,5 +307,5 @@ def encoded(picture: Image.Image) -> bytes:
 
 
 def write_picture(picture: Image.Image, path: Path) -> None:
-    """Writes a PNG at once or not at all: no interruption leaves half a picture."""
+    """Writes a PNG that says that it is generated, whole or not at all."""
     write_bytes(path, encoded(picture))

@@ -51,8 +51,15 @@ class StreetsPipeline(FianceePipeline):
         Raises:
             InputError: it is no label map for the model's classes; the message names the fix.
         """
-        aliases = self.config.domain.aliases
-        return read_label_map(label_map, self.config.classes, self.size, aliases=aliases, as_=as_)
+        domain = self.config.domain
+        return read_label_map(
+            label_map,
+            self.config.classes,
+            self.size,
+            aliases=domain.aliases,
+            unknown=domain.unknown,
+            as_=as_,
+        )
 
     @torch.inference_mode()
     def prepare(self, label_map: Any, *, seed: int = 0, as_: Reading | None = None) -> Rendering:
