@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from fiancee_hub.pipeline import Comparison, FianceePipeline
 
 PROGRAM = "fiancee-hub"
-PHASES = ("evaluate", "measure", "train")
+PHASES = ("evaluate", "card", "measure", "train")
 """Commands whose parsers are modules of their own beside this one."""
 
 EXTRAS = {
     "generate": "faces",
     "compare": "compare",
     "evaluate": "evaluate",
+    "card": "evaluate",
     "measure": "evaluate",
     "train": "train",
 }
@@ -83,6 +84,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     _add_convert(commands)
     helps = {
         "evaluate": "every figure of a checkpoint, and its card",
+        "card": "write a model card from stored figures",
         "measure": "how real generated scenes look",
         "train": "train a checkpoint",
     }

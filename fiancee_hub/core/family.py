@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ class Family:
         check: raises ``FieldError`` for a shape that no real model has, before one is built.
         trunk: builds the trunk of such a shape, with fresh weights.
         pipeline: the class that users call, a subclass of ``FianceePipeline``.
+        is_data: whether a folder holds data of the family, prepared or as its users have it.
+        task: from a ``TrainingRequest`` to the ``Task`` of ``training.task``.
+        prepare: brings data as users have it into the layout that ``task`` reads, from a
+            ``TrainingRequest`` into a folder; None where there is only one layout.
+        evaluation: its ``EvaluationParts``.
+        card: what its model cards say, ``CardParts``.
         recipes: the generators that we train, and published ones (no branches), by name.
     """
 
@@ -45,6 +52,11 @@ class Family:
     check: Callable[[Any], None]
     trunk: "Callable[[Any], Trunk]"
     pipeline: Callable[[], type[Any]]
+    is_data: Callable[[Path], bool]
+    task: Callable[[Any], Any]
+    evaluation: Callable[[], Any]
+    card: Callable[[], Any]
+    prepare: Callable[[Any, Path], None] | None = None
     recipes: "Callable[[], Mapping[str, Recipe]]" = dict
 
 
@@ -62,6 +74,11 @@ def family(name: str) -> Family:
     """
     found: Family = import_module(_HOMES[FORMER_NAMES.get(name, name)]).FAMILY
     return found
+
+
+def of_data(folder: Path) -> Family | None:
+    """The family whose data a folder holds; None if it is no family's."""
+    return next((found for found in map(family, names()) if found.is_data(folder)), None)
 
 
 def register(name: str, module: str) -> None:

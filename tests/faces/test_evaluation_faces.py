@@ -25,9 +25,9 @@ from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.core.router import BUDGETS as CALIBRATED
 from fiancee_hub.core.router import Calibration
-from fiancee_hub.evaluation import card_kinds, evaluate
+from fiancee_hub.evaluation import evaluate
 from fiancee_hub.evaluation.card import markers
-from fiancee_hub.evaluation.card_kinds import CROSS_SHEET, OWN_SHEET
+from fiancee_hub.families.faces.card import CROSS_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.judging import evaluate as evaluate_faces
 from fiancee_hub.families.faces.judging import tables as face_tables
@@ -411,7 +411,7 @@ def evaluated(checkpoint: Path, data: FaceFolder, tmp_path_factory: pytest.TempP
     """A checkpoint folder after ``evaluate``, with a README beside it."""
     pytest.importorskip("matplotlib")
     readme = tmp_path_factory.mktemp("readme") / "README.md"
-    readme.write_text("\n".join(markers("faces")))
+    readme.write_text("\n".join(markers(checkpoint.resolve().name)))
     private = tmp_path_factory.mktemp("private")
     words = ["evaluate", checkpoint, "--data", data.root, "--judge", JUDGE, "--readme", readme]
     with pytest.MonkeyPatch.context() as patch:
@@ -493,8 +493,7 @@ def test_the_card_and_the_readme_say_what_the_figures_say(
     for left_open in ("{", "}", "None", "nan"):
         assert left_open not in card.text
     assert "without consent" in card.text
-    assert "10 pairs (self: 5, cross: 5)" in card.text
-    assert card_kinds.FACES.name == "faces"
+    assert "pairs like its 10* (self: 5, cross: 5)" in card.text
 
 
 def test_streets_data_cannot_judge_faces(checkpoint: Path, tmp_path: Path) -> None:

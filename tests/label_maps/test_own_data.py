@@ -22,19 +22,20 @@ from PIL import Image
 from fiancee_hub import FianceePipeline
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.errors import FianceeError
+from fiancee_hub.domains import of_family
+from fiancee_hub.domains.streets.data import STREETS_TABLE
 from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.convert import read_classes
 from fiancee_hub.families.label_maps.own_data.labels import LabelReader
 from fiancee_hub.families.label_maps.own_data.layout import FIELDS, LAYOUTS, read_layout
 from fiancee_hub.families.label_maps.shapes import STREETS, streets_generator, streets_recipe
 from fiancee_hub.families.label_maps.training.class_table import (
-    STREETS_TABLE,
     ClassTable,
     read_table,
 )
 from fiancee_hub.families.label_maps.training.maps import MapSource
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
-from fiancee_hub.families.label_maps.training.task import StreetsTask
+from fiancee_hub.families.label_maps.training.task import MapsTask
 from fiancee_hub.hub.checkpoints import load_checkpoint
 from fiancee_hub.training.discriminator import class_weights, real_loss
 from fiancee_hub.training.state import load_state
@@ -485,20 +486,21 @@ def test_our_own_recipe_is_the_one_for_our_classes(tmp_path: Path) -> None:
     (tmp_path / "classes.json").write_text(STREETS_TABLE.to_json())
     assert read_table(tmp_path / "classes.json") == STREETS_TABLE
     write_table(tmp_path, [asdict(entry) for entry in STREETS_TABLE.entries])
-    assert read_table(tmp_path / "classes.json") == STREETS_TABLE  # prepared long ago
-    assert STREETS_TABLE.drawable
+    data = DataFolder(tmp_path, of_family("label_maps"))
+    assert data.table == STREETS_TABLE  # prepared long ago
+    assert data.draw
 
 
 def test_other_classes_are_neither_drawn_nor_repainted(trained: Path) -> None:
     data = DataFolder(trained / "data")
-    assert not data.table.drawable
+    assert data.draw is None
     source = MapSource(data, "maps", SIZE, drawn=0.5, edited=0.5)
     before = {tuple(np.unique(m).tolist()) for m in data.label_maps("maps", SIZE).numpy()}
     drawn = source.draw(32, torch.Generator().manual_seed(0))
     assert drawn.max() < len(NAMES)
     classes = set().union(*before)
     assert set(np.unique(drawn).tolist()) <= classes
-    held = StreetsTask(data, streets_recipe(streets_generator(5, SIZE), 4)).calibration_inputs()
+    held = MapsTask(data, streets_recipe(streets_generator(5, SIZE), 4)).calibration_inputs()
     assert held.groups == ["val"]
     assert len(held.units) == 1
 

@@ -1,6 +1,7 @@
 """Faces: a source person with the head pose and expression of a driver (after MegaPortraits)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiancee_hub.core.family import Family
@@ -9,6 +10,9 @@ from fiancee_hub.families.faces.config import PortraitConfig, check
 if TYPE_CHECKING:
     from fiancee_hub.core.exits import Trunk
     from fiancee_hub.core.recipe import Recipe
+    from fiancee_hub.evaluation.parts import EvaluationParts
+    from fiancee_hub.hub.card import CardParts
+    from fiancee_hub.training.task import Task, TrainingRequest
 
 
 def _trunk(shape: PortraitConfig) -> "Trunk":
@@ -29,11 +33,37 @@ def _recipes() -> "Mapping[str, Recipe]":
     return RECIPES
 
 
+def _is_data(folder: Path) -> bool:
+    return (folder / "frames.json").is_file()
+
+
+def _task(request: "TrainingRequest") -> "Task":
+    from fiancee_hub.families.faces.training.order import task_of
+
+    return task_of(request)
+
+
+def _evaluation() -> "EvaluationParts":
+    from fiancee_hub.families.faces.judging.command import PARTS
+
+    return PARTS
+
+
+def _card() -> "CardParts":
+    from fiancee_hub.families.faces.card import CARD
+
+    return CARD
+
+
 FAMILY = Family(
     name="faces",
     config=PortraitConfig,
     check=check,
     trunk=_trunk,
     pipeline=_pipeline,
+    is_data=_is_data,
+    task=_task,
+    evaluation=_evaluation,
+    card=_card,
     recipes=_recipes,
 )

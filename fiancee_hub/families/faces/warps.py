@@ -19,6 +19,18 @@ def identity_grid(height: int, width: int, like: Tensor) -> Tensor:
     return torch.stack([columns, rows], -1)
 
 
+def similarity(template: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Least-squares turn and scale (batch, 2, 2) of the template (n, 2) to points (batch, n, 2),
+    for row vectors from the template's middle (2,) to the points' (batch, 1, 2)."""
+    middle, aim = template.mean(0), seen.mean(1, keepdim=True)
+    a, b = template - middle, seen - aim
+    power = a.square().sum()
+    cos = (a * b).sum((1, 2)) / power
+    sin = (a[:, 0] * b[..., 1] - a[:, 1] * b[..., 0]).sum(1) / power
+    rows = torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)
+    return torch.stack(rows, 1), middle, aim
+
+
 def thin_plate_flow(source: Tensor, target: Tensor, grid: Tensor) -> Tensor:
     """For every point of the target plane, the way to where it comes from in the source.
 

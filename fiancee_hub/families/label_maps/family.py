@@ -1,6 +1,7 @@
 """Label maps: a map of classes goes in, a photograph comes out (after OASIS)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiancee_hub.core.family import Family
@@ -9,6 +10,9 @@ from fiancee_hub.families.label_maps.config import OasisConfig, check
 if TYPE_CHECKING:
     from fiancee_hub.core.exits import Trunk
     from fiancee_hub.core.recipe import Recipe
+    from fiancee_hub.evaluation.parts import EvaluationParts
+    from fiancee_hub.hub.card import CardParts
+    from fiancee_hub.training.task import Task, TrainingRequest
 
 
 def _trunk(shape: OasisConfig) -> "Trunk":
@@ -29,11 +33,44 @@ def _recipes() -> "Mapping[str, Recipe]":
     return RECIPES
 
 
+def _is_data(folder: Path) -> bool:
+    return (folder / "classes.json").is_file()
+
+
+def _task(request: "TrainingRequest") -> "Task":
+    from fiancee_hub.families.label_maps.training.order import task_of
+
+    return task_of(request)
+
+
+def _prepare(request: "TrainingRequest", target: Path) -> None:
+    from fiancee_hub.families.label_maps.training.order import prepare
+
+    prepare(request, target)
+
+
+def _evaluation() -> "EvaluationParts":
+    from fiancee_hub.families.label_maps.judging.command import PARTS
+
+    return PARTS
+
+
+def _card() -> "CardParts":
+    from fiancee_hub.families.label_maps.card import CARD
+
+    return CARD
+
+
 FAMILY = Family(
     name="label_maps",
     config=OasisConfig,
     check=check,
     trunk=_trunk,
     pipeline=_pipeline,
+    is_data=_is_data,
+    task=_task,
+    prepare=_prepare,
+    evaluation=_evaluation,
+    card=_card,
     recipes=_recipes,
 )

@@ -106,9 +106,8 @@ class FaceEvaluation:
         return EvaluatedFaces(figures, own, cross, self.warp)
 
     def pair_source(self, split: str) -> PairSource:
-        source = PairSource(self.data, split)
-        source.basis = self.basis  # the checkpoint's own, not one fitted to this data
-        return source
+        # The checkpoint's own basis, not one fitted to this data.
+        return PairSource(self.data, split, self.basis)
 
     def show(self, pairs: list[FramePair], made: list[Pair]) -> Shown:
         """Tries every exit and the mesh warp on pairs."""
