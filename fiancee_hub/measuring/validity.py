@@ -122,7 +122,7 @@ def _splits(drawn: Drawn, splits: int, seed: int) -> tuple[dict[str, int], Flags
     strata: dict[frozenset[str], list[str]] = {}
     for unit, found in kinds.items():
         strata.setdefault(frozenset(found), []).append(unit)
-    calibrates = {}
+    calibrates: dict[str, Flags] = {}
     for units in strata.values():
         order = random.random((splits, len(units))).argsort(1).argsort(1)
         half = order < (len(units) + 1) // 2
