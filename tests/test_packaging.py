@@ -42,7 +42,8 @@ print(set({HEAVY!r}) & sys.modules.keys() or "nothing")
 """
     loaded, heavy = run(code, cwd=ROOT).split("\n")
     assert (loaded, heavy) == (
-        "fiancee_hub.core fiancee_hub.core.errors fiancee_hub.core.pixels fiancee_hub.pipeline",
+        "fiancee_hub.core fiancee_hub.core.errors fiancee_hub.core.pixels "
+        "fiancee_hub.core.placing fiancee_hub.core.precision fiancee_hub.pipeline",
         "nothing",
     )
 
@@ -126,7 +127,7 @@ assert fiancee_hub.__file__.startswith(installed), fiancee_hub.__file__
 assert metadata.version("fiancee-hub") == fiancee_hub.__version__
 package = resources.files("fiancee_hub")
 for name in ("py.typed", "assets/LICENSES.txt", "assets/lpips_alex.safetensors",
-             "evaluation/texts/streets.md", "assets/faces/NOTICE"):
+             "assets/domains/streets.json", "assets/faces/NOTICE"):
     assert (package / name).is_file(), name
 assert len(read_classes("coco")) == 183
 assert main(["info", checkpoint]) == 0

@@ -62,7 +62,7 @@ def add_parser(subparsers: Any) -> None:
         for other in MINUTES:
             if name in (other, *ALL):
                 phase.add_argument(f"--{other}-minutes", type=float, default=MINUTES[other])
-        # Not --start alone: torchrun takes that for an abbreviation of its own --start-method.
+        # Under torchrun `--start` is taken for the beginning of an option of its own.
         phase.add_argument("--from", "--start", dest="start", metavar="START", help=START)
         phase.add_argument("--batch-size", type=int, help="pictures in a step of a process (4)")
         phase.add_argument(

@@ -61,7 +61,8 @@ def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
 
 def class_weights(labels: Tensor, classes: int, unknown: int | None, cap: float = 10.0) -> Tensor:
     """Inverse frequency of each class in the batch, capped; 0 for unknown, 1 for "fake"."""
-    counts = torch.bincount(labels.flatten().long(), minlength=classes).float()
+    # Not bincount, for which an accelerator and its host must wait for each other.
+    counts = torch.histc(labels.float() + 0.5, classes, 0, classes)
     present = counts > 0
     weights = counts.sum() / (counts.clamp(min=1) * present.sum())
     weights = torch.where(present, weights.clamp(max=cap), torch.zeros_like(weights))

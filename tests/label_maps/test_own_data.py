@@ -425,7 +425,10 @@ def rewrite(**fields: Any) -> Callable[[Path], object]:
         ),
         (rewrite(layout="kitti"), r"classes\.json: \"layout\" is 'kitti': use one of citysc"),
         (rewrite(layout=["coco"]), r"\"layout\" is \['coco'\]: use one of cityscapes"),
-        (rewrite(sufix="_a"), r"classes\.json: field \"sufix\" is unknown: use classes, image"),
+        (
+            rewrite(sufix="_a"),
+            r"classes\.json: field \"sufix\" is unknown: use classes, domain",
+        ),
         (rewrite(unknown="void"), r"classes\.json: \"unknown\" names 'void', which is no class"),
         (rewrite(label_ids={"7": "road"}), r"\"label_ids\" names 'road', which is no class"),
         (rewrite(label_ids={"a": 0}), r"\"label_ids\" is no object such as"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fiancee_hub.core.family import Family
+from fiancee_hub.core.family import Commands, Family, Option
 from fiancee_hub.families.faces.config import PortraitConfig, check
 
 if TYPE_CHECKING:
@@ -55,6 +55,12 @@ def _card() -> "CardParts":
     return CARD
 
 
+def _commands() -> Commands:
+    from fiancee_hub.families.faces import commands
+
+    return commands
+
+
 FAMILY = Family(
     name="faces",
     config=PortraitConfig,
@@ -66,4 +72,10 @@ FAMILY = Family(
     evaluation=_evaluation,
     card=_card,
     recipes=_recipes,
+    inputs="a face",
+    commands=_commands,
+    options=(
+        Option("--driver", Path, "picture or clip to take motion from"),
+        Option("--reference", Path, "the driver's neutral picture"),
+    ),
 )

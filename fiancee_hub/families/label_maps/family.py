@@ -1,10 +1,11 @@
 """Label maps: a map of classes goes in, a photograph comes out (after OASIS)."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fiancee_hub.core.family import Family
+from fiancee_hub.core.family import Commands, Family, Option
 from fiancee_hub.families.label_maps.config import OasisConfig, check
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ def _trunk(shape: OasisConfig) -> "Trunk":
 
 
 def _pipeline() -> type[Any]:
-    from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+    from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 
-    return StreetsPipeline
+    return LabelMapPipeline
 
 
 def _recipes() -> "Mapping[str, Recipe]":
@@ -61,6 +62,18 @@ def _card() -> "CardParts":
     return CARD
 
 
+def _commands() -> Commands:
+    from fiancee_hub.families.label_maps import commands
+
+    return commands
+
+
+def _reading(text: str) -> str:
+    if text not in ("ids", "colours"):
+        raise ArgumentTypeError(f"{text!r} is no reading: give ids or colours")
+    return text
+
+
 FAMILY = Family(
     name="label_maps",
     config=OasisConfig,
@@ -73,4 +86,11 @@ FAMILY = Family(
     evaluation=_evaluation,
     card=_card,
     recipes=_recipes,
+    inputs="a label map, or a folder of them",
+    commands=_commands,
+    options=(
+        Option("--seed", int, "of the noise (0)", default=0),
+        Option("--read", _reading, "a picture's pixels as ids or as colours (what fits)"),
+        Option("--batch-size", int, "maps at once (8)", default=8, commands=("generate",)),
+    ),
 )

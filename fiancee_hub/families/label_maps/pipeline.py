@@ -1,4 +1,4 @@
-"""Streets: label map in, street photograph out."""
+"""Label map in, photograph out."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,13 +13,15 @@ from torch import Tensor
 
 from fiancee_hub.core.arguments import several, whole
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import Progress, join, select
+from fiancee_hub.core.exits import EarlyExitModel, Progress, join, select
 from fiancee_hub.core.grouping import grouped
 from fiancee_hub.core.pixels import to_picture
+from fiancee_hub.core.placing import CPU, wait_for
 from fiancee_hub.core.router import check_budget, route
-from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.forms import Reading, check_reading
+from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
+from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.pipeline import (
     Comparison,
     FianceePipeline,
@@ -37,8 +39,12 @@ one-hot form."""
 Key = TypeVar("Key")
 
 
-class StreetsPipeline(FianceePipeline):
-    """Label map in, street photograph out, by the cheapest exit that keeps an LPIPS budget."""
+class LabelMapPipeline(FianceePipeline):
+    """Label map in, photograph out, by the cheapest exit that keeps an LPIPS budget."""
+
+    def __init__(self, model: EarlyExitModel, config: CheckpointConfig) -> None:
+        super().__init__(model, config)
+        self.trunk = model.trunk_as(OasisGenerator)
 
     def read(self, label_map: Any, *, as_: Reading | None = None) -> LabelMap:
         """A label map of the model's size from an array, a picture or a path.
@@ -75,19 +81,21 @@ class StreetsPipeline(FianceePipeline):
         """
         seed = check_seed(seed)
         read = self._as_read(label_map, as_)
-        ids = torch.from_numpy(np.array(read.ids))[None]
-        progress = self.model.start(ids, self.noise([seed]))
+        progress = self._start([read], [seed])
         return Rendering(self, progress, seed, read.notes)
 
     def noise(self, seeds: Iterable[int]) -> Tensor:
-        """Noise (batch, noise channels), each row from its own seed."""
-        shape = self.config.generator
-        assert isinstance(shape, OasisConfig)
-        rows = []
+        """Noise (batch, noise channels), each row from its own seed; made on the CPU in float32,
+        so that a seed means the same picture on every device."""
+        size, rows = self.trunk.config.noise_channels, []
         for seed in seeds:
-            random = torch.Generator().manual_seed(check_seed(seed))
-            rows.append(torch.randn(shape.noise_channels, generator=random))
+            random = torch.Generator(CPU).manual_seed(check_seed(seed))
+            rows.append(torch.randn(size, generator=random, dtype=torch.float32, device=CPU))
         return torch.stack(rows)
+
+    def _start(self, maps: Sequence[LabelMap], seeds: Iterable[int]) -> Progress:
+        ids = torch.from_numpy(np.stack([read.ids for read in maps]))
+        return self.model.start(ids.to(self.device), self.noise(seeds).to(self.device))
 
     def __call__(
         self,
@@ -221,12 +229,11 @@ class StreetsPipeline(FianceePipeline):
     ) -> list["_Routed[Key]"]:
         """The exit of every map of a batch: what the router says, or ``exit``."""
         maps = [read for _, read, _ in chunk]
-        ids = torch.from_numpy(np.stack([read.ids for read in maps]))
-        progress = self.model.start(ids, self.noise([seed for _, _, seed in chunk]))
+        progress = self._start(maps, [seed for _, _, seed in chunk])
+        wait_for(self.device)
         started = time.perf_counter()
-        prediction = self.model.predict(progress)
+        mean, spread = (part.cpu().numpy() for part in self.model.predict(progress))
         seconds = (time.perf_counter() - started) / len(maps) if exit is None else 0.0
-        mean, spread = prediction.mean.numpy(), prediction.spread.numpy()
         exits = route(mean, spread, budget, self.config.calibration)
         if exit is not None:
             exits = np.full_like(exits, exit)
@@ -234,7 +241,7 @@ class StreetsPipeline(FianceePipeline):
         return [
             _Routed(
                 key=key,
-                progress=select(progress, torch.tensor([row])),
+                progress=select(progress, torch.tensor([row], device=self.device)),
                 exit=int(exits[row]),
                 predicted_lpips=float(predicted[row, exits[row] - 1]),
                 seconds=seconds,
@@ -249,7 +256,8 @@ class StreetsPipeline(FianceePipeline):
         """Results of maps of one exit; where the caller chose it, the predictor is not paid."""
         exit_index, costs = group[0].exit, self.config.costs
         started = time.perf_counter()
-        images, _ = self.model.render(join([item.progress for item in group]), exit_index)
+        rendered, _ = self.model.render(join([item.progress for item in group]), exit_index)
+        images = rendered.cpu()
         seconds = (time.perf_counter() - started) / len(group)
         macs = costs.routed(exit_index) if paid else costs.exits[exit_index - 1]
         return [
@@ -273,6 +281,10 @@ class StreetsPipeline(FianceePipeline):
 def check_seed(seed: Any) -> int:
     """Raises an InputError unless ``seed`` is a whole number from 0 to 2**63 − 1."""
     return whole(seed, "seed", 0, MAX_SEED)
+
+
+StreetsPipeline = LabelMapPipeline
+"""What it is called in code about streets."""
 
 
 @dataclass(frozen=True)

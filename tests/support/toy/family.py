@@ -60,6 +60,18 @@ def _pipeline() -> type[Any]:
     return ToyPipeline
 
 
+def _recipes() -> Mapping[str, Any]:
+    from toy.task import RECIPE
+
+    return {"discs": RECIPE}
+
+
+def _commands() -> Any:
+    from toy import commands
+
+    return commands
+
+
 def _is_data(folder: Path) -> bool:
     return (folder / TABLE).is_file()
 
@@ -98,4 +110,7 @@ FAMILY = Family(
     task=_task,
     evaluation=_evaluation,
     card=_card,
+    recipes=_recipes,
+    inputs="a text of three numbers, the colour",
+    commands=_commands,
 )
