@@ -1,15 +1,17 @@
 """What is saved loads back bit for bit, with a card that leaves nothing to fill in; and pushing."""
 
+import copy
 import dataclasses
 import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hub_client import ROOT, Client
 from hub_server import TOKEN, Hub, serving
 from huggingface_hub import ModelCard
@@ -17,13 +19,13 @@ from PIL import Image
 from tiny import random_map
 from torch import Tensor
 
-from fiancee_hub import FianceePipeline
+from fiancee_hub import CheckpointError, FianceePipeline, InputError
 from fiancee_hub.evaluation.card import figures_in_short, write_card
 from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.hub.card import Origin, model_card
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint
 from fiancee_hub.hub.config import read_config
-from fiancee_hub.hub.saving import CARD, EVALUATION, evaluation_of
+from fiancee_hub.hub.saving import CARD, EVALUATION, TRAINING_STATE, evaluation_of
 from fiancee_hub.hub.tensor_files import digest
 
 SHIPPED = ROOT / "weights_card" / "streets"
@@ -129,8 +131,104 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(
     shutil.copytree(tiny_checkpoint, tmp_path / "there")
     bias_of(fine_tuned)[0] = float("nan")
     with pytest.raises(ValueError, match="holds NaN"):
-        fine_tuned._save_pretrained(tmp_path / "there")
+        fine_tuned.save_pretrained(tmp_path / "there")
     assert bits(tmp_path / "there") == bits(tiny_checkpoint)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("tuned", [False, True])
+def test_a_model_in_another_type_is_saved_as_it_is(
+    fine_tuned: FianceePipeline, pipeline: FianceePipeline, tmp_path: Path,
+    dtype: torch.dtype, tuned: bool,
+) -> None:  # fmt: skip
+    pipe = copy.deepcopy(fine_tuned if tuned else pipeline)
+    bias_of(pipe)[0] = 0.1
+    pipe.to(dtype).save_pretrained(tmp_path)
+    again = FianceePipeline.from_pretrained(tmp_path)
+    for name, value in pipe.model.state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], value.to(torch.float32)
+                           if value.is_floating_point() else value)  # fmt: skip
+
+
+def test_a_converted_model_converted_by_torch_itself_is_saved(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    pipe = FianceePipeline.from_pretrained(tiny_checkpoint)
+    pipe.model.bfloat16()
+    pipe.save_pretrained(tmp_path)
+    FianceePipeline.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["model", "trunk", "branch"])
+def test_a_compiled_model_is_saved_under_its_own_names(
+    tiny_checkpoint: Path, tmp_path: Path, part: str
+) -> None:
+    pipe = FianceePipeline.from_pretrained(tiny_checkpoint)
+    model: Any = pipe.model
+    if part == "model":
+        pipe.model = torch.compile(model)  # type: ignore[assignment]
+    elif part == "trunk":
+        model.trunk = torch.compile(model.trunk)
+    else:
+        model.branches[0] = torch.compile(model.branches[0])
+    pipe.save_pretrained(tmp_path)
+    assert (tmp_path / WEIGHTS).read_bytes() == (tiny_checkpoint / WEIGHTS).read_bytes()
+    model.trunk.to_rgb.bias.add_(1)
+    pipe.save_pretrained(tmp_path / "changed")
+    assert bits(tmp_path / "changed") != bits(tiny_checkpoint)
+
+
+def test_what_could_not_be_loaded_again_is_not_written(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    pipe = FianceePipeline.from_pretrained(tiny_checkpoint)
+    model: Any = pipe.model
+    model.trunk.to_rgb = torch.nn.Sequential(model.trunk.to_rgb)
+    with pytest.raises(CheckpointError, match=r"the model .* the tensor .* could not be loaded"):
+        pipe.save_pretrained(tmp_path / "out")
+    model.trunk.to_rgb = torch.nn.Conv2d(8, 3, 3)
+    with pytest.raises(CheckpointError, match=r"'trunk\.to_rgb\.weight' has shape"):
+        pipe.save_pretrained(tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_training_state_is_taken_along_on_request(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_checkpoint, tmp_path / "there")
+    (tmp_path / "there" / TRAINING_STATE).write_bytes(b"state")
+    pipe = FianceePipeline.from_pretrained(tmp_path / "there")
+    pipe.save_pretrained(tmp_path / "without")
+    assert not (tmp_path / "without" / TRAINING_STATE).exists()
+    pipe.save_pretrained(tmp_path / "with", training_state=True)
+    assert (tmp_path / "with" / TRAINING_STATE).read_bytes() == b"state"
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("variant", "dtype="), ("torch_dtype", "give dtype="), ("device_map", "give device="),
+     ("subfolder", "folder itself"), ("config", "own config"), ("what", "leave it out")],
+)  # fmt: skip
+def test_unknown_arguments_are_refused(
+    pipeline: FianceePipeline, tiny_checkpoint: Path, tmp_path: Path, name: str, fix: str
+) -> None:
+    unknown: Any = {name: "auto"}
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: FianceePipeline.from_pretrained(tiny_checkpoint, **unknown),
+        lambda: pipeline.save_pretrained(tmp_path / "out", **unknown),
+        lambda: pipeline.save_pretrained(tmp_path / "out", push_to_hub=True, **unknown),
+        lambda: pipeline.push_to_hub("user/out", **unknown),
+        lambda: pipeline.save_pretrained(tmp_path / "out2", model_card_kwargs=unknown),
+    )
+    for call in calls:
+        with pytest.raises(InputError, match=rf"takes no '{name}': .*{fix}"):
+            call()
+    assert not (tmp_path / "out").exists()
+
+
+def test_loading_to_a_type(tiny_checkpoint: Path) -> None:
+    pipe = FianceePipeline.from_pretrained(tiny_checkpoint, dtype=torch.bfloat16, device="cpu")
+    assert pipe.dtype == torch.bfloat16
+    with pytest.raises(InputError, match="hold no values"):
+        FianceePipeline.from_pretrained(tiny_checkpoint, device="meta")
 
 
 def terms_in(text: str) -> dict[str, str]:
@@ -263,5 +361,61 @@ def test_pushing_without_permission_says_so(
     words = [sys.executable, "-c", PUSH, str(tiny_checkpoint), "user/pushed", "x.png"]
     done = client.run(*words)
     assert done.returncode == 1
-    assert "401" in done.stderr
+    assert "could not be written: the Hub accepts no token of yours (401)" in done.stderr
     assert hub.repositories == {}
+
+
+KEEP = """
+import pickle, sys
+from fiancee_hub import FianceePipeline
+folder, *extra = sys.argv[1:]
+pipe = FianceePipeline.from_pretrained("user/whole")
+pipe.push_to_hub("user/copy")
+pipe.save_pretrained(folder, training_state=True)
+other = pickle.loads(pickle.dumps(pipe))
+assert other.repository == "user/whole"
+"""
+
+
+def test_everything_in_a_repository_is_kept(
+    hub: Hub, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    """Also what lies in folders; the training state on request."""
+    files = {name: (tiny_checkpoint / name).read_bytes() for name in (CONFIG, WEIGHTS)}
+    files |= {
+        CARD: b"---\nlicense: mit\n---\n# Whole", EVALUATION: b"{}", "training.json": b"[]",
+        "contact_sheet.jpg": b"jpg", "figures/a.png": b"png", "notes.txt": b"notes",
+        TRAINING_STATE: b"state", ".gitattributes": b"* lfs",
+    }  # fmt: skip
+    hub.add("user/whole", files)
+    client = Client(hub, tmp_path / "home")
+    done = client.run(sys.executable, "-c", KEEP, str(tmp_path / "saved"), HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    kept = {name: files[name] for name in files if name != ".gitattributes"}
+    saved = {
+        path.relative_to(tmp_path / "saved").as_posix(): path.read_bytes()
+        for path in (tmp_path / "saved").rglob("*")
+        if path.is_file()
+    }
+    assert saved == kept
+    del kept[TRAINING_STATE]
+    pushed = hub.files("user/copy")
+    assert {name: pushed[name] for name in pushed if name != ".gitattributes"} == kept
+
+
+def test_what_cannot_be_fetched_any_more_is_said(
+    hub: Hub, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    hub.add("user/whole", {n: (tiny_checkpoint / n).read_bytes() for n in (CONFIG, WEIGHTS)})
+    client = Client(hub, tmp_path / "home")
+    code = """
+import sys
+from fiancee_hub import FianceePipeline
+FianceePipeline.from_pretrained("user/whole").save_pretrained(sys.argv[1])
+"""
+    first = client.run(sys.executable, "-c", code, str(tmp_path / "a"))
+    assert first.returncode == 0, first.stderr
+    second = client.run(sys.executable, "-c", code, str(tmp_path / "b"), HF_HUB_OFFLINE="1")
+    assert second.returncode == 0, second.stderr
+    assert "may be missing from what is saved" in second.stderr
+    assert bits(tmp_path / "b") == bits(tiny_checkpoint)
