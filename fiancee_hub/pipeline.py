@@ -511,7 +511,8 @@ class FianceePipeline(ModelHubMixin):
         try:
             return whole(exit_index, "exit", 1, exits)
         except InputError:
-            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}") from None
+            shown = repr(exit_index) if isinstance(exit_index, str) else exit_index
+            raise InputError(f"exit {shown} does not exist: choose 1 to {exits}") from None
 
 
 def compare(rendering: Rendering, budget: float) -> Comparison:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from fiancee_hub.core.exits import Trunk
     from fiancee_hub.core.recipe import GeneratorConfig, Recipe
 
-    Columns = dict[str, list[Image.Image]]
-    """Pictures by the title above them."""
 
 _HOMES = {
     "label_maps": "fiancee_hub.families.label_maps.family",
@@ -61,8 +59,8 @@ class Commands(Protocol):
     def generate(self, pipe: Any, arguments: Namespace) -> int:
         """Writes what ``arguments.source`` gives to ``arguments.out``; returns the exit code."""
 
-    def compare(self, pipe: Any, arguments: Namespace) -> "tuple[Columns, Any]":
-        """The inputs as the model sees them, by title, and the ``Comparison``."""
+    def compare(self, pipe: Any, arguments: Namespace) -> "tuple[dict[str, Image.Image], Any]":
+        """The inputs as the model sees them, by heading, and the ``Comparison``."""
 
 
 @dataclass(frozen=True)

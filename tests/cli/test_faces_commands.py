@@ -68,13 +68,6 @@ def test_a_driver_is_asked_for(
     assert "add --driver PICTURE" in refusal(capsys, *words)
 
 
-def test_a_clip_takes_no_reference(checkpoint: Path, tmp_path: Path, capsys: Capture) -> None:
-    clip = tmp_path / "clip.mp4"
-    clip.write_bytes(b"")
-    words = ("generate", ME, "--driver", clip, "--reference", YOU, "--checkpoint", checkpoint)
-    assert "leave --reference out" in refusal(capsys, *words, "--out", tmp_path / "x.mp4")
-
-
 def test_a_picture_and_a_comparison(checkpoint: Path, tmp_path: Path, capsys: Capture) -> None:
     words = [str(word) for word in (ME, "--driver", YOU, "--checkpoint", checkpoint)]
     assert main(["generate", *words, "--out", str(tmp_path / "new.jpg")]) == 0

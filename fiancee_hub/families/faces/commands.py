@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.files import check_output, write_picture
-from fiancee_hub.core.marking import marked
+from fiancee_hub.core.files import check_output
+from fiancee_hub.core.marking import picture_format
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def generate(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
     if arguments.driver.suffix.lower() in CLIPS:
         return _generate_clip(pipe, arguments)
     out = _output(arguments, ".png")
+    picture_format(out)
     result = pipe(
         source=arguments.source,
         driver=arguments.driver,
@@ -36,7 +37,7 @@ def generate(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
         budget=arguments.budget,
         exit=arguments.exit,
     )
-    write_marked(result.image, out)
+    result.save(out)
     for note in result.notes:
         print(note)
     print(
@@ -59,8 +60,6 @@ def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
     from fiancee_hub.families.faces.clips import read_clip
     from fiancee_hub.families.faces.films import write_clip
 
-    if arguments.reference is not None:
-        raise InputError("a clip is driven against its own first face: leave --reference out")
     out = _output(arguments, ".mp4")
     clip = read_clip(arguments.driver)
     source = pipe.encode(arguments.source)
@@ -70,7 +69,11 @@ def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
     def pictures() -> "list[Image.Image]":
         made = []
         for frame in pipe.animate(
-            source=source, frames=clip.frames, budget=arguments.budget, exit=arguments.exit
+            source=source,
+            frames=clip.frames,
+            budget=arguments.budget,
+            exit=arguments.exit,
+            reference=arguments.reference,
         ):
             if frame.result is None:
                 skipped.append(frame.index)
@@ -97,17 +100,9 @@ def _output(arguments: argparse.Namespace, suffix: str) -> Path:
     return out
 
 
-def write_marked(image: Image.Image, path: Path) -> None:
-    """Saves a picture with a note in its metadata that it is synthetic."""
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    if kind is None:
-        raise InputError(f"{path.name} is no picture format: use .png or .jpg")
-    write_picture(image, path, kind, **marked(kind))
-
-
 def compare(
     pipe: FacesPipeline, arguments: argparse.Namespace
-) -> tuple[dict[str, list[Image.Image]], "Comparison"]:
+) -> tuple[dict[str, Image.Image], "Comparison"]:
     """Source and driver as shown to the model, and the comparison."""
     _check_inputs(arguments)
     source = pipe.encode(arguments.source)
@@ -118,4 +113,4 @@ def compare(
         reference=arguments.reference,
         budget=arguments.budget,
     )
-    return {"source": [source.crop.picture], "driver": [driver.picture]}, comparison
+    return {"source": source.crop.picture, "driver": driver.picture}, comparison
