@@ -18,6 +18,7 @@ COMMANDS = {
     "info": "parameters and MACs of every exit",
     "generate": "an input, or a folder of them, to pictures",
     "compare": "early exit beside full depth, true LPIPS",
+    "faces": "the faces of a photograph, largest first",
     "convert": "someone else's generator to a checkpoint folder",
     "evaluate": "every figure of a checkpoint, and its card",
     "card": "write a model card from stored figures",
