@@ -271,14 +271,20 @@ def test_figures_from_before_have_no_early_coverage(figures: Figures) -> None:
 
 def test_validity_and_reliability_tables() -> None:
     rows = [
-        {"budget": budget, "all": 0.99, "early": 0.9, "nothing_early": 0.25}
+        {
+            "budget": budget,
+            "all": 0.99,
+            "early": 0.9,
+            "kinds": {"drive": 0.8},
+            "nothing_early": 0.25,
+        }
         for budget in (0.05, 0.075, 0.1)
     ]
-    found = {"budgets": rows, "jointly": {"all": 0.9, "early": 0.85}}
+    found = {"budgets": rows, "units": {"drive": 4}, "jointly": {"all": 0.9, "early": 0.85}}
     assert cells(tables.validity(found, (0.05, 0.1))) == [
-        ["0.05", "99.0 %", "90.0 %", "25.0 %"],
-        ["0.10", "99.0 %", "90.0 %", "25.0 %"],
-        ["all 3 at once", "90.0 %", "85.0 %", ""],
+        ["0.05", "99.0 %", "90.0 %", "80.0 %", "25.0 %"],
+        ["0.10", "99.0 %", "90.0 %", "80.0 %", "25.0 %"],
+        ["all 3 at once", "90.0 %", "85.0 %", "", ""],
     ]
     table = cells(tables.reliability(reliability(FOUND)))
     assert [row[0] for row in table] == ["narrowest", "", "", "widest"]
