@@ -20,38 +20,31 @@ R = TypeVar("R")
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turns every error into a ``gr.Error``; only those that are not the visitor's are logged."""
+def plain_errors(*, escaped: bool = True) -> Iterator[None]:
+    """Turns every error into a ``gr.Error``; only those that are not the visitor's are logged.
+
+    Args:
+        escaped: for the page, which shows messages as HTML; programs get them as they are.
+    """
     try:
         yield
     except gr.Error:
         raise
     except InputError as error:
-        # Gradio shows messages as HTML, and this one may hold the name of an uploaded file.
-        message = html.escape(str(error))
+        # It may hold the name of an uploaded file.
+        message = html.escape(str(error)) if escaped else str(error)
         raise gr.Error(message, title="Please check", print_exception=False) from error
     except Exception as error:
         logger.exception("a request failed")
         raise gr.Error(OUR_SIDE, title="Sorry", print_exception=False) from error
 
 
-def plainly(handler: Callable[P, R]) -> Callable[P, R]:
+def plainly(handler: Callable[P, R], *, escaped: bool = True) -> Callable[P, R]:
     """A handler with plain errors."""
 
     @functools.wraps(handler)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with plain_errors():
+        with plain_errors(escaped=escaped):
             return handler(*args, **kwargs)
-
-    return wrapped
-
-
-def plainly_streamed(handler: Callable[P, Iterator[R]]) -> Callable[P, Iterator[R]]:
-    """A generating handler with plain errors."""
-
-    @functools.wraps(handler)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
-        with plain_errors():
-            yield from handler(*args, **kwargs)
 
     return wrapped
