@@ -217,7 +217,7 @@ class FianceePipeline(ModelHubMixin):
         from fiancee_hub.hub.checkpoints import load_checkpoint, resolve
 
         folder = resolve(
-            str(pretrained_model_name_or_path),
+            pretrained_model_name_or_path,
             revision=revision,
             token=token,
             cache_dir=cache_dir,

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 import tiny
 import tiny_faces
+import torch
 from demo_fixtures import save_face_checkpoint, save_street_checkpoint
 from hypothesis import settings
 from tiny import config_of, random_model
@@ -20,6 +21,10 @@ from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, save_checkpoint
 # HYPOTHESIS_PROFILE=default looks for new ones.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+# Two workers share two cores; with two threads each, every small operation would wait.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
 
 SHIPPED = Path(__file__).resolve().parents[1] / "weights_card"
 

@@ -5,7 +5,8 @@ belongs to one call travels in a ``Progress``, so one model serves many callers 
 going deeper after exit k reuses the stages that exit k already ran.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -150,15 +151,24 @@ class EarlyExitModel(nn.Module):
         return self.exit_configs[exit_index - 1].stage
 
     def start(self, *inputs: Any) -> Progress:
-        """Prepares a call; ``inputs`` are the family's (see its ``condition``)."""
-        return Progress(self.trunk.condition(*inputs))
+        """Prepares a call; ``inputs`` are the family's (see its ``condition``).
+
+        Without autocast: what the predictor looks at is part of it.
+        """
+        with full_precision(_device(inputs)):
+            return Progress(self.trunk.condition(*inputs))
 
     def predict(self, progress: Progress) -> Prediction:
-        """Every branch's LPIPS to full depth, from the input alone; none without branches."""
-        maps, vector = self.trunk.predictor_inputs(progress.condition)
+        """Every branch's LPIPS to full depth, from the input alone; none without branches.
+
+        Always eager and in float32, whatever runs the stages: the same input and seed take the
+        same exit under autocast, in a model converted to bfloat16, and on an accelerator.
+        """
+        maps, vector = (part.float() for part in self.trunk.predictor_inputs(progress.condition))
         if self.predictor is None:
             return Prediction(maps.new_zeros(len(maps), 0), maps.new_zeros(len(maps), 0))
-        prediction: Prediction = self.predictor(maps, vector)
+        with full_precision(maps.device):
+            prediction: Prediction = self.predictor(maps, vector)
         return prediction
 
     def advance(self, progress: Progress, stages: int) -> Progress:
@@ -203,6 +213,30 @@ class EarlyExitModel(nn.Module):
     def forward(self, *inputs: Any, exit_index: int) -> Tensor:
         image, _ = self.render(self.start(*inputs), exit_index)
         return image
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """No autocast inside, and no TensorFloat-32 on an accelerator."""
+    if device.type == "meta":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    tf32 = device.type == "cuda" and cudnn.allow_tf32
+    with torch.autocast(device.type, enabled=False):
+        if not tf32:
+            yield
+            return
+        kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+        with cudnn.flags(**kept, allow_tf32=False):
+            yield
+
+
+def _device(inputs: Any) -> torch.device:
+    """Where the tensors of nested tuples lie."""
+    devices: set[torch.device] = set()
+    each_tensor(inputs, lambda tensor: devices.add(tensor.device))
+    return next(iter(devices))
 
 
 def each_tensor(value: Any, change: Callable[[Tensor], Any]) -> Any:

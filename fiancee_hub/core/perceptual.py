@@ -5,12 +5,13 @@ nothing is downloaded and no pickle is read.
 """
 
 import functools
-from importlib import resources
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
+
+from fiancee_hub.core.assets import read_asset
 
 WEIGHTS = "lpips_alex.safetensors"
 
@@ -74,8 +75,7 @@ def _unit_length(features: Tensor) -> Tensor:
 
 
 def _load(model: Any) -> None:
-    with resources.as_file(resources.files("fiancee_hub") / "assets" / WEIGHTS) as path:
-        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    tensors = {name: tensor.float() for name, tensor in load(read_asset(WEIGHTS)).items()}
     target = model.state_dict()
     renamed = {}
     for name in target:

@@ -12,7 +12,7 @@ from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.label_maps.generator import OasisConfig, OasisGenerator
 from fiancee_hub.hub.config import CheckpointConfig, read_config, to_json
-from fiancee_hub.hub.download import download
+from fiancee_hub.hub.download import REPOSITORY, download
 from fiancee_hub.hub.tensor_files import is_regular, read_tensors, write_tensors
 
 CONFIG = "config.json"
@@ -97,18 +97,72 @@ def stored(name: str, tensor: Tensor, *, exact: bool = False) -> Tensor:
     return tensor.clone(memory_format=torch.contiguous_format)
 
 
-def resolve(model_id: str, *, files: tuple[str, ...] = (CONFIG, WEIGHTS), **options: Any) -> Path:
+def resolve(
+    model_id: str | os.PathLike[str],
+    *,
+    files: tuple[str, ...] = (CONFIG, WEIGHTS),
+    revision: str | None = None,
+    **options: Any,
+) -> Path:
     """Folder of a checkpoint: itself, or downloaded from the Hub into the cache.
 
     Args:
         model_id: a folder, ``"user/repo"`` or ``"user/repo@revision"``.
         files: what to download.
+        revision: branch, tag or commit of a repository.
         options: of ``hf_hub_download``.
 
     Raises:
         CheckpointError: there is no such folder, repository, revision or file, no network and
             nothing cached, or a file is not what the repository says it is.
     """
-    if Path(model_id).is_dir():
-        return Path(model_id)
-    return download(model_id, files, **options)
+    name = _checked_name(model_id)
+    path = Path(name)
+    if _is_folder(path):
+        if revision is not None:
+            raise CheckpointError(
+                f"checkpoint '{name}' is a folder, which has no revision {revision!r}: leave "
+                f"revision= out{_instead(name, revision)}"
+            )
+        _check_shadow(name)
+        return path
+    if path.is_file():
+        raise CheckpointError(f"checkpoint '{name}' is a file: give the folder that it lies in")
+    return download(name, files, revision=revision, **options)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise CheckpointError(f"checkpoint '{path}' cannot be read ({error.strerror})") from error
+
+
+def _checked_name(model_id: Any) -> str:
+    """A folder or repository as text, neither empty nor something else."""
+    if not isinstance(model_id, str | os.PathLike):
+        raise CheckpointError(
+            f"a checkpoint is a folder or a repository such as 'user/repo', not {model_id!r:.80}"
+        )
+    name = os.fspath(model_id)
+    if not isinstance(name, str) or not name.strip():
+        raise CheckpointError(
+            "the checkpoint has no name: give a folder or a repository such as 'user/repo'"
+        )
+    return name
+
+
+def _check_shadow(name: str) -> None:
+    """Refuses a folder without a checkpoint that has the name of a repository."""
+    if REPOSITORY.fullmatch(name) and not (Path(name) / CONFIG).exists():
+        raise CheckpointError(
+            f"checkpoint '{name}' was taken for the folder of that name, {Path(name).absolute()}, "
+            f"which holds no {CONFIG}{_instead(name, 'main')}"
+        )
+
+
+def _instead(name: str, revision: str) -> str:
+    """How the Hub's repository of the same name as a folder is meant, where it can be."""
+    if not REPOSITORY.fullmatch(name):
+        return ""
+    return f"; for the repository on the Hub write '{name}@{revision}'"

@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from fiancee_hub.core.cost import Costs
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
+from fiancee_hub.core.lfs import check_fetched
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.families.faces.generator import PortraitConfig
@@ -72,6 +73,7 @@ def read_config(path: Path) -> CheckpointConfig:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise CheckpointError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
+        check_fetched(path)
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error

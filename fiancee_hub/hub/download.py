@@ -5,26 +5,27 @@ others. The cache keeps that name, so a cached file can be checked again without
 """
 
 import hashlib
+import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
 from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.hub.reasons import reason
+
+REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
+"""A name on the Hub; anything else would be asked for in vain."""
 
 REVISION = re.compile(r"(?!.*\.\.)[\w][\w./-]*", re.ASCII)
 """Branches, tags and commit hashes; a revision becomes part of paths in the cache."""
+
+CLIENT_LOGGERS = ("httpx", "httpx2")
+"""Of the HTTP clients that versions of huggingface_hub use."""
 
 BLOBS = "blobs"
 SHA256, GIT_SHA1 = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{40}")
@@ -43,18 +44,56 @@ def download(model_id: str, files: tuple[str, ...], **options: Any) -> Path:
         CheckpointError: there is no such repository, revision or file, no permission, no network
             and nothing cached, or a file is not what the repository says it is.
     """
-    repo, _, pinned = model_id.partition("@")
-    revision = pinned or options.pop("revision", None)
-    if revision is not None and not REVISION.fullmatch(revision):
-        raise CheckpointError(f"checkpoint '{model_id}': {revision!r} is no revision")
-    options["revision"] = revision
+    repo, revision = _named(model_id, options.pop("revision", None))
     try:
-        paths = [Path(hf_hub_download(repo, name, **options)) for name in files]
+        with quiet_client():
+            paths = [
+                Path(hf_hub_download(repo, name, revision=revision, **options)) for name in files
+            ]
+        for path in paths:
+            _check_content(model_id, path)
+    except CheckpointError:
+        raise
     except Exception as error:
-        raise CheckpointError(f"checkpoint '{model_id}' {_reason(error, files)}") from error
-    for path in paths:
-        _check_content(model_id, path)
+        clause = reason(error, files, cache=options.get("cache_dir"))
+        raise CheckpointError(f"checkpoint '{model_id}' {clause}") from error
     return paths[0].parent
+
+
+def _named(model_id: str, revision: str | None) -> tuple[str, str | None]:
+    """Repository and revision of ``"user/repo"`` or ``"user/repo@revision"``."""
+    repo, at, pinned = model_id.partition("@")
+    if not REPOSITORY.fullmatch(repo):
+        raise CheckpointError(
+            f"checkpoint '{model_id}' is neither a folder nor a name like user/repo"
+        )
+    for given in (pinned if at else None, revision):
+        if given is not None and not REVISION.fullmatch(given):
+            raise CheckpointError(f"checkpoint '{model_id}': {given!r} is no revision")
+    if at and revision is not None and revision != pinned:
+        raise CheckpointError(
+            f"checkpoint '{model_id}' names revision {pinned}, revision= names {revision}: "
+            "give one of them"
+        )
+    return repo, pinned if at else revision
+
+
+@contextmanager
+def quiet_client() -> Iterator[None]:
+    """The HTTP client's lines, one a request, only where its logger is set to DEBUG."""
+    loggers = [logging.getLogger(name) for name in CLIENT_LOGGERS]
+    for logger in loggers:
+        logger.addFilter(_below_debug)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_below_debug)
+
+
+def _below_debug(record: logging.LogRecord) -> bool:
+    enough = logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+    return record.levelno > logging.INFO or enough
 
 
 def _check_content(model_id: str, path: Path) -> None:
@@ -89,37 +128,3 @@ def _git_sha1(path: Path) -> str:
         while chunk := file.read(CHUNK):
             state.update(chunk)
     return state.hexdigest()
-
-
-def _reason(error: Exception, files: tuple[str, ...]) -> str:
-    reasons = (
-        (RevisionNotFoundError, "has no such revision"),
-        (GatedRepoError, "is gated: accept its terms on the Hub and give a token of yours"),
-        (
-            RepositoryNotFoundError,
-            "is no folder and does not exist on the Hub, or you need a token for it",
-        ),
-        (LocalEntryNotFoundError, "is not in the cache and the Hub cannot be reached"),
-        (EntryNotFoundError, f"lacks one of {', '.join(files)}"),
-        (HFValidationError, "is neither a folder nor a name like user/repo"),
-    )
-    status = _status(error)
-    if status == 403 and not isinstance(error, GatedRepoError):
-        return "may not be read with this token (the Hub answered 403)"
-    for kind, reason in reasons:
-        if isinstance(error, kind):
-            return reason + (f" (it answered {status})" if status and status >= 500 else "")
-    return f"could not be downloaded: {_first_sentence(error)}; try again with force_download=True"
-
-
-def _status(error: BaseException | None) -> int | None:
-    """HTTP status behind an error, if there is one."""
-    while error is not None:
-        if isinstance(error, HfHubHTTPError):
-            return int(error.response.status_code)
-        error = error.__cause__
-    return None
-
-
-def _first_sentence(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

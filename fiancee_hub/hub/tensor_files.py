@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.lfs import check_fetched
 
 MAX_HEADER_BYTES = 2**20
 METADATA = "__metadata__"
@@ -108,13 +109,17 @@ def is_regular(path: Path) -> bool:
 
     Opening a pipe or a device would wait for ever, or never end.
     """
-    return path.is_file() or not path.exists()
+    try:
+        return path.is_file() or not path.exists()
+    except OSError:
+        return True  # Not even that can be told: opening it fails, and the error says why.
 
 
 def _read_header(path: Path) -> tuple[dict[str, Entry], dict[str, str], int]:
     """Entries by name, the metadata, and the number of bytes after the header."""
     if not is_regular(path):
         raise CheckpointError(f"{path}: no regular file")
+    check_fetched(path)
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < 8:

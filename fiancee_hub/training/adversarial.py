@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor, nn
 
+from fiancee_hub.training.augmentation import OFF, Augmentation, Change
 from fiancee_hub.training.averaging import update_average
 from fiancee_hub.training.discriminator import Discriminator, fake_loss, real_loss
 from fiancee_hub.training.loop import Losses
@@ -35,6 +36,8 @@ class AdversarialSettings:
     discriminator on pretrained features soon wins, and would drown layout and colour."""
     final_rate: float = 0.1
     """Share of the learning rate at the end; it falls over the last 30 % of the time."""
+    augmentation: Augmentation = OFF
+    """Of all that the discriminator sees, photographs and generated pictures alike."""
 
 
 @dataclass(frozen=True)
@@ -151,13 +154,20 @@ class AdversarialPhase(Resumable):
 
     def _pull(self, judge: Discriminator, leaf: Tensor, example: Example) -> Tensor:
         """The generator's adversarial loss."""
-        return real_loss(judge(leaf), example.labels, example.weights)
+        change = self._change(len(leaf))
+        return real_loss(judge(change.images(leaf)), change.labels(example.labels), example.weights)
+
+    def _change(self, count: int) -> Change:
+        """How the next pictures that the discriminator sees are augmented."""
+        return self.settings.augmentation.draw(count, self.random)
 
     def _discriminator_step(self, example: Example, generated: Tensor) -> Losses:
+        change = self._change(2 * len(generated))
         with self.accelerator.autocast():
-            logits = self.discriminator(torch.cat([example.truth, generated]))
+            logits = self.discriminator(change.images(torch.cat([example.truth, generated])))
         real, fake = logits.chunk(2)
-        loss_real = real_loss(real, example.labels, example.weights)
+        labels = change.labels(example.labels.repeat(2, 1, 1)).chunk(2)[0]
+        loss_real = real_loss(real, labels, example.weights)
         loss_fake = fake_loss(fake)
         self.optimizer.zero_grad()
         self.accelerator.backward(loss_real + loss_fake)

@@ -11,11 +11,11 @@ from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.generator import OasisConfig
 from fiancee_hub.families.label_maps.own_data.layout import is_own
 from fiancee_hub.families.label_maps.shapes import streets_generator, streets_recipe
+from fiancee_hub.families.label_maps.training.backbone import LabelMapSettings
 from fiancee_hub.families.label_maps.training.class_table import TABLE
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.families.label_maps.training.task import StreetsTask
 from fiancee_hub.hub.config import CheckpointConfig
-from fiancee_hub.training.adversarial import AdversarialSettings
 from fiancee_hub.training.task import Task
 
 FRAMES = "frames.json"
@@ -72,7 +72,7 @@ def _streets(
                 f"the pictures are to be {found[0]}x{found[1]}, but {data.root} or --size says "
                 f"{other[0]}x{other[1]}: prepare the data anew in another run folder"
             )
-    settings = AdversarialSettings()
+    settings = LabelMapSettings()
     if batch_size:
         settings = replace(settings, batch_size=batch_size)
     recipe = streets_recipe(generator, len(data.names("maps")))

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.lfs import check_fetched
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
@@ -29,6 +30,7 @@ def load_state(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is damaged or is no training state.
     """
+    check_fetched(path)
     try:
         with safe_open(path, "pt") as file:
             skeleton = json.loads((file.metadata() or {})["state"])

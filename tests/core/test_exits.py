@@ -149,6 +149,31 @@ def test_the_predictor_sees_the_input_alone(model: EarlyExitModel, family: Modul
     assert len(set(before.mean[:, 0].tolist())) == 3
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_takes_the_same_exit(
+    model: EarlyExitModel, family: ModuleType, dtype: torch.dtype
+) -> None:
+    inputs = family.inputs(2)
+    expected = model.predict(model.start(*inputs))
+    with torch.autocast("cpu", dtype):
+        found = model.predict(model.start(*inputs))
+    assert found.mean.dtype == found.spread.dtype == torch.float32
+    assert torch.equal(found.mean, expected.mean)
+    assert torch.equal(found.spread, expected.spread)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_converted_model_keeps_its_predictor(family: ModuleType, dtype: torch.dtype) -> None:
+    model: EarlyExitModel = family.random_model()
+    progress = model.start(*family.inputs(2))
+    expected = model.predict(progress)
+    converted = model.to(dtype)
+    assert next(converted.trunk.parameters()).dtype == dtype
+    found = converted.predict(progress)
+    assert torch.equal(found.mean, expected.mean)
+    assert torch.equal(found.spread, expected.spread)
+
+
 def painted(model: EarlyExitModel, progress: Progress, exit_index: int) -> Tensor:
     """What the last convolution of a branch sees first: the features of its last stage."""
     seen: list[Tensor] = []

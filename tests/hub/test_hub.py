@@ -16,8 +16,11 @@ from torch import Tensor
 
 from fiancee_hub import CheckpointError, FianceePipeline
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.lfs import check_fetched
+from fiancee_hub.families.label_maps.convert import read_pickle
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint, resolve, save_checkpoint
 from fiancee_hub.hub.config import read_config, to_json
+from fiancee_hub.training.state import load_state
 
 
 def test_saved_again_is_the_same(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -122,6 +125,7 @@ class Trap:
         return (pytest.fail, ("a pickle was loaded",))
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 9\n" % 0
 HUGE = 10**12
 DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "no config": (removed(CONFIG), CONFIG, "cannot be read"),
@@ -204,6 +208,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
         WEIGHTS,
         "its header claims 1000 bytes",
     ),
+    "not fetched by Git LFS": (written(WEIGHTS, POINTER), WEIGHTS, "lfs pull`"),
+    "config not fetched": (written(CONFIG, POINTER), CONFIG, "is a Git LFS pointer"),
     "a renamed pickle": (written(WEIGHTS, pickle.dumps(Trap())), WEIGHTS, "its header claims"),
 }
 
@@ -239,6 +245,65 @@ def test_no_such_checkpoint(model_id: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="checkpoint"):
         resolve(model_id, local_files_only=True, cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ", 7, b"weights", ["user/repo"]])
+def test_no_name_is_refused_at_once(nothing: Any) -> None:
+    with pytest.raises(CheckpointError, match="a folder or a repository such as 'user/repo'"):
+        FianceePipeline.from_pretrained(nothing)
+
+
+def test_a_folder_has_no_revision(tiny_checkpoint: Path) -> None:
+    with pytest.raises(CheckpointError, match="is a folder, which has no revision 'v9'"):
+        FianceePipeline.from_pretrained(tiny_checkpoint, revision="v9")
+
+
+def test_a_file_is_no_checkpoint(tiny_checkpoint: Path) -> None:
+    with pytest.raises(CheckpointError, match="is a file: give the folder"):
+        resolve(tiny_checkpoint / WEIGHTS)
+
+
+def test_a_folder_that_hides_a_repository_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "user" / "repo").mkdir(parents=True)
+    with pytest.raises(CheckpointError) as caught:
+        resolve("user/repo")
+    assert f"was taken for the folder of that name, {tmp_path / 'user' / 'repo'}" in str(
+        caught.value
+    )
+    assert "for the repository on the Hub write 'user/repo@main'" in str(caught.value)
+    with pytest.raises(CheckpointError, match="write 'user/repo@v9'"):
+        resolve("user/repo", revision="v9")
+    with pytest.raises(CheckpointError, match="is not in the cache"):
+        resolve("user/repo@main", local_files_only=True, cache_dir=tmp_path)
+
+
+def test_a_folder_of_a_repositorys_name_that_is_a_checkpoint_is_taken(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_checkpoint, tmp_path / "user" / "repo")
+    assert FianceePipeline.from_pretrained("user/repo").loaded_from == Path("user/repo")
+
+
+def test_a_folder_of_too_long_a_name(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="checkpoint"):
+        resolve(str(tmp_path / ("a" * 300)))
+
+
+def test_files_that_git_lfs_left_out_are_named_everywhere(tmp_path: Path) -> None:
+    for name in ("official.pth", "model.safetensors", "state.safetensors"):
+        (tmp_path / name).write_bytes(POINTER)
+    readers: tuple[Callable[[], object], ...] = (
+        lambda: read_pickle(tmp_path / "official.pth"),
+        lambda: load_state(tmp_path / "state.safetensors"),
+        lambda: check_fetched(tmp_path / "model.safetensors"),
+    )
+    for read in readers:
+        with pytest.raises(CheckpointError, match=r"fetch it with `git lfs install && git -C .*`"):
+            read()
 
 
 def test_a_revision_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

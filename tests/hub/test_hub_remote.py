@@ -1,7 +1,10 @@
 """Checkpoints on a Hub: the real client, a hub on the loopback interface, and its faults."""
 
+import errno
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +15,10 @@ from hub_server import TOKEN, Faults, Hub, serving
 from PIL import Image
 from tiny import random_map
 
-from fiancee_hub import FianceePipeline
+from fiancee_hub import CheckpointError, FianceePipeline
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS
+from fiancee_hub.hub.download import download
+from fiancee_hub.hub.reasons import _retry_after, reason
 
 REPO = "user/streets"
 FILES = (CONFIG, WEIGHTS)
@@ -34,12 +39,15 @@ def client(hub: Hub, tmp_path: Path) -> Client:
     return Client(hub, tmp_path / "home")
 
 
-def fetch(client: Client, model_id: str = REPO, options: str = "", **environment: str) -> Done:
+def fetch(
+    client: Client, model_id: str = REPO, options: str = "", before: str = "", **environment: str
+) -> Done:
     """Downloads and checks a checkpoint; its folder is printed, a refusal ends in exit code 3."""
     code = f"""
-import sys
+import os, sys, time
 from fiancee_hub.hub.download import download
 from fiancee_hub.core.errors import CheckpointError
+{before}
 try:
     print(download({model_id!r}, ("{CONFIG}", "{WEIGHTS}"), {options}))
 except CheckpointError as error:
@@ -174,7 +182,7 @@ def test_a_truncated_download_is_refused(hub: Hub, client: Client, tiny_checkpoi
     hub.faults = Faults(truncate=True)
     message = refusal(fetch(client))
     assert "could not be downloaded: Consistency check failed" in message
-    assert "force_download=True" in message
+    assert message.endswith("; try again")
     hub.faults = Faults()
     assert same(folder_of(fetch(client)), tiny_checkpoint)
 
@@ -210,7 +218,10 @@ def test_a_slow_hub_shows_progress(hub: Hub, client: Client, tiny_checkpoint: Pa
         ("user/private", "", "does not exist on the Hub, or you need a token"),
         ("user/gated", "", "is gated: accept its terms"),
         ("user/forbidden", f"token={TOKEN!r}", "may not be read with this token"),
-        (REPO, "force_download=True, local_files_only=True", "force_download=True"),
+        (REPO, "force_download=True, local_files_only=True", "at the same time"),
+        ("streets", "", "is neither a folder nor a name"),
+        (f"{REPO}@", "", "'' is no revision"),
+        (f"{REPO}@v1.0", "revision='main'", "revision v1.0, revision= names main: give one"),
     ],
 )
 def test_refusals(hub: Hub, client: Client, model_id: str, options: str, reason: str) -> None:
@@ -228,3 +239,111 @@ def test_a_token_opens_a_private_repository(hub: Hub, client: Client) -> None:
     hub.repositories[f"models/{REPO}"].private = True
     refusal(fetch(client))
     folder_of(fetch(client, options=f"token={TOKEN!r}"))
+
+
+def test_the_same_revision_twice_is_one(hub: Hub, client: Client) -> None:
+    folder_of(fetch(client, f"{REPO}@main", "revision='main'"))
+
+
+def test_a_stale_token_is_named(hub: Hub, client: Client) -> None:
+    hub.faults = Faults(strict=True)
+    message = refusal(fetch(client, HF_TOKEN="hf_stale"))
+    assert "does not accept your token (401); log in again" in message
+    assert "unset HF_TOKEN" in message
+    assert "force_download" not in message
+    folder_of(fetch(client))
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"ratelimit": '"resolvers";r=0;t=0'}, "wait 0 s"),
+        ({"Retry_After": "0"}, "wait 0 s"),
+        ({}, "wait a while"),
+    ],
+)
+def test_too_many_requests_are_named_with_the_wait(
+    hub: Hub, client: Client, headers: dict[str, str], wait: str
+) -> None:
+    hub.faults = Faults(down=429, headers=headers)
+    message = refusal(fetch(client, before="time.sleep = lambda seconds: None"))
+    assert f"allows no more requests for now (429); {wait}" in message
+    assert "force_download" not in message
+
+
+def test_a_server_that_is_no_hub_is_named(hub: Hub, client: Client) -> None:
+    hub.faults = Faults(plain=True)
+    message = refusal(fetch(client))
+    assert f"what answers at {hub.endpoint} is no Hub; check HF_ENDPOINT" in message
+
+
+def test_a_cache_that_cannot_be_written_is_named(hub: Hub, client: Client, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    message = refusal(fetch(client, HF_HOME=str(tmp_path / "file" / "home")))
+    folder = tmp_path / "file" / "home" / "hub"
+    assert f"the cache folder {folder} cannot be used (Not a directory); set HF_HOME" in message
+    assert "force_download" not in message
+
+
+@pytest.mark.parametrize("number", ["EACCES", "EROFS", "EPERM", "ENOSPC", "EDQUOT"])
+def test_every_refusal_of_the_system_names_the_folder(
+    number: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise OSError(getattr(errno, number), os.strerror(getattr(errno, number)), "blob")
+
+    monkeypatch.setattr("fiancee_hub.hub.download.hf_hub_download", fail)
+    with pytest.raises(CheckpointError, match="HF_HOME") as caught:
+        download(REPO, FILES, cache_dir=tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    full = number in ("ENOSPC", "EDQUOT")
+    assert ("no room is left" in str(caught.value)) == full
+    assert "force_download" not in str(caught.value)
+
+
+def test_a_full_disk_below_python_is_named() -> None:
+    error = RuntimeError("I/O error: No space left on device (os error 28)")
+    assert "no room is left" in reason(error)
+
+
+def test_the_wait_of_a_date() -> None:
+    assert _retry_after("Wed, 21 Oct 2015 07:28:30 GMT", "Wed, 21 Oct 2015 07:28:00 GMT") == 30
+    assert _retry_after("soon", "") is None
+
+
+AS_NOBODY = """
+import encodings.idna  # later it might lie where this account may not look
+os.setuid(65534)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid") or os.getuid() != 0, reason="needs a second account")
+@pytest.mark.parametrize("closed", ["weights", "blobs", "home"])
+def test_another_accounts_cache_is_named(hub: Hub, closed: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        client = Client(hub, Path(folder) / "home")
+        weights = (folder_of(fetch(client)) / WEIGHTS).resolve()
+        folder_of(fetch(client, before=AS_NOBODY))
+        place = {"weights": weights, "blobs": weights.parent, "home": client.home}[closed]
+        place.chmod(0o600)
+        message = refusal(fetch(client, before=AS_NOBODY))
+        assert f"the cache folder {client.home / 'hub'} cannot be used (Permission" in message
+        assert "set HF_HOME (or cache_dir=) to a folder of your own" in message
+
+
+LOG = """
+import logging, sys
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(name)s")
+if len(sys.argv) > 1:
+    logging.getLogger("httpx2").setLevel(logging.DEBUG)
+from fiancee_hub.hub.download import download
+download("user/streets", ("config.json",))
+"""
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_requests_are_logged_at_debug_level_only(client: Client, wanted: bool) -> None:
+    done = client.run(sys.executable, "-c", LOG, *(["debug"] if wanted else []))
+    assert done.returncode == 0, done.stderr
+    assert ("httpx2" in done.stdout.split()) == wanted

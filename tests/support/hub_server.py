@@ -61,6 +61,9 @@ class Faults:
         truncate: serve only the first half, and say so.
         pause: seconds before each chunk.
         down: answer everything with this status.
+        headers: of that answer.
+        strict: answer 401 to every token but the owner's, also for what needs none.
+        plain: leave out all that tells a Hub from another server.
     """
 
     cut: int | None = None
@@ -68,6 +71,9 @@ class Faults:
     truncate: bool = False
     pause: float = 0.0
     down: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    strict: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,8 +164,13 @@ class Handler(BaseHTTPRequestHandler):
         host = (self.headers.get("Host") or "").partition(":")[0]
         request = Request(self.command, host, path, self.headers.get("Range"), authorised)
         self.server.requests.append(request)
-        if self.server.faults.down:
-            self._answer(self.server.faults.down, b"")
+        faults = self.server.faults
+        if faults.down:
+            self._answer(faults.down, b"", **faults.headers)
+        elif faults.strict and not authorised and "Authorization" in self.headers:
+            self._error(401, "", "Invalid credentials in Authorization header")
+        elif faults.plain:
+            self._answer(200, b"<html>welcome</html>")
         elif path.startswith("/large/"):
             self._large(path.removeprefix("/large/"))
         elif "/resolve/" in path:

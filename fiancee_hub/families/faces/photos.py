@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.pictures import MOST_PIXELS, decoding, flattened, upright
+from fiancee_hub.core.pictures import (
+    MOST_PIXELS,
+    decoding,
+    eight_bits,
+    flattened,
+    in_srgb,
+    opened,
+    upright,
+)
 from fiancee_hub.families.faces.landmarks.landmarker import Face
 from fiancee_hub.families.faces.landmarks.pose import Floats, Pose, fit_pose
 
@@ -40,7 +48,8 @@ SOFT_EDGE = 0.1
 """Width of the soft edge of what is put back, over the crop's side."""
 
 WHITE = (255, 255, 255)
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _FIX = "save it again as JPEG or PNG"
 
 Source = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.generic]
@@ -82,8 +91,9 @@ def read_photo(source: Source) -> Photo:
     """A photograph from any of the forms people have it in.
 
     Args:
-        source: the path or the bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file; a PIL image;
-            or an array (height, width) or (height, width, 3 or 4) of uint8 or uint16.
+        source: the path or the bytes of a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF file, or of a
+            HEIC file if ``pillow-heif`` is installed; a PIL image; or an array (height, width)
+            or (height, width, 3 or 4) of uint8 or uint16.
 
     Raises:
         InputError: the source is no such picture; the message names the fix.
@@ -94,7 +104,7 @@ def read_photo(source: Source) -> Photo:
             raise InputError(f"There is no file {path}: check the path")
         return _read_file(path, path.name)
     if isinstance(source, bytes):
-        return _read_file(io.BytesIO(source), "The picture")
+        return _read_file(io.BytesIO(source), "The file")
     if isinstance(source, np.ndarray):
         source = _of_array(source)
     if isinstance(source, Image.Image):
@@ -182,7 +192,7 @@ def paste_back(photo: Photo, crop: FaceCrop, image: Image.Image) -> Image.Image:
 
 
 def _read_file(file: Path | io.BytesIO, subject: str) -> Photo:
-    with decoding(subject, _FIX), Image.open(file, formats=_FORMATS) as picture:
+    with opened(file, _FORMATS, subject, _FIX) as picture:
         return _read_picture(picture)
 
 
@@ -194,23 +204,13 @@ def _read_picture(picture: Image.Image) -> Photo:
             f"below {MOST_PIXELS // 1_000_000}"
         )
     moving: tuple[str, ...] = ()
-    if getattr(picture, "is_animated", False) and picture.format in ("GIF", "PNG", "WEBP"):
+    if getattr(picture, "is_animated", False) and picture.format in _ANIMATED:
         moving = ("Took the first picture of an animation.",)
     picture, turned = upright(picture)
-    note = "Transparent parts were made white."
-    image, flat = flattened(_of_eight_bits(picture), WHITE, note)
+    coloured, converted = in_srgb(eight_bits(picture))
+    image, flat = flattened(coloured, WHITE, "Transparent parts were made white.")
     # A copy even where nothing was to be done: the caller may go on drawing in theirs.
-    return Photo(image.copy(), moving + turned + flat)
-
-
-def _of_eight_bits(picture: Image.Image) -> Image.Image:
-    """Grey pictures of 16 bits as 8: PIL would cut their values off at 255."""
-    if picture.mode == "F":
-        raise InputError(f"The picture holds fractions: {_FIX}")
-    if not picture.mode.startswith("I"):
-        return picture
-    values = np.asarray(picture).astype(np.int64).clip(0, 65535)
-    return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    return Photo(image.copy(), moving + turned + converted + flat)
 
 
 def _of_array(array: NDArray[np.generic]) -> Image.Image:

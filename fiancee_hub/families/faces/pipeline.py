@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.exits import full_precision
 from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
@@ -71,6 +72,17 @@ class Controls:
         for name in ("smile", "mouth", "blink"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)} is out of range: give 0 to 1")
+        check_switch("relative", self.relative)
+
+
+def check_switch(name: str, value: object) -> None:
+    """Any text is true to Python, "false" as well.
+
+    Raises:
+        InputError: the value is neither True nor False.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} must be True or False, not {value!r}")
 
 
 _CONTROLLED = {
@@ -182,7 +194,8 @@ class FacesPipeline(FianceePipeline):
         crown = crown_of(motion.canonical)
         head = head_of(motion, crown, crop.picture.width)
         picture = self._as_input(crop.picture)
-        appearance = self.model.trunk.encode(picture, head)
+        with full_precision(picture.device):  # the predictor looks at it too
+            appearance = self.model.trunk.encode(picture, head)
         milliseconds = 1000 * (time.perf_counter() - started)
         notes = read.notes + crop.notes
         return Source(read, crop, motion, crown, head, appearance, milliseconds, notes)
@@ -294,6 +307,7 @@ class FacesPipeline(FianceePipeline):
             one entry for each frame; a frame without a usable face has no result.
         """
         check_budget(budget)
+        check_switch("relative", relative)
         read = self.encode(source)
         reference: Motion | None = None
         for index, frame in enumerate(frames):

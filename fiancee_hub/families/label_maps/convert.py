@@ -20,6 +20,7 @@ from torch import Tensor
 from fiancee_hub.core.cost import Costs, count
 from fiancee_hub.core.errors import CheckpointError, InputError
 from fiancee_hub.core.exits import EarlyExitModel, GuideConfig
+from fiancee_hub.core.lfs import check_fetched
 from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.generator import OasisConfig
 from fiancee_hub.hub.card import Origin, model_card
@@ -97,6 +98,7 @@ def read_pickle(file: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: it cannot be read, or holds anything but a table of tensors.
     """
+    check_fetched(file)
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:

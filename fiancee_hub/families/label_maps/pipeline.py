@@ -16,6 +16,7 @@ from fiancee_hub.core.exits import Progress, join, select
 from fiancee_hub.core.grouping import grouped
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.router import check_budget, route
+from fiancee_hub.families.label_maps.forms import Reading
 from fiancee_hub.families.label_maps.generator import OasisConfig
 from fiancee_hub.families.label_maps.reading import CAMVID_ALIASES, LabelMap, read_label_map
 from fiancee_hub.pipeline import (
@@ -38,9 +39,20 @@ Key = TypeVar("Key")
 class StreetsPipeline(FianceePipeline):
     """Label map in, street photograph out, by the cheapest exit that keeps an LPIPS budget."""
 
-    def read(self, label_map: Any) -> LabelMap:
-        """A label map of the model's size from an array, a picture or a path."""
-        return read_label_map(label_map, self.config.classes, self.size, aliases=CAMVID_ALIASES)
+    def read(self, label_map: Any, *, as_: Reading | None = None) -> LabelMap:
+        """A label map of the model's size from an array, a picture or a path.
+
+        Args:
+            label_map: class ids (height, width), a palette or RGB picture, or a path.
+            as_: "ids" or "colours" if you know what the pixels of a picture hold; None takes
+                what fits, and the notes say which.
+
+        Raises:
+            InputError: it is no label map for the model's classes; the message names the fix.
+        """
+        return read_label_map(
+            label_map, self.config.classes, self.size, aliases=CAMVID_ALIASES, as_=as_
+        )
 
     @torch.inference_mode()
     def prepare(self, label_map: Any, *, seed: int = 0) -> Rendering:

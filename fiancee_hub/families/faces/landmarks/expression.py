@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from safetensors.torch import load
 from torch import Tensor
 
-from fiancee_hub.families.faces.landmarks.graphs import read_asset
+from fiancee_hub.core.assets import read_asset
 from fiancee_hub.families.faces.landmarks.pose import LANDMARKS, Floats, Pose, canonicalise
 
 BLENDSHAPES = (
@@ -92,5 +92,5 @@ def expression_scores(faces: Tensor) -> Tensor:
 @cache
 @torch.inference_mode(False)  # a caller's mode must not stick to what is kept
 def _weights(device: torch.device) -> dict[str, Tensor]:
-    tensors = load(read_asset("expression.safetensors"))
+    tensors = load(read_asset("faces/expression.safetensors"))
     return {name: value.to(device, torch.float32) for name, value in tensors.items()}

@@ -7,13 +7,14 @@ differentiable in the picture.
 
 import json
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load
 from torch import Tensor, nn
+
+from fiancee_hub.core.assets import read_asset
 
 DETECTOR = "face_detection_short_range"
 MESH = "face_landmark"
@@ -28,11 +29,11 @@ class Graph(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        graph = json.loads(read_asset(f"{name}.json"))
+        graph = json.loads(read_asset(f"faces/{name}.json"))
         self.operations: list[Operation] = graph["operations"]
         self.input_name: str = graph["input"]
         self.output_names: list[str] = graph["outputs"]
-        for key, value in load(read_asset(f"{name}.safetensors")).items():
+        for key, value in load(read_asset(f"faces/{name}.safetensors")).items():
             self.register_buffer(key, value.float(), persistent=False)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
@@ -42,11 +43,6 @@ class Graph(nn.Module):
             arguments = [values[name] for name in operation["inputs"]]
             values[operation["output"]] = OPERATIONS[operation["op"]](operation, *arguments)
         return [_channels_last(values[name]).flatten(1) for name in self.output_names]
-
-
-def read_asset(name: str) -> bytes:
-    """A packaged file of the face networks."""
-    return files("fiancee_hub").joinpath("assets", "faces", name).read_bytes()
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -9,11 +9,12 @@ centimetre.
 import math
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load
+
+from fiancee_hub.core.assets import read_asset
 
 Floats = NDArray[np.float32]
 
@@ -66,8 +67,7 @@ class Pose:
 @cache
 def canonical_face() -> CanonicalFace:
     """The packaged canonical face; one copy serves all and cannot be written to."""
-    path = files("fiancee_hub").joinpath("assets", "faces", "canonical_face.safetensors")
-    tensors = load(path.read_bytes())
+    tensors = load(read_asset("faces/canonical_face.safetensors"))
     for array in tensors.values():
         array.flags.writeable = False
     return CanonicalFace(**tensors)

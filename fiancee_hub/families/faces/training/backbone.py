@@ -161,12 +161,15 @@ class PortraitBackbonePhase(AdversarialPhase):
             return shifted_lpips(self.lpips, leaf, wanted, self.random)
 
     def _pull(self, judge: Discriminator, leaf: Tensor, example: Example) -> Tensor:
-        features = judge.features(leaf)
-        realism = real_loss(judge.classify(features), example.labels, example.weights)
+        change = self._change(len(leaf))
+        features = judge.features(change.images(leaf))
+        realism = real_loss(
+            judge.classify(features), change.labels(example.labels), example.weights
+        )
         if isinstance(example, CrossExample):
             return realism
         with torch.no_grad():
-            wanted = judge.features(example.truth)
+            wanted = judge.features(change.images(example.truth))
         matching = F.l1_loss(features.float(), wanted.float())
         return realism + self.settings.feature_matching * matching
 

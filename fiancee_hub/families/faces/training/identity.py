@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fiancee_hub.core.lfs import check_fetched
 from fiancee_hub.families.faces.warps import full_precision, identity_grid
 
 WEIGHTS = "identity.safetensors"
@@ -37,6 +38,7 @@ class IdentityLoss(nn.Module):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.network = MobileFace()
+        check_fetched(folder / WEIGHTS)
         self.network.load_state_dict(load_file(folder / WEIGHTS))
         self.requires_grad_(False).eval()
 

@@ -22,6 +22,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.pictures import rgb_of
 from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
 from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
 from fiancee_hub.families.faces.landmarks.pose import LANDMARKS, Floats
@@ -115,7 +116,7 @@ def _write_arrays(folder: Path, target: Path, rows: list[Row]) -> None:
 def read_frame(path: Path) -> Image.Image:
     """A stored picture, enlarged to 256 pixels if it is smaller."""
     with Image.open(path) as file:
-        image = file.convert("RGB")
+        image = rgb_of(file)
     if image.size == (SIZE, SIZE):
         return image
     return image.resize((SIZE, SIZE), Image.Resampling.BICUBIC)

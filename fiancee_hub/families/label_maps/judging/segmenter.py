@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.lfs import check_fetched
 
 IGNORED = 255
 """Target of pixels that no score counts."""
@@ -220,6 +221,7 @@ def load_segmenter(folder: Path) -> Segmenter:
     """
     model = Segmenter(_read_config(folder / "config.json"))
     path = folder / "model.safetensors"
+    check_fetched(path)
     try:
         model.load_state_dict(load_file(path))
     except (OSError, RuntimeError, SafetensorError) as error:

@@ -17,7 +17,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from fiancee_hub.core.errors import DataError, InputError
-from fiancee_hub.core.pictures import decoding, upright
+from fiancee_hub.core.pictures import decoding, rgb_of, upright
+from fiancee_hub.families.label_maps.framing import cut
 from fiancee_hub.families.label_maps.own_data.labels import Ids, LabelReader
 from fiancee_hub.families.label_maps.own_data.layout import (
     IMAGES,
@@ -28,7 +29,7 @@ from fiancee_hub.families.label_maps.own_data.layout import (
     read_layout,
 )
 from fiancee_hub.families.label_maps.training.class_table import TABLE, read_json
-from fiancee_hub.families.label_maps.training.photographs import enlarged, landscape
+from fiancee_hub.families.label_maps.training.photographs import enlarged
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +152,7 @@ def _read(pair: Pair, read: LabelReader) -> tuple[Image.Image, Ids]:
     # Some data sets label the picture as it is stored, others as its EXIF data turns it.
     for candidate in (turned, picture):
         if candidate.size == ids.shape[::-1]:
-            return candidate.convert("RGB"), ids
+            return rgb_of(candidate), ids
     raise DataError(
         f"{pair.image} is {turned.width}x{turned.height}, its label map {pair.label} "
         f"{ids.shape[1]}x{ids.shape[0]}: give both one size"
@@ -162,11 +163,11 @@ def _save(picture: Image.Image, size: tuple[int, int], path: Path) -> None:
     """Writes a picture at the size that crops of ``size`` are drawn from, at once or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
-    cut, larger = landscape(picture, size), enlarged(size)[::-1]
+    part, larger = cut(picture, size), enlarged(size)[::-1]
     if path.suffix == ".jpg":
-        cut.resize(larger, Image.Resampling.LANCZOS).save(partial, "JPEG", quality=QUALITY)
+        part.resize(larger, Image.Resampling.LANCZOS).save(partial, "JPEG", quality=QUALITY)
     else:
-        cut.resize(larger, Image.Resampling.NEAREST).save(partial, "PNG")
+        part.resize(larger, Image.Resampling.NEAREST).save(partial, "PNG")
     os.replace(partial, path)
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.pictures import decoding
 from fiancee_hub.families.label_maps.own_data.layout import IDS
+from fiancee_hub.families.label_maps.palettes import PaletteUse
 from fiancee_hub.families.label_maps.training.class_table import TABLE, ClassTable
 
 VOID = 255
@@ -30,6 +31,7 @@ class LabelReader:
 
     def __init__(self, table: ClassTable, label_ids: Mapping[int, int] | None = None) -> None:
         self.by_colour = {entry.colour: entry.id for entry in reversed(table.entries)}
+        self.classes = len(table.entries)
         self.raw_ids = label_ids is not None
         nothing = -1 if table.unknown is None else table.unknown
         self.by_id = np.full(IDS, nothing if self.raw_ids else -1, np.int32)
@@ -47,7 +49,9 @@ class LabelReader:
         """
         with decoding(str(path)), Image.open(path, formats=("PNG",)) as file:
             picture: Image.Image = file.copy()
-        if picture.mode in ("RGB", "RGBA") or (picture.mode == "P" and self._coloured(picture)):
+        if picture.mode in ("RGB", "RGBA"):
+            return self._of_channels(np.asarray(picture.convert("RGB")), path)
+        if picture.mode == "P" and self._coloured(picture):
             return self._of_colours(np.asarray(picture.convert("RGB")), path)
         if picture.mode == "LA":
             picture = picture.getchannel("L")
@@ -55,11 +59,20 @@ class LabelReader:
 
     def _coloured(self, picture: Image.Image) -> bool:
         """Whether a palette picture's colours are the classes', and its indices mean nothing."""
-        palette = picture.getpalette() or []
-        used = [index for index, count in enumerate(picture.histogram()) if count]
-        colours = [tuple(palette[3 * index : 3 * index + 3]) for index in used]
-        grey = all(colour == (index,) * 3 for index, colour in zip(used, colours, strict=True))
-        return not self.raw_ids and not grey and all(c in self.by_colour for c in colours)
+        palette, known = PaletteUse.of(picture, picture), set(self.by_colour)
+        colours = {index: palette.colour(index) for index in palette.used}
+        grey = all(colour == (index,) * 3 for index, colour in colours.items())
+        if self.raw_ids or grey or not known.issuperset(colours.values()):
+            return False
+        return not (palette.used[-1] < self.classes and palette.foreign(known))
+
+    def _of_channels(self, rgb: NDArray[np.uint8], path: Path) -> Ids:
+        """Of a picture in class colours, or in three equal channels of ids."""
+        if (rgb == rgb[..., :1]).all():
+            values = {(int(value),) * 3 for value in np.unique(rgb)}
+            if self.raw_ids or not values.issubset(self.by_colour):
+                return self._of_ids(rgb[..., 0].astype(np.int64), path)
+        return self._of_colours(rgb, path)
 
     def _of_ids(self, ids: NDArray[np.int64], path: Path) -> Ids:
         classes = np.where((ids >= 0) & (ids < IDS), self.by_id[ids.clip(0, IDS - 1)], -1)

@@ -1,5 +1,7 @@
 """Phase 1 for streets: the full-depth OASIS generator against real photographs."""
 
+from dataclasses import dataclass
+
 import torch
 from accelerate import Accelerator
 from PIL import Image
@@ -17,6 +19,7 @@ from fiancee_hub.families.label_maps.training.photographs import (
 )
 from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings, Example
+from fiancee_hub.training.augmentation import DIFF_AUGMENT, Augmentation
 from fiancee_hub.training.averaging import add_spectral_norm
 from fiancee_hub.training.discriminator import class_weights
 from fiancee_hub.training.loop import Losses
@@ -24,6 +27,14 @@ from fiancee_hub.training.losses import shifted_lpips
 
 LAYOUT_STEPS = 400
 """Steps without a discriminator at the start of all."""
+
+
+@dataclass(frozen=True)
+class LabelMapSettings(AdversarialSettings):
+    """Few photographs: what the discriminator sees is augmented, and it may pull harder."""
+
+    adversarial_share: float = 3.0
+    augmentation: Augmentation = DIFF_AUGMENT
 
 
 class BackbonePhase(AdversarialPhase):
@@ -34,7 +45,7 @@ class BackbonePhase(AdversarialPhase):
         config: OasisConfig,
         data: DataFolder,
         accelerator: Accelerator,
-        settings: AdversarialSettings = AdversarialSettings(),
+        settings: LabelMapSettings = LabelMapSettings(),
     ) -> None:
         self.config = config
         self.table = data.table

@@ -9,8 +9,10 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.pictures import rgb_of
 from fiancee_hub.core.pixels import signed
 from fiancee_hub.families.label_maps.classes import ClassEntry
+from fiancee_hub.families.label_maps.framing import cut, framed
 from fiancee_hub.families.label_maps.training.class_table import TABLE, ClassTable, read_table
 
 CROP_MARGIN = 1.08
@@ -64,23 +66,13 @@ class DataFolder:
 
     def _label_map(self, name: str, size: tuple[int, int]) -> Tensor:
         with Image.open(self.root / "labels" / f"{name}.png") as image:
-            resized = landscape(image, size).resize(size[::-1], Image.Resampling.NEAREST)
-        return torch.from_numpy(np.array(resized, np.uint8))
+            return torch.from_numpy(np.array(framed(image, size), np.uint8))
 
     def _image(self, name: str, size: tuple[int, int]) -> Tensor:
         with Image.open(self.root / "images" / f"{name}.jpg") as image:
-            cut = landscape(image.convert("RGB"), size)
-            resized = cut.resize(size[::-1], Image.Resampling.LANCZOS)
+            part = cut(rgb_of(image), size)
+            resized = part.resize(size[::-1], Image.Resampling.LANCZOS)
         return torch.from_numpy(np.array(resized, np.uint8)).permute(2, 0, 1)
-
-
-def landscape(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The lower middle of a picture, cut to the aspect of ``size`` (height, width)."""
-    aspect = size[1] / size[0]
-    width = max(1, min(image.width, round(image.height * aspect)))
-    height = max(1, min(image.height, round(image.width / aspect)))
-    left, top = (image.width - width) // 2, round((image.height - height) * 0.7)
-    return image.crop((left, top, left + width, top + height))
 
 
 def enlarged(size: tuple[int, int]) -> tuple[int, int]:

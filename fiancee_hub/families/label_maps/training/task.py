@@ -10,11 +10,11 @@ from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.label_maps.classes import coloured
 from fiancee_hub.families.label_maps.generator import OasisConfig
 from fiancee_hub.families.label_maps.shapes import STREETS
-from fiancee_hub.families.label_maps.training.backbone import BackbonePhase
+from fiancee_hub.families.label_maps.training.backbone import BackbonePhase, LabelMapSettings
 from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.config import CheckpointConfig, untrained
-from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings
+from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.discriminator import class_weights
 from fiancee_hub.training.task import Inputs, Task
 
@@ -49,7 +49,7 @@ class StreetsTask:
 
     data: DataFolder
     recipe: Recipe = STREETS
-    settings: AdversarialSettings = field(default_factory=AdversarialSettings)
+    settings: LabelMapSettings = field(default_factory=LabelMapSettings)
 
     @property
     def generator(self) -> OasisConfig:

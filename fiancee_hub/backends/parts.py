@@ -1,0 +1,154 @@
+"""A model cut into graphs that resume: condition, predictor, stages, guide look-up, branches.
+
+Every part takes and returns plain tensors, so that one that ran is never run again: exit k + 1
+goes on from the features that exit k left.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fiancee_hub.core.exits import EarlyExitModel, each_tensor
+
+PREDICTION = ("lpips-mean", "lpips-spread")
+"""Outputs of the predictor's graph."""
+
+
+def leaves(value: Any) -> list[Tensor]:
+    """Every tensor of nested (named) tuples, in order."""
+    found: list[Tensor] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    each_tensor(value, keep)
+    return found
+
+
+def rebuilt(like: Any, tensors: Iterator[Tensor]) -> Any:
+    """``like`` with its tensors replaced, in order."""
+    return each_tensor(like, lambda _: next(tensors))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One graph to be.
+
+    Args:
+        name: such as ``stage-1`` or ``branch-2``; also of its file.
+        module: takes and returns plain tensors, one after another.
+        inputs: example inputs by name; a name says whose output it is.
+        outputs: their names.
+    """
+
+    name: str
+    module: nn.Module
+    inputs: dict[str, Tensor]
+    outputs: tuple[str, ...]
+
+
+class _Call(nn.Module):
+    """A function of a model as a module that exporters can trace."""
+
+    def __init__(self, model: nn.Module, call: Callable[..., Any]) -> None:
+        super().__init__()
+        self.model = model
+        self.call = call
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return tuple(leaves(self.call(*tensors)))
+
+
+@torch.no_grad()
+def parts(model: EarlyExitModel) -> list[Part]:
+    """All graphs of a model, in the order in which full depth meets them."""
+    trunk = model.trunk
+    # Two images: exporters take a batch of one for a constant.
+    inputs = each_tensor(trunk.example_inputs(), lambda tensor: torch.cat([tensor, tensor]))
+    condition = trunk.condition(*inputs)
+    given = {f"input-{i}": tensor for i, tensor in enumerate(leaves(inputs))}
+    shared = {f"condition-{i}": tensor for i, tensor in enumerate(leaves(condition))}
+
+    def with_condition(call: Callable[..., Any], before: int = 1) -> Callable[..., Any]:
+        """``call`` with the condition put together from the tensors after the first ones."""
+
+        def on_tensors(*tensors: Tensor) -> Any:
+            return call(*tensors[:before], rebuilt(condition, iter(tensors[before:])))
+
+        return on_tensors
+
+    def make(name: str, call: Callable[..., Any], given: dict[str, Tensor], *outputs: str) -> Part:
+        return Part(name, _Call(model, call).eval(), given, outputs)
+
+    def start(*tensors: Tensor) -> Any:
+        return trunk.condition(*rebuilt(inputs, iter(tensors)))
+
+    found = [make("condition", start, given, *shared)]
+    if model.predictor is not None:
+
+        def predict(condition: Any) -> Any:
+            assert model.predictor is not None
+            return tuple(model.predictor(*trunk.predictor_inputs(condition)))
+
+        found.append(make("predictor", with_condition(predict, 0), shared, *PREDICTION))
+    features: list[Tensor] = []
+    for index in range(trunk.stages):
+        found.append(_stage(model, index, features, condition, shared, make, with_condition))
+        before = features[-1] if features else None
+        features.append(trunk.stage(index, before, condition))
+    found.append(
+        make(
+            "image",
+            with_condition(trunk.to_image),
+            {f"features-{trunk.stages}": features[-1]} | shared,
+            "image",
+        )
+    )
+    return found + _branches(model, features, shared, make, with_condition)
+
+
+def _stage(
+    model: EarlyExitModel,
+    index: int,
+    features: list[Tensor],
+    condition: Any,
+    shared: dict[str, Tensor],
+    make: Callable[..., Part],
+    with_condition: Callable[..., Callable[..., Any]],
+) -> Part:
+    name, leaving = f"stage-{index + 1}", f"features-{index + 1}"
+    if not index:
+        first = with_condition(lambda condition: model.trunk.stage(0, None, condition), 0)
+        return make(name, first, shared, leaving)
+    later = with_condition(lambda before, condition: model.trunk.stage(index, before, condition))
+    return make(name, later, {f"features-{index}": features[-1]} | shared, leaving)
+
+
+def _branches(
+    model: EarlyExitModel,
+    features: list[Tensor],
+    shared: dict[str, Tensor],
+    make: Callable[..., Part],
+    with_condition: Callable[..., Callable[..., Any]],
+) -> list[Part]:
+    found, guide = [], {}
+    if model.guides is not None:
+        guides = model.guides
+        look_up = make("guides", lambda first: guides(first).values, {"features-1": features[0]})
+        found.append(Part(look_up.name, look_up.module, look_up.inputs, ("guide",)))
+        guide = {"guide": guides(features[0]).values}
+    for number, exit_config in enumerate(model.exit_configs, 1):
+        branch = model.branches[number - 1]
+        entering = {f"features-{exit_config.stage}": features[exit_config.stage - 1]} | guide
+
+        def render(*tensors: Any, branch: nn.Module = branch) -> Any:
+            before, *values, condition = tensors
+            return branch(before, condition, values[0] if values else None)
+
+        call = with_condition(render, len(entering))
+        found.append(make(f"branch-{number}", call, entering | shared, "image"))
+    return found

@@ -1,0 +1,123 @@
+"""Exported graphs make the pictures that the library makes, and resume as it does."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import SIZE, random_model
+from torch import Tensor
+
+from fiancee_hub import CheckpointError, InputError
+from fiancee_hub.backends.export import MANIFEST, export
+from fiancee_hub.backends.graphs import GraphModel
+from fiancee_hub.backends.sessions import SESSIONS, session
+from fiancee_hub.core.exits import EarlyExitModel
+
+pytest.importorskip("onnxscript")
+
+GREY_LEVEL = 2 / 255
+
+
+@pytest.fixture(scope="module")
+def exported(model: EarlyExitModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("graphs")
+    export(model, folder, {"family": "label_maps"}, precision="fp32")
+    return folder
+
+
+def inputs(seed: int, batch: int = 1) -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    label_map = torch.randint(0, 6, (batch, *SIZE), generator=random)
+    return label_map, torch.randn(batch, 8, generator=random)
+
+
+@pytest.mark.parametrize("runtime", SESSIONS)
+@pytest.mark.parametrize("batch", [1, 3])
+@torch.inference_mode()
+def test_every_exit_agrees(runtime: str, batch: int, model: EarlyExitModel, exported: Path) -> None:
+    pytest.importorskip(runtime)
+    graphs = GraphModel(exported, runtime, threads=1)
+    label_map, noise = inputs(batch, batch)
+    begun, progress = model.start(label_map, noise), graphs.start(label_map.numpy(), noise.numpy())
+    prediction, (mean, spread) = model.predict(begun), graphs.predict(progress)
+    np.testing.assert_allclose(mean, prediction.mean, atol=1e-4)
+    np.testing.assert_allclose(spread, prediction.spread, atol=1e-4)
+    assert graphs.exits == model.exits
+    for index in range(1, model.exits + 1):
+        expected, begun = model.render(begun, index)
+        image, progress = graphs.render(progress, index)
+        assert np.abs(image - expected.numpy()).max() < GREY_LEVEL / 20
+
+
+def test_going_deeper_runs_no_stage_twice(
+    exported: Path, model: EarlyExitModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = GraphModel(exported, threads=1)
+    ran: list[str] = []
+    run = GraphModel._run
+
+    def watched(self: GraphModel, name: str, tensors: dict[str, np.ndarray]) -> object:
+        ran.append(name)
+        return run(self, name, tensors)
+
+    monkeypatch.setattr(GraphModel, "_run", watched)
+    label_map, noise = inputs(0)
+    progress = graphs.start(label_map.numpy(), noise.numpy())
+    for index in range(1, graphs.exits + 1):
+        _, progress = graphs.render(progress, index)
+    assert len(ran) == len(set(ran))
+    assert {"stage-1", "stage-6", "guides", "branch-1", "branch-3", "image"} <= set(ran)
+
+
+@torch.inference_mode()
+def test_half_weights_are_half_as_large_and_near(exported: Path, tmp_path: Path) -> None:
+    model = random_model()
+    label_map, noise = inputs(1)
+    whole = json.loads((exported / MANIFEST).read_text())
+    half = export(model, tmp_path, {}, precision="fp16")
+    sizes = [sum(graph["bytes"] for graph in found["graphs"]) for found in (half, whole)]
+    assert sizes[0] < 0.9 * sizes[1]
+    graphs = GraphModel(tmp_path, threads=1)
+    image, _ = graphs.render(graphs.start(label_map.numpy(), noise.numpy()), graphs.exits)
+    expected = model(label_map, noise, exit_index=model.exits)
+    assert np.abs(image - expected.numpy()).mean() < GREY_LEVEL
+
+
+def test_manifest_names_every_file(exported: Path) -> None:
+    manifest = json.loads((exported / MANIFEST).read_text())
+    named = {graph["file"]: graph["bytes"] for graph in manifest["graphs"]}
+    found = {path.name: path.stat().st_size for path in exported.glob("*.onnx")}
+    assert named == found
+    assert manifest["exits"][0] == {"stage": 1, "scale_factor": 2}
+    assert manifest["checkpoint"] == {"family": "label_maps"}
+
+
+def test_a_damaged_file_is_refused(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "condition.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    label_map, noise = inputs(0)
+    with pytest.raises(CheckpointError, match=r"condition\.onnx is not the file"):
+        GraphModel(tmp_path).start(label_map.numpy(), noise.numpy())
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"condition\.onnx is missing"):
+        GraphModel(tmp_path).start(label_map.numpy(), noise.numpy())
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"format": 99}'])
+def test_no_export(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / MANIFEST).write_text(content)
+    with pytest.raises(CheckpointError, match=MANIFEST):
+        GraphModel(tmp_path)
+
+
+def test_a_runtime_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="choose onnxruntime, openvino"):
+        session("tensorrt", tmp_path, 1)
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    with pytest.raises(InputError, match=r"pip install 'fiancee-hub\[onnxruntime\]'"):
+        session("onnxruntime", tmp_path, 1)
