@@ -1,19 +1,22 @@
-"""Faces that visitors bring: read into memory once, with the crop drawn on the photograph."""
+"""Persons that visitors bring: read into memory once, with the crop drawn on the photograph."""
 
-import re
-from collections.abc import Sequence
+import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from fiancee_hub.families.faces.landmarks.landmarker import Face
 from fiancee_hub.families.faces.landmarks.motion import Motion
-from fiancee_hub.families.faces.photos import Box, Photo, find_faces, framing, read_photo
+from fiancee_hub.families.faces.photos import (
+    Box,
+    FaceCrop,
+    Photo,
+    crop_face,
+    find_faces,
+    framing,
+    read_photo,
+)
 from fiancee_hub.families.faces.pipeline import FacesPipeline, Source
-
-FOLDER = Path(__file__).parents[1] / "examples" / "faces"
-NEUTRAL = "neutral"
 
 MOST_SIDE = 3072
 """Larger photographs are shrunk: they stay in memory while the page is open."""
@@ -26,31 +29,33 @@ Colour = tuple[int, int, int]
 CHOSEN, OTHER = (13, 148, 136), (100, 116, 139)
 
 
-@dataclass(frozen=True)
-class Example:
-    """A photograph that may be shown here, and what it is called."""
+@dataclass(frozen=True, eq=False)
+class Upload:
+    """A photograph as the page keeps it: in memory, for one visitor, searched once.
 
-    path: Path
-    name: str
+    Args:
+        photo: the photograph.
+        faces: all that were found, largest first.
+        milliseconds: that finding them took.
+    """
 
-    @property
-    def neutral(self) -> Path:
-        """The same person without expression."""
-        return self.path.with_name(re.sub(r"_[a-z]+$", f"_{NEUTRAL}", self.path.stem) + ".jpg")
+    photo: Photo
+    faces: tuple[Face, ...]
+    milliseconds: float
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """A source as the page keeps it: in memory, for one visitor.
+    """A source.
 
     Args:
-        source: what the pipeline made of it; its photograph is all that is kept of the upload.
-        faces: all that were found, largest first.
-        chosen: which of them is the source.
+        source: what the pipeline made of it.
+        upload: its photograph.
+        chosen: which of the faces is the source.
     """
 
     source: Source
-    faces: tuple[Face, ...]
+    upload: Upload
     chosen: int
 
 
@@ -62,40 +67,54 @@ class Driver:
     neutral: Motion | None = None
 
 
-def examples(folder: Path = FOLDER) -> tuple[Example, ...]:
-    """Files such as ``london_008_smile.jpg``, in order, called "008, smile"."""
-    return tuple(Example(f, _name(f.stem)) for f in sorted(folder.glob("*.jpg")))
-
-
-def _name(stem: str) -> str:
-    return ", ".join(stem.split("_")[1:])
-
-
-def read(pipe: FacesPipeline, content: bytes) -> Person:
-    """The person in a photograph; of several the largest face.
+def read(pipe: FacesPipeline, content: bytes) -> Upload:
+    """A photograph and the faces in it.
 
     Raises:
-        InputError: it is no picture, or shows no usable face.
+        InputError: it is no picture, or shows no face.
     """
     photo = read_photo(content)
     if max(photo.image.size) > MOST_SIDE:
         photo.image.thumbnail((MOST_SIDE, MOST_SIDE))
         photo = replace(photo, notes=(*photo.notes, "Shrunk, since it is very large."))
+    started = time.perf_counter()
     faces = find_faces(photo.image, pipe.landmarker)
-    return _encoded(pipe, photo, faces, 0, None)
+    return Upload(photo, tuple(faces), 1000 * (time.perf_counter() - started))
 
 
-def choose(pipe: FacesPipeline, person: Person, chosen: int) -> Person:
-    """Another face of the same photograph."""
-    return _encoded(pipe, person.source.photo, person.faces, chosen, None)
+def person(pipe: FacesPipeline, upload: Upload, chosen: int = 0, box: Box | None = None) -> Person:
+    """One of the faces as a source, by default the largest; ``box`` instead of its own square.
+
+    Raises:
+        InputError: the face cannot be used.
+    """
+    source = pipe.encode(upload.photo.image, face=chosen, box=box, faces=upload.faces)
+    milliseconds = source.milliseconds + upload.milliseconds
+    # The image given is upright already, so what was done before is known only here.
+    notes = upload.photo.notes + source.notes
+    source = replace(source, photo=upload.photo, notes=notes, milliseconds=milliseconds)
+    return Person(source, upload, chosen)
 
 
-def move(pipe: FacesPipeline, person: Person, zoom: float, right: float, down: float) -> Person:
+def driver(
+    pipe: FacesPipeline, upload: Upload, neutral: bytes | None = None
+) -> tuple[Driver, FaceCrop]:
+    """The largest face as a driver, and its crop.
+
+    Raises:
+        InputError: the face cannot be used.
+    """
+    crop = crop_face(upload.photo.image, upload.faces)
+    known = None if neutral is None else pipe.motion(neutral)
+    return Driver(pipe.motion(crop), known), crop
+
+
+def move(pipe: FacesPipeline, moving: Person, zoom: float, right: float, down: float) -> Person:
     """The same face in another square.
 
     Args:
         pipe: reads it.
-        person: who it is.
+        moving: who it is.
         zoom: above 1 the square is smaller than the one found, below 1 larger.
         right: by which share of its side the square moves to the right.
         down: and downwards.
@@ -103,9 +122,9 @@ def move(pipe: FacesPipeline, person: Person, zoom: float, right: float, down: f
     Raises:
         InputError: the square cuts the face off.
     """
-    found = framing(person.source.photo.image.size, person.faces[person.chosen])
-    box = moved(found, zoom, right, down)
-    return _encoded(pipe, person.source.photo, person.faces, person.chosen, box)
+    upload, chosen = moving.upload, moving.chosen
+    found = framing(upload.photo.image.size, upload.faces[chosen])
+    return person(pipe, upload, chosen, moved(found, zoom, right, down))
 
 
 def moved(box: Box, zoom: float, right: float, down: float) -> Box:
@@ -118,26 +137,17 @@ def moved(box: Box, zoom: float, right: float, down: float) -> Box:
     return left, top, left + side, top + side
 
 
-def _encoded(
-    pipe: FacesPipeline, photo: Photo, faces: Sequence[Face], chosen: int, box: Box | None
-) -> Person:
-    source = pipe.encode(photo.image, face=chosen, box=box)
-    # The image given is upright already, so what was done before is known only here.
-    notes = photo.notes + source.notes
-    return Person(replace(source, photo=photo, notes=notes), tuple(faces), chosen)
-
-
-def drawn(person: Person) -> Image.Image:
+def drawn(upload: Upload, crop: FaceCrop, chosen: int = 0) -> Image.Image:
     """The photograph, small enough for the page, with its crop and, of several, all faces."""
-    picture = person.source.photo.image.copy()
+    picture = upload.photo.image.copy()
     share = min(1.0, SHOWN_SIDE / max(picture.size))
     picture = picture.resize([max(1, round(side * share)) for side in picture.size])
     draw = ImageDraw.Draw(picture)
-    if len(person.faces) > 1:
-        for index, face in enumerate(person.faces):
-            colour = CHOSEN if index == person.chosen else OTHER
+    if len(upload.faces) > 1:
+        for index, face in enumerate(upload.faces):
+            colour = CHOSEN if index == chosen else OTHER
             _number(draw, [value * share for value in face.box.tolist()], index + 1, colour)
-    draw.rectangle([value * share for value in person.source.crop.box], None, CHOSEN, LINE)
+    draw.rectangle([value * share for value in crop.box], None, CHOSEN, LINE)
     return picture
 
 

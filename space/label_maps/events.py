@@ -72,7 +72,7 @@ class Handlers:
         if record is not None:
             return {}
         state = links.state_of(query, self.tab.name, self.fields, first=self.tab.first)
-        settings = {name: state[name] for name in ("budget", "seed") if name in state}
+        settings: Updates = {name: state[name] for name in ("budget", "seed") if name in state}
         if not self.examples:
             return {**self.blank(), **settings}
         number = state.get("example", 0)

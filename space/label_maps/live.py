@@ -123,14 +123,15 @@ class LiveDrawing:
             interactive=True,
             elem_id=tab.id("live-wanted"),
         )
-        buttons = (
+        back, moves, rests, stale, placed = (
             gr.Button(visible="hidden", elem_id=tab.id(f"live-{name}"))
             for name in ("back", "frame", "rest", "stale", "placed")
         )
-        return cls(tab, gr.Textbox(visible="hidden"), *buttons, memory())
+        drawing = gr.Textbox(visible="hidden")
+        return cls(tab, drawing, back, moves, rests, stale, placed, memory())
 
-    def connect(self, pipe: StreetsPipeline, inputs: Sequence[Any], view: View) -> list[Any]:
-        """Lets the picture follow; the events of a moving and of a resting hand.
+    def connect(self, pipe: StreetsPipeline, inputs: Sequence[Any], view: View) -> Any:
+        """Lets the picture follow; the event of a resting hand.
 
         Args:
             pipe: makes the pictures.
@@ -154,4 +155,4 @@ class LiveDrawing:
             outputs.streamed(handlers.rest), [*seen, self.frame], outputs.components, **options
         )
         self.stale.click(**view.when_outdated(OUTDATED))
-        return [moving, resting]
+        return resting

@@ -1,7 +1,6 @@
 """The screen of label maps: its components, where they stand, and what is connected to what."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,6 +11,7 @@ from space import texts
 from space.label_maps import live
 from space.label_maps.events import Handlers, fields
 from space.label_maps.live import OUTDATED, LiveDrawing
+from space.label_maps.samples import samples
 from space.label_maps.seeds import SEEDS
 from space.page import endpoints, links
 from space.page.events import memory, model_event, private, quick_event
@@ -200,6 +200,8 @@ def _editor(handlers: Handlers) -> gr.ImageEditor:
         brush=brush,
         eraser=gr.Eraser(default_size=BRUSH),
         label="Label map",
+        # No event takes it as an input, by which Gradio would know.
+        interactive=True,
         elem_id=tab.id("map"),
         elem_classes="label-map",
     )
@@ -253,7 +255,7 @@ def _connect_results(handlers: Handlers, inputs: Inputs, view: View) -> None:
         "js": call("withMap", tab.name),
         **options,
     }
-    moving, resting = live_drawing.connect(handlers.pipe, settings, view)
+    resting = live_drawing.connect(handlers.pipe, settings, view)
     generated = gr.on([inputs.generate.click, inputs.seed.submit], **drawn)
     inputs.generate.click(**view.scroll_to("pictures"))
     placed = live_drawing.placed.click(
@@ -299,4 +301,4 @@ def _connect_opening(handlers: Handlers, inputs: Inputs, view: View) -> Any:
     )
 
 
-SCREEN = Screen(warm_up, place, fields, style, (*comparison.SCRIPTS, live.SCRIPT))
+SCREEN = Screen(warm_up, place, fields, samples, style, (*comparison.SCRIPTS, live.SCRIPT))

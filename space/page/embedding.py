@@ -19,7 +19,8 @@ ADDRESS = "https://USER-SPACE.hf.space"
 
 FOLDER = Path(__file__).parent / "templates"
 FRAME, COMPONENT = (
-    (FOLDER / f"{name}.html").read_text(encoding="utf-8").rstrip() for name in ("frame", "component")
+    (FOLDER / f"{name}.html").read_text(encoding="utf-8").rstrip()
+    for name in ("frame", "component")
 )
 
 

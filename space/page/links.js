@@ -18,11 +18,16 @@
     return navigator.clipboard?.writeText(address).then(() => true, () => false);
   }
 
-  // Values by the names of a link's fields; those that are empty are left out.
-  fiancee.copyLink = async (tab, names, words, ...values) => {
+  // Values by the names of a link's fields; those that are empty or do not count now are left out.
+  fiancee.copyLink = async (tab, names, modes, words, ...values) => {
+    const mode = values[names.length];
+    const counts = (name, value) => {
+      const ofMode = Object.values(modes).some((fields) => fields.includes(name));
+      return ofMode ? value && modes[mode]?.includes(name) : value || value === 0;
+    };
     const state = names.map((name, number) => [name, values[number]]);
     const link = new URL(source() || location.pathname, location.href);
-    link.search = new URLSearchParams([["tab", tab], ...state.filter(([, value]) => value || value === 0)]);
+    link.search = new URLSearchParams([["tab", tab], ...state.filter((one) => counts(...one))]);
     if (!source()) history.replaceState(null, "", link);
     const said = document.createElement("p");
     const anchor = document.createElement("a");

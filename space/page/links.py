@@ -135,9 +135,7 @@ def _tab(given: Mapping[str, str]) -> str:
 
 
 def _values(given: Mapping[str, str], fields: Mapping[str, Field]) -> dict[str, Any]:
-    return {
-        name: field.read(name, given[name]) for name, field in fields.items() if name in given
-    }
+    return {name: field.read(name, given[name]) for name, field in fields.items() if name in given}
 
 
 def slug(title: str) -> str:
@@ -183,7 +181,12 @@ def asked_for(query: str, tabs: Tabs) -> str:
 
 
 def connect(
-    pressed: gr.Button, tab: str, values: Mapping[str, Any], shown: gr.HTML, words: str
+    pressed: gr.Button,
+    tab: str,
+    values: Mapping[str, Any],
+    shown: gr.HTML,
+    words: str,
+    choice: tuple[Any, Mapping[str, Sequence[str]]] | None = None,
 ) -> None:
     """Copies a link to the state of a screen.
 
@@ -193,7 +196,10 @@ def connect(
         values: components by the names of the link's fields; those that are empty are left out.
         shown: where the link is shown as well.
         words: what the link does not hold.
+        choice: a component, and the fields that count under each of its values only; those are
+            left out at 0 too.
     """
-    names: Sequence[str] = list(values)
-    script = call("copyLink", tab, names, words)
-    pressed.click(None, list(values.values()), shown, js=script, api_visibility="private")
+    modes = choice[1] if choice else {}
+    inputs = [*values.values(), *([choice[0]] if choice else [])]
+    script = call("copyLink", tab, list(values), modes, words)
+    pressed.click(None, inputs, shown, js=script, api_visibility="private")

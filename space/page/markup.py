@@ -22,6 +22,6 @@ def _environment() -> Environment:
     )
 
 
-def render(name: str, **values: Any) -> Markup:
+def render(name: str, /, **values: Any) -> Markup:
     """A template, such as ``facts.html``, filled in."""
     return Markup(_environment().get_template(name).render(**values))

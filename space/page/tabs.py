@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from space.page.links import Field
+
+if TYPE_CHECKING:
+    from fiancee_hub.pipeline import Rendering
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,14 @@ class Tab:
         return f"{self.name}-{action}".replace("-", "_")
 
 
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A rendering of an example input and what the input is called, such as "Terrace, seed 1"."""
+
+    rendering: "Rendering"
+    name: str
+
+
 @dataclass(frozen=True)
 class Screen:
     """What a family shows in its tab; ``pipe`` is the family's pipeline.
@@ -43,6 +54,7 @@ class Screen:
         warm_up: runs the model once, so that the first visitor's times are true ones.
         place: puts the screen on the page that is being built.
         fields: what links to the tab can hold.
+        samples: example inputs, each list one of them in several variants.
         style: CSS of one tab, by the tab's name.
         scripts: JavaScript of all its tabs.
     """
@@ -50,6 +62,7 @@ class Screen:
     warm_up: Callable[[Any], None]
     place: Callable[[Tab, Any], None]
     fields: Callable[[Any], Mapping[str, Field]]
+    samples: Callable[[Any], list[list[Sample]]]
     style: Callable[[str, Any], str] = lambda name, pipe: ""
     scripts: tuple[Path, ...] = field(default=())
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import gradio as gr
 
 from space import texts
-from space.page.tabs import Tab
 from space.page.markup import render
+from space.page.tabs import Tab
 from space.result.facts import exit_name
 from space.result.record import Record
 

@@ -32,7 +32,9 @@ def exit_cards(record: Record) -> str:
 def _card(record: Record, index: int) -> Card:
     picture = record.pictures.get(index)
     name = exit_name(index, record.exits)
-    measured = f", LPIPS {distance(picture.lpips)} to full depth" if picture and picture.lpips else ""
+    measured = (
+        f", LPIPS {distance(picture.lpips)} to full depth" if picture and picture.lpips else ""
+    )
     return Card(
         exit=index,
         name=name,

@@ -10,10 +10,10 @@ from PIL import Image
 from fiancee_hub.pipeline import Rendering, Result
 from space.page.components import PictureSlider
 from space.page.events import memory
+from space.page.markup import render
 from space.page.outputs import Outputs, Updates
 from space.page.scripts import call
 from space.page.tabs import Tab
-from space.page.markup import render
 from space.result import budget as budgets
 from space.result import facts, plots
 from space.result.cards import exit_cards
@@ -131,7 +131,7 @@ class View:
 
     def place_pictures(self) -> None:
         """Puts the pictures with their caption on the page that is being built."""
-        self.pictures.render()
+        self.pictures.render()  # type: ignore[no-untyped-call]
         self.place("caption", "stale")
 
     def place(self, *names: str) -> None:
@@ -141,9 +141,7 @@ class View:
 
     @property
     def outputs(self) -> Outputs:
-        return Outputs(
-            pictures=self.pictures, taken=self.taken, record=self.record, **self.words
-        )
+        return Outputs(pictures=self.pictures, taken=self.taken, record=self.record, **self.words)
 
     @property
     def visible(self) -> list[Any]:

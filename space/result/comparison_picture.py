@@ -27,7 +27,9 @@ def comparison_picture(record: Record, title: str) -> Image.Image:
     height = MARGIN + 2 * LINE + panels.height + GAP + LINE * len(words) + MARGIN
     page = Image.new("RGB", (panels.width + 2 * MARGIN, height), BACKGROUND)
     draw = ImageDraw.Draw(page)
-    draw.text((MARGIN + GAP, MARGIN), _title(record, title), INK, ImageFont.load_default(TITLE_SIZE))
+    draw.text(
+        (MARGIN + GAP, MARGIN), _title(record, title), INK, ImageFont.load_default(TITLE_SIZE)
+    )
     top = MARGIN + 2 * LINE
     page.paste(panels, (MARGIN, top))
     below = top + panels.height + GAP

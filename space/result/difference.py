@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from space.page.files import picture_address
-from space.result.facts import exit_name
 from space.page.markup import render
+from space.result.facts import exit_name
 from space.result.record import Record
 
 MOST = 64

@@ -22,7 +22,7 @@ from fiancee_hub.core.router import Forecast, route
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.pipeline import Rendering
-from space.faces import people
+from space.faces.examples import examples as face_examples
 from space.faces.events import Handlers as FaceHandlers
 from space.label_maps import maps
 from space.label_maps import screen as streets
@@ -30,8 +30,8 @@ from space.page.files import stored
 from space.result import budget as budgets
 from space.result import comparison, difference, downloads
 from space.result.downloads import comparison_file, picture_file
-from space.result.film import Film
-from space.result.filmstrip import filmstrip
+from space.result.record import Record
+from space.result.cards import exit_cards
 from space.tools import pairs as strip
 
 BUDGET = 0.1
@@ -151,7 +151,7 @@ def started(
     if family == "streets":
         return pipe.prepare(maps.examples()[0].path), streets.Handlers(pipe).move
     handlers = FaceHandlers(face_pipe)
-    source = people.examples()[0].path
+    source = face_examples()[0].path
     rendering = face_pipe.prepare(source=source, driver=Controls(yaw=10, relative=True))
     return rendering, lambda film, budget: handlers.move_budget(film, budget, None, False)[:-1]
 

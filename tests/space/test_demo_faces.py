@@ -30,7 +30,7 @@ from space.faces.people import Person
 from space.page import files, parts
 from space.page.errors import plainly
 from space.result import facts
-from space.result.film import Film
+from space.result.record import Record
 from space.settings import Settings
 
 MISSING = "nowhere"
@@ -76,7 +76,7 @@ def upload() -> Callable[[str, bytes], Path]:
 
 
 def example(number: int) -> bytes:
-    return people.examples()[number].path.read_bytes()
+    return face_examples()[number].path.read_bytes()
 
 
 def no_face() -> bytes:
@@ -147,7 +147,7 @@ def test_parts_take_uploads_into_memory(upload: Callable[[str, bytes], Path]) ->
 
 
 def test_examples_know_their_neutral_picture() -> None:
-    examples = people.examples()
+    examples = face_examples()
     assert [one.name for one in examples] == [
         "008, neutral",
         "008, smile",

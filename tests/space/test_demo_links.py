@@ -165,7 +165,7 @@ def test_a_link_brings_a_driver_back(page: Page, context: BrowserContext, demo_u
 def open_faces(page: Page, address: str) -> DemoPage:
     """The page of a link; nobody touches a tab."""
     screen = DemoPage(page, address)
-    screen.prefix = FacesPage.prefix
+    screen.tab = FacesPage.tab
     screen.wait_until_measured()
     expect(page.get_by_role("tab", name="Faces")).to_have_attribute("aria-selected", "true")
     return screen

@@ -166,7 +166,7 @@ def test_a_hand_that_comes_back_is_followed_again(
     drawn = saved_map(screen)
     expect_picture_of(screen, pipe, drawn, 0.0)
     with screen.new_result():
-        screen.page.locator("#label-map").get_by_role("button", name="Undo").click()
+        screen.page.locator("#streets-map").get_by_role("button", name="Undo").click()
     undone = saved_map(screen)
     assert not np.array_equal(np.asarray(drawn), np.asarray(undone))
     expect_picture_of(screen, pipe, undone, 0.0)
@@ -206,8 +206,8 @@ def test_another_example_is_not_painted_over(screen: StreetsPage, pipe: StreetsP
 
 @pytest.mark.parametrize("screen", [(390, 844), (1280, 720)], indirect=True)
 def test_map_and_picture_are_in_sight_together(screen: StreetsPage) -> None:
-    screen.page.locator("#label-map").evaluate("part => part.scrollIntoView({block: 'end'})")
-    canvas = screen.part("label-map", "canvas").first
+    screen.page.locator("#streets-map").evaluate("part => part.scrollIntoView({block: 'end'})")
+    canvas = screen.part("map", "canvas").first
     for part in (canvas, screen.part("pictures", "img").first):
         expect(part).to_be_in_viewport(ratio=0.95)
     top, below = screen.part("pictures").bounding_box(), canvas.bounding_box()

@@ -1,7 +1,7 @@
 """Faces: a source person with the head pose and expression of a driver."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,14 +15,15 @@ from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import full_precision
 from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.router import check_budget
+from fiancee_hub.families.faces.controls import CONTROLS, check_switch
+from fiancee_hub.families.faces.controls import Controls as Controls
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
-from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
+from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of
 from fiancee_hub.families.faces.landmarks.pose import Floats, canonicalise, rotation_from_euler
 from fiancee_hub.families.faces.photos import (
-    MOST_TURNED,
     Box,
     FaceCrop,
     Photo,
@@ -33,67 +34,6 @@ from fiancee_hub.families.faces.photos import (
     read_photo,
 )
 from fiancee_hub.pipeline import Comparison, FianceePipeline, Rendering, Result, compare
-
-
-@dataclass(frozen=True)
-class Controls:
-    """A driver without a picture.
-
-    Args:
-        yaw: degrees; positive turns the face to the right edge of the picture.
-        pitch: degrees; positive looks down.
-        roll: degrees; positive tilts counter-clockwise.
-        smile: 0 to 1, added to the source's own.
-        mouth: 0 to 1, how far the mouth opens beyond the source's.
-        blink: 0 to 1, how far the lids close beyond the source's.
-
-    The angles are the head's own in the picture, or with ``relative`` added to the source's.
-    """
-
-    yaw: float = 0.0
-    pitch: float = 0.0
-    roll: float = 0.0
-    smile: float = 0.0
-    mouth: float = 0.0
-    blink: float = 0.0
-    relative: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("yaw", "pitch", "roll", "smile", "mouth", "blink"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-                raise InputError(f"{name} must be a number, not {type(value).__name__}")
-        for name in ("yaw", "pitch", "roll"):
-            if not abs(getattr(self, name)) <= MOST_TURNED:
-                raise InputError(
-                    f"{name} {getattr(self, name)} is out of range: give -{MOST_TURNED} to "
-                    f"{MOST_TURNED} degrees"
-                )
-        for name in ("smile", "mouth", "blink"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)} is out of range: give 0 to 1")
-        check_switch("relative", self.relative)
-
-
-def check_switch(name: str, value: object) -> None:
-    """Any text is true to Python, "false" as well.
-
-    Raises:
-        InputError: the value is neither True nor False.
-    """
-    if not isinstance(value, bool | np.bool_):
-        raise InputError(f"{name} must be True or False, not {value!r}")
-
-
-_CONTROLLED = {
-    "smile": ("mouthSmileLeft", "mouthSmileRight"),
-    "mouth": ("jawOpen",),
-    "blink": ("eyeBlinkLeft", "eyeBlinkRight"),
-}
-"""Blendshapes that each control moves."""
-
-_STRENGTH = {"smile": 0.9, "mouth": 0.6, "blink": 0.7}
-"""Blendshape score that a control of 1 adds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,19 +84,28 @@ class FacesPipeline(FianceePipeline):
         assert isinstance(trunk, PortraitGenerator)
         return trunk.expression_basis.numpy()
 
-    def read(self, photo: Any, *, face: int = 0, box: Box | None = None) -> tuple[Photo, FaceCrop]:
+    def read(
+        self,
+        photo: Any,
+        *,
+        face: int = 0,
+        box: Box | None = None,
+        faces: Sequence[Face] | None = None,
+    ) -> tuple[Photo, FaceCrop]:
         """Finds a face and cuts it out.
 
         Args:
             photo: path, bytes, PIL image or array; any size from 64 pixels of face on.
             face: which of several, largest first.
             box: square of the photo (left, top, right, bottom) instead of the one found.
+            faces: what ``find_faces`` found in it before; it is not searched again.
 
         Raises:
             InputError: no usable face; the message says what to do.
         """
         read = read_photo(photo)
-        faces = find_faces(read.image, self.landmarker)
+        if faces is None:
+            faces = find_faces(read.image, self.landmarker)
         if box is None:
             return read, crop_face(read.image, faces, face)
         if not 0 <= face < len(faces):
@@ -164,10 +113,10 @@ class FacesPipeline(FianceePipeline):
         return read, crop_at(read.image, box, faces[face])
 
     def motion(self, photo: Any, *, face: int = 0, box: Box | None = None) -> Motion:
-        """Head pose and expression of a photograph: a driver, or the reference of a clip."""
+        """Head pose and expression of a photograph or crop: a driver, or the reference of a clip."""
         if isinstance(photo, Motion):
             return photo
-        _, crop = self.read(photo, face=face, box=box)
+        crop = photo if isinstance(photo, FaceCrop) else self.read(photo, face=face, box=box)[1]
         return self._motion_of(crop)
 
     def _motion_of(self, crop: FaceCrop) -> Motion:
@@ -175,13 +124,21 @@ class FacesPipeline(FianceePipeline):
         return Motion(canonicalise(crop.landmarks, pose), pose, expression(crop.landmarks, pose))
 
     @torch.inference_mode()
-    def encode(self, photo: Any, *, face: int = 0, box: Box | None = None) -> Source:
+    def encode(
+        self,
+        photo: Any,
+        *,
+        face: int = 0,
+        box: Box | None = None,
+        faces: Sequence[Face] | None = None,
+    ) -> Source:
         """Reads a source once; pass what it returns as ``source`` as often as you like.
 
         Args:
             photo: see ``read``.
             face: which of several, largest first.
             box: square of the photo to take instead of the one found.
+            faces: what ``find_faces`` found in it before; it is not searched again.
 
         Raises:
             InputError: no usable face; the message says what to do.
@@ -189,7 +146,7 @@ class FacesPipeline(FianceePipeline):
         if isinstance(photo, Source):
             return photo
         started = time.perf_counter()
-        read, crop = self.read(photo, face=face, box=box)
+        read, crop = self.read(photo, face=face, box=box, faces=faces)
         motion = self._motion_of(crop)
         crown = crown_of(motion.canonical)
         head = head_of(motion, crown, crop.picture.width)
@@ -239,9 +196,10 @@ class FacesPipeline(FianceePipeline):
 
     def _controlled(self, source: Motion, controls: Controls) -> Motion:
         change = np.zeros(len(BLENDSHAPES), np.float32)
-        for name, blendshapes in _CONTROLLED.items():
-            for blendshape in blendshapes:
-                change[BLENDSHAPES.index(blendshape)] = getattr(controls, name) * _STRENGTH[name]
+        for control in CONTROLS:
+            for blendshape in control.blendshapes:
+                added = getattr(controls, control.name) * control.strength
+                change[BLENDSHAPES.index(blendshape)] += added
         rotation = rotation_from_euler(controls.yaw, controls.pitch, controls.roll)
         if controls.relative:
             rotation = rotation @ source.pose.rotation
