@@ -7,9 +7,8 @@ importing torch and the Hub's mixin.
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
 from PIL import Image
@@ -178,11 +177,6 @@ class FianceePipeline(ModelHubMixin):
     repository: str | None = None
     """Repository on the Hub that it was loaded from."""
 
-    def __new__(cls, model: "EarlyExitModel", config: "CheckpointConfig") -> "FianceePipeline":
-        kind = _pipeline_of(config.family) if cls is FianceePipeline else cls
-        made: FianceePipeline = super().__new__(kind, model, config)
-        return made
-
     def __call__(self, *inputs: Any, **options: Any) -> Result:
         """Renders one input by the cheapest exit that keeps the budget."""
         raise NotImplementedError
@@ -208,24 +202,27 @@ class FianceePipeline(ModelHubMixin):
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         force_download: bool = False,
-    ) -> "FianceePipeline":
-        """Loads a checkpoint.
+    ) -> Self:
+        """Loads a checkpoint; ``FianceePipeline`` itself takes the class of its family.
 
         Raises:
             CheckpointError: it cannot be found, is damaged or contradicts its config.
         """
         from fiancee_hub.hub.checkpoints import load_checkpoint, resolve
+        from fiancee_hub.hub.examples import fetch_examples
 
-        folder = resolve(
-            pretrained_model_name_or_path,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            force_download=force_download,
-        )
+        options: dict[str, Any] = {
+            "revision": revision,
+            "token": token,
+            "cache_dir": cache_dir,
+            "local_files_only": local_files_only,
+            "force_download": force_download,
+        }
+        folder = resolve(pretrained_model_name_or_path, **options)
         model, config = load_checkpoint(folder)
-        kind = _pipeline_of(config.family)
+        if not Path(pretrained_model_name_or_path).is_dir():
+            fetch_examples(str(pretrained_model_name_or_path), config.domain, **options)
+        kind = pipeline_class(config)
         if not issubclass(kind, cls):
             raise CheckpointError(
                 f"{folder} holds a {config.family} model: load it with {kind.__name__}"
@@ -265,15 +262,20 @@ class FianceePipeline(ModelHubMixin):
         Raises:
             InputError: the model has no such exit.
         """
+        from fiancee_hub.core.arguments import whole
+
         exits = self.model.exits
-        whole = isinstance(exit_index, int | np.integer) and not isinstance(exit_index, bool)
-        if not whole or not 1 <= exit_index <= exits:
-            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}")
-        return int(exit_index)
+        try:
+            return whole(exit_index, "exit", 1, exits)
+        except InputError:
+            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}") from None
 
 
 def compare(rendering: Rendering, budget: float) -> Comparison:
     """Both results of a rendering and their true LPIPS (loads ``lpips`` at the first call)."""
+    from fiancee_hub.core.router import check_budget
+
+    budget = check_budget(budget)
     early = rendering.deliver(budget)
     full = rendering.result(rendering.pipeline.model.exits)
     distance = true_lpips(rendering, early.exit)
@@ -291,12 +293,12 @@ def true_lpips(rendering: Rendering, exit_index: int) -> float:
     return float(perceptual_distance()(rendering.image(exit_index), rendering.image(exits)))
 
 
-def _pipeline_of(family: str) -> type[FianceePipeline]:
-    """The pipeline of a family; imported late, since it builds on this module."""
-    if family == "oasis":
-        from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+def pipeline_class(config: "CheckpointConfig") -> type[FianceePipeline]:
+    """The class for the checkpoints of a family."""
+    from fiancee_hub.core.family import family
 
-        return StreetsPipeline
-    from fiancee_hub.families.faces.pipeline import FacesPipeline
+    return family(config.family).pipeline()
 
-    return FacesPipeline
+
+AutoPipeline = FianceePipeline
+"""The name to load by where the checkpoint decides: what comes is the pipeline of its family."""

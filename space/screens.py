@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from fiancee_hub.core.family import FORMER_NAMES
 from fiancee_hub.pipeline import FianceePipeline
 from space.faces import screen as faces
 from space.label_maps import screen as label_maps
@@ -17,7 +16,7 @@ def screen_of(pipe: FianceePipeline) -> Screen:
     Raises:
         LookupError: nothing can.
     """
-    name = FORMER_NAMES.get(pipe.config.family, pipe.config.family)
+    name = pipe.config.family
     if name not in SCREENS:
         raise LookupError(f"no screen shows the family {name}: it needs a line in space/screens.py")
     return SCREENS[name]

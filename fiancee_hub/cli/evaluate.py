@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.checkpoint
     config = read_config(folder / "config.json")
     kind = KINDS[config.family]
-    evaluate = {"oasis": _streets, "portraits": _faces}[config.family]
+    evaluate = {"label_maps": _streets, "faces": _faces}[config.family]
     figures = evaluate(arguments)
     draw_plot(folder / PLOT, figures)
     write_card(folder, config, figures)

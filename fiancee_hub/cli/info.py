@@ -1,7 +1,9 @@
 """What a generator costs, without its weights: shapes on the meta device, counted."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,8 @@ import torch
 
 from fiancee_hub.core.cost import Costs, count, parameters
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import EarlyExitModel, GuideConfig
-from fiancee_hub.core.recipe import Recipe
-from fiancee_hub.families.faces.shapes import FACES, PORTRAIT_CONFIGS
-from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.shapes import OASIS_CONFIGS, STREETS
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.family import family, names
 from fiancee_hub.hub.checkpoints import CONFIG, build, resolve
 from fiancee_hub.hub.config import CheckpointConfig, read_config, untrained
 
@@ -43,9 +42,9 @@ class ModelInfo:
 
     Args:
         source: what was asked for.
-        family: ``"oasis"`` or ``"portraits"``.
-        classes: ids in a label map; None for faces.
-        modulation: of OASIS; None for faces.
+        family: its family.
+        classes: ids in a label map; None where the inputs are no label maps.
+        traits: what else there is to say of its form, such as its modulation.
         parameters: weights of the trunk: what full depth needs.
         macs: multiply-accumulates of full depth per image.
         parameters_in_all: weights of trunk, branches and predictor.
@@ -61,7 +60,7 @@ class ModelInfo:
     height: int
     width: int
     classes: int | None
-    modulation: str | None
+    traits: Mapping[str, str]
     parameters: int
     macs: int
     parameters_in_all: int
@@ -78,7 +77,7 @@ def describe(source: str) -> ModelInfo:
     """Counts a named generator or a checkpoint; of the latter only config.json is read.
 
     Args:
-        source: a name of ``models.configs``, a folder, or ``"user/repo"``.
+        source: the name of a recipe, a folder, or ``"user/repo"``.
 
     Raises:
         InputError: there is no such name or folder.
@@ -88,14 +87,13 @@ def describe(source: str) -> ModelInfo:
     with torch.device("meta"):
         model = build(config)
     costs, shape = count(model), config.generator
-    streets = shape if isinstance(shape, OasisConfig) else None
     return ModelInfo(
         source=source,
         family=config.family,
         height=shape.height,
         width=shape.width,
-        classes=streets.classes if streets else None,
-        modulation=streets.modulation if streets else None,
+        classes=shape.classes or None,
+        traits=shape.traits,
         parameters=parameters(model.trunk),
         macs=costs.full_depth,
         parameters_in_all=costs.parameters,
@@ -107,20 +105,14 @@ def describe(source: str) -> ModelInfo:
 
 
 def _config(source: str) -> CheckpointConfig:
-    recipes = _recipes()
-    if source in recipes:
-        return untrained(recipes[source])
+    families = {name: family(name).recipes() for name in names()}
+    for name, recipes in families.items():
+        if source in recipes:
+            return untrained(name, recipes[source])
     if "/" not in source and not Path(source).is_dir():
-        names = ", ".join(recipes)
-        raise InputError(f"there is no folder and no configuration '{source}': choose {names}")
+        known = ", ".join(chain(*families.values()))
+        raise InputError(f"there is no folder and no configuration '{source}': choose {known}")
     return read_config(resolve(source, files=(CONFIG,)) / CONFIG)
-
-
-def _recipes() -> dict[str, Recipe]:
-    """Every named generator; what we train with its branches, the published ones without."""
-    shapes = OASIS_CONFIGS | PORTRAIT_CONFIGS
-    plain = {name: Recipe(shape, (), GuideConfig()) for name, shape in shapes.items()}
-    return plain | {"streets": STREETS, "faces": FACES}
 
 
 def _exits(model: EarlyExitModel, costs: Costs) -> tuple[ExitInfo, ...]:

@@ -164,10 +164,10 @@ def _table(found: "ModelInfo") -> str:
 
 
 def _title(found: "ModelInfo") -> str:
-    size = f"{found.source}: {found.height}x{found.width}"
-    if found.classes is None:
-        return f"{size}, faces"
-    return f"{size}, {found.classes} classes, {found.modulation} modulation"
+    classes = [f"{found.classes} classes"] if found.classes else []
+    traits = [f"{value} {name}" for name, value in found.traits.items()]
+    form = ", ".join([*classes, *traits]) or found.family
+    return f"{found.source}: {found.height}x{found.width}, {form}"
 
 
 def _load(arguments: argparse.Namespace) -> Any:
@@ -194,7 +194,7 @@ def _needs_driver(pipe: "FianceePipeline", arguments: argparse.Namespace) -> boo
     Raises:
         InputError: it is and there is no driver, or it is not and there is one.
     """
-    faces = pipe.config.family == "portraits"
+    faces = pipe.config.family == "faces"
     if faces and arguments.driver is None:
         raise InputError("this checkpoint drives faces: add --driver PICTURE or --driver CLIP")
     if not faces and (arguments.driver or arguments.reference):

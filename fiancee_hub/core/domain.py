@@ -7,6 +7,15 @@ Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
+class ClassEntry:
+    """One semantic class: its id in label maps, its name and its colour (0 to 255 each)."""
+
+    id: int
+    name: str
+    colour: Colour
+
+
+@dataclass(frozen=True)
 class Example:
     """An example input that lies beside config.json.
 

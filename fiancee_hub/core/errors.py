@@ -15,3 +15,7 @@ class CheckpointError(FianceeError, ValueError):
 
 class DataError(FianceeError, ValueError):
     """A training or evaluation folder that does not have the expected layout."""
+
+
+class OutputError(FianceeError, OSError):
+    """A file that could not be written as a whole."""

@@ -8,7 +8,7 @@ going deeper after exit k reuses the stages that exit k already ran.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,34 +31,41 @@ class ExitConfig:
     scale_factor: float
 
 
-class Trunk(Protocol):
+class Trunk(nn.Module):
     """What a generator family provides. Stages are counted from 0."""
 
     @property
-    def stages(self) -> int: ...
+    def stages(self) -> int:
+        raise NotImplementedError
 
     @property
     def stage_channels(self) -> tuple[int, ...]:
         """Channels of the features that leave each stage."""
+        raise NotImplementedError
 
-    @property
-    def condition(self) -> Callable[..., Any]:
+    def condition(self, *inputs: Any) -> Any:
         """From the family's inputs to what all stages share."""
+        raise NotImplementedError
 
     def stage(self, index: int, features: Tensor | None, condition: Any) -> Tensor:
-        """One stage of the trunk."""
+        """One stage, from the features of the stage before (None for the first)."""
+        raise NotImplementedError
 
     def to_image(self, features: Tensor, condition: Any) -> Tensor:
         """Features of the last stage to an image in [-1, 1]."""
+        raise NotImplementedError
 
     def branch(self, exit_config: ExitConfig, guide_channels: int) -> "Branch":
         """The branch of an exit, untrained."""
+        raise NotImplementedError
 
     def predictor_inputs(self, condition: Any) -> tuple[Tensor, Tensor]:
         """Coarse maps (batch, channels, h, w) and a vector (batch, length) for the predictor."""
+        raise NotImplementedError
 
     def predictor_shape(self) -> tuple[int, int]:
         """Channels and vector length of ``predictor_inputs``."""
+        raise NotImplementedError
 
     def example_inputs(self, *, encoded: bool = True) -> tuple[Any, ...]:
         """Inputs of ``condition`` for one image, to count and time with.
@@ -66,6 +73,15 @@ class Trunk(Protocol):
         Args:
             encoded: with what can be read ahead already read (a face's source).
         """
+        raise NotImplementedError
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """The image of full depth, from the inputs of ``condition``."""
+        condition, features = self.condition(*inputs), None
+        for index in range(self.stages):
+            features = self.stage(index, features, condition)
+        assert features is not None
+        return self.to_image(features, condition)
 
 
 class Branch(nn.Module):
@@ -122,10 +138,8 @@ class GuideConfig:
 class EarlyExitModel(nn.Module):
     """A trunk with branches. Exits are 1 … ``exits``; the last is full depth."""
 
-    trunk: Any
-
     def __init__(
-        self, trunk: nn.Module, exits: tuple[ExitConfig, ...], guides: GuideConfig = GuideConfig()
+        self, trunk: Trunk, exits: tuple[ExitConfig, ...], guides: GuideConfig = GuideConfig()
     ) -> None:
         super().__init__()
         self.trunk = trunk
@@ -147,7 +161,7 @@ class EarlyExitModel(nn.Module):
     def stages_of(self, exit_index: int) -> int:
         """Trunk stages that an exit (1 … ``exits``) needs."""
         if exit_index == self.exits:
-            return int(self.trunk.stages)
+            return self.trunk.stages
         return self.exit_configs[exit_index - 1].stage
 
     def start(self, *inputs: Any) -> Progress:

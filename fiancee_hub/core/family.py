@@ -5,15 +5,14 @@ that a new family is one folder and one line here.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fiancee_hub.core.recipe import GeneratorConfig, Recipe
-
 if TYPE_CHECKING:
-    from torch import nn
+    from fiancee_hub.core.exits import Trunk
+    from fiancee_hub.core.recipe import GeneratorConfig, Recipe
 
 _HOMES = {
     "label_maps": "fiancee_hub.families.label_maps.family",
@@ -29,23 +28,24 @@ FORMER_NAMES = {"oasis": "label_maps", "portraits": "faces"}
 class Family:
     """What an architecture brings.
 
-    Fields that are functions without arguments import what they return when they are called.
+    Whatever needs torch is behind a function, which imports it when it is called: the family of a
+    checkpoint and its options are known at once.
 
     Args:
         name: as in config.json.
         config: class of the generator's shape; its fields are what config.json lists.
-        trunk: builds a ``Trunk`` from such a shape.
         check: raises ``FieldError`` for a shape that no real model has, before one is built.
-        pipeline: the class that users call.
+        trunk: builds the trunk of such a shape, with fresh weights.
+        pipeline: the class that users call, a subclass of ``FianceePipeline``.
         recipes: the generators that we train, and published ones (no branches), by name.
     """
 
     name: str
-    config: type[GeneratorConfig]
-    trunk: Callable[[Any], "nn.Module"]
+    config: "type[GeneratorConfig]"
     check: Callable[[Any], None]
+    trunk: "Callable[[Any], Trunk]"
     pipeline: Callable[[], type[Any]]
-    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    recipes: "Callable[[], Mapping[str, Recipe]]" = dict
 
 
 def names() -> tuple[str, ...]:

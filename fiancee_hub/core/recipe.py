@@ -1,5 +1,6 @@
 """What a checkpoint is trained to be."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -18,6 +19,14 @@ class GeneratorConfig(Protocol):
 
     @property
     def stages(self) -> int: ...
+
+    @property
+    def classes(self) -> int:
+        """Ids in a label map; 0 where the inputs are no label maps."""
+
+    @property
+    def traits(self) -> Mapping[str, str]:
+        """What else there is to say of it in a line, such as its modulation."""
 
     def half_size(self) -> Self:
         """The same for pictures of half the height and width, to begin training with."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fiancee_hub.core.arguments import decimal, shortest
 from fiancee_hub.core.errors import InputError
 
 FloatArray = NDArray[np.floating[Any]]
@@ -50,26 +51,27 @@ class Calibration:
         """The calibrated budget that stands in for ``budget``, and its margin.
 
         The promise was tested at ``budgets`` only; the largest of them that does not exceed
-        ``budget`` keeps it. Below the smallest nothing was tested: full depth.
+        ``budget`` keeps it. Below the smallest nothing was tested: full depth. A budget in single
+        precision counts as the decimal that it stands for.
         """
+        budget = shortest(budget)
         position = int(np.searchsorted(np.asarray(self.budgets) - 1e-9, budget, side="right"))
         if position == 0:
             return budget, None
         return self.budgets[position - 1], self.margins[position - 1]
 
 
-def check_budget(budget: float) -> float:
-    """Returns ``budget``, an LPIPS distance.
+def check_budget(budget: Any) -> float:
+    """A budget, an LPIPS distance, in any precision as the decimal that it stands for.
 
     Raises:
         InputError: it is no number from 0 to 1.
     """
     low, high = BUDGET_LIMITS
-    if isinstance(budget, bool) or not isinstance(budget, int | float | np.number):
-        raise InputError(f"budget must be a number such as 0.1, not {type(budget).__name__}")
-    if not low <= budget <= high:
+    found = decimal(budget, "budget", "0.1")
+    if not low <= found <= high:
         raise InputError(f"budget {budget} is out of range: give an LPIPS from {low} to {high}")
-    return float(budget)
+    return found
 
 
 def choose(mean: FloatArray, spread: FloatArray, budget: float, margin: float | None) -> Any:

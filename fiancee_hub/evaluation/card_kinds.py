@@ -167,5 +167,5 @@ FACES = CardKind(
     readme=lambda figures: [face_tables.own(figures), face_tables.cross(figures)],
 )
 
-KINDS = {"oasis": STREETS, "portraits": FACES}
+KINDS = {"label_maps": STREETS, "faces": FACES}
 """By the checkpoint's family."""

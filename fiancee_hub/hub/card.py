@@ -8,7 +8,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.hub.config import CheckpointConfig
 
 UNSTATED_LICENCE = "terms-of-the-training-data"
@@ -49,7 +49,7 @@ class _Family:
 
 
 _FAMILIES = {
-    "oasis": _Family(
+    "label_maps": _Family(
         "semantic map to photograph",
         "A label map goes in, a photograph of {width}×{height} pixels comes out",
         'pipe("map.png", budget=0.1, seed=0)',
@@ -58,7 +58,7 @@ _FAMILIES = {
         "Not for training or testing driving systems, and not for making pictures that pass as "
         "evidence of a real place.",
     ),
-    "portraits": _Family(
+    "faces": _Family(
         "a face with the pose and expression of another",
         "A source face and a driver go in, the source person with the driver's head pose and "
         "expression comes out, {width}×{height} pixels",

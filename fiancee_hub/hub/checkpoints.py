@@ -9,8 +9,8 @@ from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
-from fiancee_hub.families.faces.generator import PortraitGenerator
-from fiancee_hub.families.label_maps.generator import OasisConfig, OasisGenerator
+from fiancee_hub.core.family import family
+from fiancee_hub.core.files import write_text
 from fiancee_hub.hub.config import CheckpointConfig, read_config, to_json
 from fiancee_hub.hub.download import REPOSITORY, download
 from fiancee_hub.hub.tensor_files import is_regular, read_tensors, write_tensors
@@ -23,8 +23,7 @@ STATISTICS = ("running_mean", "running_var")
 
 def build(config: CheckpointConfig) -> EarlyExitModel:
     """The model that ``config`` describes, with fresh weights."""
-    shape = config.generator
-    trunk = OasisGenerator(shape) if isinstance(shape, OasisConfig) else PortraitGenerator(shape)
+    trunk = family(config.family).trunk(config.generator)
     return EarlyExitModel(trunk, config.exits, config.guides)
 
 
@@ -82,9 +81,7 @@ def save_checkpoint(
 
 def write_config(folder: Path, config: CheckpointConfig) -> None:
     """Writes config.json at once or not at all."""
-    partial = folder / f".{CONFIG}.part"
-    partial.write_text(to_json(config), encoding="utf-8")
-    os.replace(partial, folder / CONFIG)
+    write_text(folder / CONFIG, to_json(config))
 
 
 def stored(name: str, tensor: Tensor, *, exact: bool = False) -> Tensor:

@@ -2,26 +2,34 @@
 
 import dataclasses
 import json
-import types
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from fiancee_hub.core.cost import Costs
+from fiancee_hub.core.domain import ClassEntry, Domain
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
+from fiancee_hub.core.family import family, names
 from fiancee_hub.core.lfs import check_fetched
-from fiancee_hub.core.recipe import Recipe
+from fiancee_hub.core.recipe import GeneratorConfig, Recipe
 from fiancee_hub.core.router import Calibration
-from fiancee_hub.families.faces.generator import PortraitConfig
-from fiancee_hub.families.label_maps.classes import ClassEntry
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.hub import format1
+from fiancee_hub.hub.fields import FieldError, bound, parse, parse_dataclass
 
-FORMAT = 1
-GENERATORS = {"oasis": OasisConfig, "portraits": PortraitConfig}
-"""Shape of the trunk of each family."""
-
+FORMAT = 2
 MAX_CONFIG_BYTES = 2**20
+
+LONGEST_LINE = 200
+"""Characters of a title or summary."""
+
+MOST_EXAMPLES = 64
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}|")
+"""Of a domain; it becomes part of links and file names."""
+
+EXAMPLE = re.compile(r"examples/[A-Za-z0-9][A-Za-z0-9._-]{0,79}\.(png|jpg)")
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -29,34 +37,39 @@ class CheckpointConfig:
     """Everything about a checkpoint that is no tensor.
 
     Args:
-        family: generator family; ``"oasis"`` turns label maps into street photographs,
-            ``"portraits"`` gives a face another's head pose and expression.
+        family: name of the generator family, as ``core.family`` lists them.
         generator: shape of the trunk.
         classes: id, name and colour of every class of a label map; none for faces.
         exits: the branches, cheapest first; full depth is not listed.
         guides: size of the guide bank.
         costs: MACs of every exit.
         calibration: margins of the router; None: no guarantee, the router uses the mean alone.
+        domain: what it was trained on, and what to say about it.
         format: version of this layout.
     """
 
-    family: Literal["oasis", "portraits"]
-    generator: Any
+    family: str
+    generator: GeneratorConfig
     classes: tuple[ClassEntry, ...]
     exits: tuple[ExitConfig, ...]
     guides: GuideConfig
     costs: Costs
     calibration: Calibration | None = None
+    domain: Domain = field(default_factory=Domain)
     format: int = FORMAT
 
 
-def untrained(recipe: Recipe, classes: tuple[ClassEntry, ...] = ()) -> CheckpointConfig:
+def untrained(
+    family: str,
+    recipe: Recipe,
+    classes: tuple[ClassEntry, ...] = (),
+    domain: Domain = Domain(),
+) -> CheckpointConfig:
     """Of a checkpoint before its training; its costs are yet to be counted."""
-    family: Literal["oasis", "portraits"] = (
-        "oasis" if isinstance(recipe.generator, OasisConfig) else "portraits"
+    costs = Costs((1,) * (len(recipe.exits) + 1), 0, 0, 0)
+    return CheckpointConfig(
+        family, recipe.generator, classes, recipe.exits, recipe.guides, costs, domain=domain
     )
-    unknown = Costs((1,) * (len(recipe.exits) + 1), 0, 0, 0)
-    return CheckpointConfig(family, recipe.generator, classes, recipe.exits, recipe.guides, unknown)
 
 
 def to_json(config: CheckpointConfig) -> str:
@@ -64,12 +77,29 @@ def to_json(config: CheckpointConfig) -> str:
 
 
 def read_config(path: Path) -> CheckpointConfig:
-    """Reads and checks config.json.
+    """Reads and checks config.json, of this format or an earlier one.
 
     Raises:
-        CheckpointError: it is missing, no JSON, of another format version, or a field is
+        CheckpointError: it is missing, no JSON, of an unknown format version, or a field is
             missing, unknown, of the wrong type or out of bounds.
     """
+    raw = _read_object(path)
+    version = raw.get("format")
+    if type(version) is not int or version not in (format1.FORMAT, FORMAT):
+        raise CheckpointError(
+            f"{path}: field 'format' is {version!r}, this version reads {format1.FORMAT} and "
+            f"{FORMAT}: upgrade the package or choose another revision"
+        )
+    try:
+        if version == FORMAT:
+            return _parse_config(raw)
+        config = _parse_config(format1.upgraded(raw) | {"format": FORMAT})
+        return dataclasses.replace(config, domain=format1.domain_of(config.family, config.classes))
+    except FieldError as error:
+        raise CheckpointError(f"{path}: field '{error.field}' {error}") from None
+
+
+def _read_object(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise CheckpointError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
@@ -81,168 +111,75 @@ def read_config(path: Path) -> CheckpointConfig:
         raise CheckpointError(f"{path}: no valid JSON ({error})") from error
     if not isinstance(raw, dict):
         raise CheckpointError(f"{path}: not a JSON object")
-    version = raw.get("format")
-    if type(version) is not int or version != FORMAT:
-        raise CheckpointError(
-            f"{path}: field 'format' is {version!r}, this version reads {FORMAT}: "
-            "upgrade the package or choose another revision"
-        )
-    try:
-        config: CheckpointConfig = _parse(CheckpointConfig, raw, "")
-        _check_bounds(config)
-    except _FieldError as error:
-        raise CheckpointError(f"{path}: field '{error.field}' {error}") from None
+    return raw
+
+
+def _parse_config(raw: dict[str, Any]) -> CheckpointConfig:
+    name = parse(str, raw.get("family"), "family")
+    if name not in names():
+        raise FieldError("family", f"is {name!r}, not one of {list(names())}")
+    shape = family(name).config
+    config: CheckpointConfig = parse_dataclass(CheckpointConfig, raw, "", generator=shape)
+    _check_bounds(config)
     return config
-
-
-class _FieldError(Exception):
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(problem)
-        self.field = field or "(top)"
-
-
-def _parse(kind: Any, value: Any, field: str) -> Any:
-    """``value`` as ``kind``: a dataclass, tuple, dict, Literal, optional or plain type."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if dataclasses.is_dataclass(kind):
-        return _parse_dataclass(kind, value, field)
-    if origin in (Union, types.UnionType):
-        if value is None and type(None) in inner:
-            return None
-        return _parse(next(k for k in inner if k is not type(None)), value, field)
-    if origin is Literal:
-        if value not in inner:
-            raise _FieldError(field, f"is {value!r}, not one of {list(inner)}")
-        return value
-    if origin is tuple:
-        return _parse_tuple(inner, value, field)
-    if origin is dict:
-        _expect(value, dict, field)
-        return {key: _parse(inner[1], item, f"{field}.{key}") for key, item in value.items()}
-    return _parse_plain(kind, value, field)
-
-
-def _parse_plain(kind: type, value: Any, field: str) -> Any:
-    if kind is float and type(value) is int and abs(value) < 2**63:
-        return float(value)
-    _expect(value, kind, field)
-    if kind is float and not abs(value) < float("inf"):
-        raise _FieldError(field, "is no finite number")
-    return value
-
-
-def _parse_tuple(inner: tuple[Any, ...], value: Any, field: str) -> tuple[Any, ...]:
-    _expect(value, list, field)
-    kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
-    if len(kinds) != len(value):
-        raise _FieldError(field, f"has {len(value)} values, not {len(kinds)}")
-    return tuple(
-        _parse(kind, item, f"{field}[{index}]")
-        for index, (kind, item) in enumerate(zip(kinds, value, strict=True))
-    )
-
-
-def _parse_dataclass(kind: Any, value: Any, field: str) -> Any:
-    _expect(value, dict, field)
-    hints = get_type_hints(kind)
-    if kind is CheckpointConfig:
-        family = _parse(hints["family"], value.get("family"), "family")
-        hints["generator"] = GENERATORS[family]
-    prefix = f"{field}." if field else ""
-    known = {f.name: f for f in dataclasses.fields(kind)}
-    for name in value:
-        if name not in known:
-            raise _FieldError(prefix + name, "is unknown")
-    arguments = {}
-    for name, entry in known.items():
-        if name in value:
-            arguments[name] = _parse(hints[name], value[name], prefix + name)
-        elif entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING:
-            raise _FieldError(prefix + name, "is missing")
-    return kind(**arguments)
-
-
-def _expect(value: Any, kind: type, field: str) -> None:
-    if type(value) is not kind:
-        raise _FieldError(field, f"is a {type(value).__name__}, not a {kind.__name__}")
 
 
 def _check_bounds(config: CheckpointConfig) -> None:
     """Refuses shapes that no real model has, before anything is built from them."""
-    if isinstance(config.generator, OasisConfig):
-        _check_oasis(config.generator)
-        classes = config.generator.classes
-    else:
-        _check_portraits(config.generator)
-        classes = 0
-    _bound("exits", len(config.exits), 0, 16)
-    _bound("guides.entries", config.guides.entries, 0, 65536)
+    family(config.family).check(config.generator)
+    bound("exits", len(config.exits), 0, 16)
+    bound("guides.entries", config.guides.entries, 0, 65536)
     for value in config.guides.value_shape:
-        _bound("guides.value_shape", value, 1, 1024)
+        bound("guides.value_shape", value, 1, 1024)
     _check_exits(config)
     _check_calibration(config)
+    _check_classes(config)
+    _check_domain(config)
+
+
+def _check_classes(config: CheckpointConfig) -> None:
     for index, entry in enumerate(config.classes):
         for part in entry.colour:
-            _bound(f"classes[{index}].colour", part, 0, 255)
+            bound(f"classes[{index}].colour", part, 0, 255)
+    classes = config.generator.classes
     if [entry.id for entry in config.classes] != list(range(classes)):
-        raise _FieldError("classes", f"does not list the {classes} ids from 0 on in order")
+        raise FieldError("classes", f"does not list the {classes} ids from 0 on in order")
 
 
-def _check_oasis(generator: OasisConfig) -> None:
-    stages = generator.stages
-    _bound("generator.channels", stages, 3, 8)
-    for name in ("height", "width"):
-        _check_size(f"generator.{name}", getattr(generator, name), 2 ** (stages - 1))
-    for field, values, low, high in (
-        ("generator.channels", generator.channels, 1, 4096),
-        ("generator.hidden", generator.hidden, 1, 1024),
-        ("generator.noise_channels", (generator.noise_channels,), 1, 1024),
-        ("generator.classes", (generator.classes,), 2, 256),
-    ):
-        for value in values:
-            _bound(field, value, low, high)
-    needed = generator.modulation == "shared" or generator.hidden
-    if needed and len(generator.hidden) != stages:
-        raise _FieldError("generator.hidden", f"has {len(generator.hidden)} values, not {stages}")
-
-
-def _check_portraits(generator: PortraitConfig) -> None:
-    _bound("generator.channels", generator.stages, 3, 8)
-    _bound("generator.encoder", len(generator.encoder), 1, generator.stages)
-    _check_size("generator.size", generator.size, 2**generator.stages)
-    for field, values, low, high in (
-        ("generator.channels", generator.channels, 1, 4096),
-        ("generator.encoder", generator.encoder, 1, 4096),
-        ("generator.depth", (generator.depth,), 1, 64),
-        ("generator.blocks", (generator.blocks,), 1, 16),
-        ("generator.motion_channels", (generator.motion_channels,), 1, 1024),
-        ("generator.descriptor", (generator.descriptor,), 1, 4096),
-    ):
-        for value in values:
-            _bound(field, value, low, high)
-    if generator.encoder[-1] % generator.depth:
-        raise _FieldError("generator.depth", "does not divide the last of generator.encoder")
-    if len(generator.encoder) not in (generator.stages - 2, generator.stages - 1):
-        raise _FieldError("generator.encoder", "does not reach from the picture to the volume")
-
-
-def _check_size(field: str, size: int, shrink: int) -> None:
-    _bound(field, size, shrink, 2048)
-    if size % shrink:
-        raise _FieldError(field, f"is {size}, no multiple of {shrink}")
+def _check_domain(config: CheckpointConfig) -> None:
+    domain, known = config.domain, {entry.name for entry in config.classes}
+    if not NAME.fullmatch(domain.name):
+        raise FieldError("domain.name", "is not made of a to z, 0 to 9 and -")
+    for field_name in ("title", "summary", "licence"):
+        line = getattr(domain, field_name)
+        if len(line) > LONGEST_LINE or not (line.isprintable()):
+            raise FieldError(f"domain.{field_name}", f"is no line of up to {LONGEST_LINE} letters")
+    for name, colours in domain.aliases.items():
+        if name not in known:
+            raise FieldError(f"domain.aliases.{name}", "is no class of this checkpoint")
+        for part in (part for colour in colours for part in colour):
+            bound(f"domain.aliases.{name}", part, 0, 255)
+    if domain.unknown is not None:
+        bound("domain.unknown", domain.unknown, 0, len(config.classes) - 1)
+    bound("domain.examples", len(domain.examples), 0, MOST_EXAMPLES)
+    for index, example in enumerate(domain.examples):
+        if not EXAMPLE.fullmatch(example.file):
+            raise FieldError(f"domain.examples[{index}].file", "is no picture in examples/")
+        if not SHA256.fullmatch(example.sha256):
+            raise FieldError(f"domain.examples[{index}].sha256", "is no SHA-256 in hexadecimal")
 
 
 def _check_exits(config: CheckpointConfig) -> None:
     for index, entry in enumerate(config.exits):
-        _bound(f"exits[{index}].stage", entry.stage, 1, config.generator.stages - 2)
-        _bound(f"exits[{index}].scale_factor", entry.scale_factor, 1, 64)
+        bound(f"exits[{index}].stage", entry.stage, 1, config.generator.stages - 2)
+        bound(f"exits[{index}].scale_factor", entry.scale_factor, 1, 64)
     channels, _, _ = config.guides.value_shape
     if round((channels // 3) ** 0.5) ** 2 * 3 != channels:
-        raise _FieldError("guides.value_shape", f"has {channels} channels, not 3, 12, 27 or alike")
+        raise FieldError("guides.value_shape", f"has {channels} channels, not 3, 12, 27 or alike")
     if len(config.costs.exits) != len(config.exits) + 1:
-        raise _FieldError("costs.exits", "does not list one cost for each exit and full depth")
+        raise FieldError("costs.exits", "does not list one cost for each exit and full depth")
     for cost in config.costs.exits:
-        _bound("costs.exits", cost, 1, 2**63)
+        bound("costs.exits", cost, 1, 2**63)
 
 
 def _check_calibration(config: CheckpointConfig) -> None:
@@ -250,11 +187,6 @@ def _check_calibration(config: CheckpointConfig) -> None:
     if calibration is None:
         return
     if len(calibration.budgets) != len(calibration.margins):
-        raise _FieldError("calibration.margins", "is not as long as calibration.budgets")
+        raise FieldError("calibration.margins", "is not as long as calibration.budgets")
     if list(calibration.budgets) != sorted(set(calibration.budgets)):
-        raise _FieldError("calibration.budgets", "is not ascending")
-
-
-def _bound(field: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise _FieldError(field, f"is {value}, out of bounds ({low} to {high})")
+        raise FieldError("calibration.budgets", "is not ascending")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.hub.card import Origin, model_card
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, save_checkpoint, write_config
 from fiancee_hub.hub.config import CheckpointConfig, read_config
+from fiancee_hub.hub.examples import copy_examples
 from fiancee_hub.hub.tensor_files import read_tensors
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ def save(
     """Writes a checkpoint that loads back bit for bit.
 
     If nothing was changed since it was loaded, its card, figures and pictures come along;
-    otherwise they would speak of another model.
+    otherwise they would speak of another model. Its examples come along in any case.
 
     Args:
         folder: created if missing.
@@ -38,7 +40,10 @@ def save(
         config: what they are.
         source: the folder that the model was loaded from.
     """
-    if source is None or not has_weights(source, model):
+    if source is None:
+        config = replace(config, domain=replace(config.domain, examples=()))
+        save_checkpoint(folder, model, config, exact=True)
+    elif not has_weights(source, model):
         save_checkpoint(folder, model, config, exact=True)
     elif source.resolve() == folder.resolve():
         write_config(folder, config)
@@ -46,6 +51,8 @@ def save(
         _copy(source, folder)
     else:
         save_checkpoint(folder, model, config, exact=True)
+    if source is not None and source.resolve() != folder.resolve():
+        copy_examples(config.domain, source, folder)
     if (folder / EVALUATION).is_file() and evaluation_of(folder) is None:
         logger.warning(
             "%s holds a card and figures of other weights: run `evaluate`, or remove them", folder

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.files import replacing
 from fiancee_hub.core.lfs import check_fetched
 
 MAX_HEADER_BYTES = 2**20
@@ -79,18 +80,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """
     for name, tensor in tensors.items():
         _check_finite(path, name, tensor)
-    partial = path.with_name(f".{path.name}.part")
     # One entry only: the library writes several in any order, and files would differ.
-    save_file(dict(tensors), partial, metadata={DIGEST: digest(tensors)})
-    _make_shareable(partial)
-    os.replace(partial, path)
-
-
-def _make_shareable(path: Path) -> None:
-    """Gives a file the mode that any new file gets; safetensors leaves it to its owner alone."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+    with replacing(path) as partial:
+        save_file(dict(tensors), partial, metadata={DIGEST: digest(tensors)})
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

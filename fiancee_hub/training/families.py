@@ -8,7 +8,7 @@ from fiancee_hub.families.faces.training.backbone import PortraitSettings
 from fiancee_hub.families.faces.training.pairs import FaceFolder
 from fiancee_hub.families.faces.training.task import FacesTask
 from fiancee_hub.families.label_maps.classes import ClassEntry
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.own_data.layout import is_own
 from fiancee_hub.families.label_maps.shapes import streets_generator, streets_recipe
 from fiancee_hub.families.label_maps.training.backbone import LabelMapSettings

@@ -1,7 +1,6 @@
 """Training state as safetensors: models and optimizers, without pickle, written atomically."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.files import replacing
 from fiancee_hub.core.lfs import check_fetched
 
 
@@ -19,9 +19,8 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
     skeleton = _strip(state, "", tensors)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"state": json.dumps(skeleton)})
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata={"state": json.dumps(skeleton)})
 
 
 def load_state(path: Path) -> dict[str, Any]:

@@ -61,9 +61,9 @@ def read(pipe: FacesPipeline, path: Path, tell: Tell) -> Motions:
     """
     clip = _opened(path)
     frames = []
-    for index, frame in enumerate(clip.frames):
+    for index, (motion, _) in enumerate(pipe.motions(clip.frames)):
         tell(index, clip.count)
-        frames.append(_motion(pipe, frame))
+        frames.append(motion)
     motions = Motions(tuple(frames), clip.fps)
     if not motions.usable:
         raise InputError("No frame of the clip shows a usable face: choose another clip")
@@ -73,13 +73,6 @@ def read(pipe: FacesPipeline, path: Path, tell: Tell) -> Motions:
 def _opened(path: Path) -> Clip:
     clip = read_clip(path, max_seconds=MOST_SECONDS)
     return read_clip(path, fps=MOST_FPS) if clip.fps > MOST_FPS else clip
-
-
-def _motion(pipe: FacesPipeline, frame: Image.Image) -> Motion | None:
-    try:
-        return pipe.motion(frame)
-    except InputError:
-        return None
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def test_info_of_faces_as_text(capsys: Capture) -> None:
     shown = capsys.readouterr().out
     assert shown.startswith("faces: 256x256, faces\n")
     with torch.device("meta"):
-        costs = count(build(untrained(FACES)))
+        costs = count(build(untrained("faces", FACES)))
     assert f"\nmacs {costs.full_depth}\n" in shown
     assert f"\nencoder macs {costs.encoder} (source, once)\n" in shown
     assert len(shown.splitlines()) - 8 == len(costs.exits)
@@ -92,11 +92,11 @@ def test_info_of_faces_as_text(capsys: Capture) -> None:
 def test_info_of_a_faces_checkpoint(tmp_path: Path, capsys: Capture) -> None:
     """Only config.json is read: its costs are counted anew."""
     model = tiny_faces.random_model()
-    config = untrained(Recipe(tiny_faces.GENERATOR, tiny_faces.EXITS, tiny_faces.GUIDES))
+    config = untrained("faces", Recipe(tiny_faces.GENERATOR, tiny_faces.EXITS, tiny_faces.GUIDES))
     (tmp_path / "config.json").write_text(to_json(config))
     assert run("info", tmp_path, "--json") == 0
     found, costs = json.loads(capsys.readouterr().out), count(model)
-    assert found["family"] == "portraits"
+    assert found["family"] == "faces"
     assert [row["macs"] for row in found["exits"]] == list(costs.exits)
     assert found["encoder_macs"] == costs.encoder > 0
     assert found["parameters"] == parameters(model.trunk)

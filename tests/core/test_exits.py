@@ -200,7 +200,8 @@ def test_a_thinner_branch_starts_from_the_strongest_channels(family: ModuleType)
     branch: Any = model.branches[1]
     branch.inherit(model.trunk)
     progress = model.advance(model.start(*family.inputs(2)), 3)
-    after: Any = model.trunk.blocks[2].conv_0 if family is tiny else model.trunk.stage_list[2].carry
+    trunk: Any = model.trunk
+    after = trunk.blocks[2].conv_0 if family is tiny else trunk.stage_list[2].carry
     norms = after.weight.square().sum((0, 2, 3))
     kept = sorted(norms.argsort(descending=True)[: branch.join.out_channels].tolist())
     assert 0 < len(kept) < len(norms)

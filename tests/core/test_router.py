@@ -1,7 +1,11 @@
 """The router and its promise."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -146,15 +150,44 @@ def test_only_tested_budgets_are_relied_on(budget: float, rule: tuple[float, flo
     assert CALIBRATION.rule(budget) == rule
 
 
-@pytest.mark.parametrize("budget", [-0.01, 1.01, float("nan"), float("inf"), "0.1", None, True])
+@pytest.mark.parametrize(
+    "budget",
+    [
+        *(-0.01, 1.01, float("nan"), float("inf"), np.float32("nan"), Decimal("nan")),
+        *("0.1", None, True, np.bool_(True), torch.tensor(True), 1j, np.complex64(0.1)),
+        *([0.1], np.array([0.1]), torch.tensor([0.1]), torch.zeros((), device="meta"), 10**400),
+    ],
+)
 def test_impossible_budgets(budget: object) -> None:
     with pytest.raises(InputError, match=r"budget .*(0\.1|0\.0 to 1\.0)"):
-        check_budget(budget)  # type: ignore[arg-type]
+        check_budget(budget)
 
 
-@pytest.mark.parametrize("budget", [0, 1, 0.1, np.float32(0.25)])
+@pytest.mark.parametrize("budget", [0, 1, 0.1, 0.25, 0.09375, 1 / 3, np.int64(1), np.uint8(0)])
 def test_possible_budgets(budget: float) -> None:
-    assert check_budget(budget) == pytest.approx(float(budget))
+    found = check_budget(budget)
+    assert found == float(budget) and type(found) is float
+
+
+@pytest.mark.parametrize("budget", [*router.BUDGETS, 0.123, 0.0625])
+def test_a_budget_buys_the_same_in_every_precision(budget: float) -> None:
+    """So that it is written down the same as well."""
+    tensor = torch.tensor(budget)
+    forms = [
+        *(np.float32(budget), np.array(budget, np.float32), np.array(budget), np.float16(budget)),
+        *(tensor, tensor.item(), tensor.half(), torch.tensor(budget).double()),
+        *(tensor.clone().requires_grad_(), np.longdouble(str(budget)), Decimal(str(budget))),
+        *(Fraction(str(budget)), float(np.float32(budget))),
+    ]
+    assert [check_budget(form) for form in forms] == [budget] * len(forms)
+
+
+def test_calibrated_budgets_hold_in_low_precision() -> None:
+    whole = Calibration(0.9, 0.9, 100, router.BUDGETS, tuple(range(len(router.BUDGETS))))
+    for budget in router.BUDGETS:
+        assert whole.rule(float(np.float32(budget))) == whole.rule(budget)
+        assert whole.rule(check_budget(torch.tensor(budget).bfloat16())) == whole.rule(budget)
+        assert whole.rule(budget)[0] == budget
 
 
 @settings(max_examples=50)

@@ -226,7 +226,7 @@ def test_the_training_table_lists_the_trained_phases() -> None:
 def config() -> CheckpointConfig:
     calibration = Calibration(0.9, 0.9, 500, (0.1,), (0.5,), {"drawn": 300, "towns": 200})
     return CheckpointConfig(
-        "oasis", tiny.GENERATOR, tiny.CLASSES, tiny.EXITS, tiny.GUIDES, COSTS, calibration
+        "label_maps", tiny.GENERATOR, tiny.CLASSES, tiny.EXITS, tiny.GUIDES, COSTS, calibration
     )
 
 
@@ -358,7 +358,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model for street classes, with fresh weights; promises nothing below 0.1."""
     generator = dataclasses.replace(tiny.GENERATOR, classes=len(STREETS))
     unknown = Costs((1,) * 4, 0, 0, 0)
-    config = CheckpointConfig("oasis", generator, STREETS, tiny.EXITS, tiny.GUIDES, unknown)
+    config = CheckpointConfig("label_maps", generator, STREETS, tiny.EXITS, tiny.GUIDES, unknown)
     torch.manual_seed(0)
     model = build(config).eval()
     costs = count(model)

@@ -360,7 +360,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tiny_faces.random_model()
     recipe = Recipe(tiny_faces.GENERATOR, tiny_faces.EXITS, tiny_faces.GUIDES)
     calibration = Calibration(0.9, 0.9, 10, (0.1,), (0.5,), {"self": 5, "cross": 5})
-    config = replace(untrained(recipe), costs=count(model), calibration=calibration)
+    config = replace(untrained("faces", recipe), costs=count(model), calibration=calibration)
     folder = tmp_path_factory.mktemp("faces-checkpoint")
     save_checkpoint(folder, model, config)
     return folder

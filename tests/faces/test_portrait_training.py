@@ -14,7 +14,8 @@ from torch import Tensor
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.normalisation import EPSILON, unit_length
 from fiancee_hub.core.recipe import Recipe
-from fiancee_hub.families.faces.generator import PortraitConfig, PortraitGenerator
+from fiancee_hub.families.faces.config import PortraitConfig
+from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.faces.heads import Head, plain_warp
 from fiancee_hub.families.faces.landmarks.expression import expression
 from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker

@@ -23,14 +23,16 @@ from hypothesis import strategies as st
 from tiny import CLASSES
 from torch import Tensor
 
-from fiancee_hub import CheckpointError, FianceePipeline
+from fiancee_hub import CheckpointError
 from fiancee_hub.core.cost import Costs
 from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
 from fiancee_hub.core.router import Calibration
-from fiancee_hub.families.label_maps.generator import OasisConfig, OasisGenerator
+from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.hub.tensor_files import DIGEST, MAX_HEADER_BYTES, METADATA, digest, read_tensors
+from fiancee_hub.pipeline import pipeline_class
 
 BYTE_MUTANTS, HEADER_MUTANTS, CONFIG_MUTANTS = 700, 700, 700
 
@@ -56,7 +58,7 @@ def smallest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exits, guides = (ExitConfig(1, 2),), GuideConfig(2, (3, 2, 2))
     calibration = Calibration(0.9, 0.9, 9, (0.05, 0.1), (None, 0.5), {"drawn": 9})
     config = CheckpointConfig(
-        "oasis", generator, CLASSES, exits, guides, Costs((10, 100), 1, 1, 1000), calibration
+        "label_maps", generator, CLASSES, exits, guides, Costs((10, 100), 1, 1, 1000), calibration
     )
     torch.manual_seed(0)
     model = EarlyExitModel(OasisGenerator(generator), exits, guides)
@@ -267,7 +269,7 @@ def test_hostile_configs(smallest: Path, tmp_path: Path) -> None:
             return
         count["accepted"] += 1
         assert unchanged(model.state_dict(), original)
-        result = FianceePipeline(model, config)([[0] * 16] * 16, budget=0.1)
+        result = pipeline_class(config)(model, config)([[0] * 16] * 16, budget=0.1)
         assert result.macs > 0
 
     check()
@@ -461,7 +463,7 @@ def test_without_a_digest_the_file_is_read_for_what_it_says(smallest: Path, tmp_
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from fiancee_hub import CheckpointError, FianceePipeline
+from fiancee_hub import CheckpointError
 from fiancee_hub.hub.checkpoints import load_checkpoint
 
 good, *hostile = (Path(word) for word in sys.argv[1:])

@@ -174,6 +174,30 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
         CONFIG,
         "'calibration.margins[0]'",
     ),
+    "domain of format 1": (edited(format=1, family="oasis"), CONFIG, "'domain' is unknown"),
+    "domain with a path": (edited(domain__name="../x"), CONFIG, "'domain.name'"),
+    "title of two lines": (edited(domain__title="a\nb"), CONFIG, "'domain.title'"),
+    "alias of no class": (
+        edited(domain__aliases={"moon": [[1, 2, 3]]}),
+        CONFIG,
+        "'domain.aliases.moon' is no class",
+    ),
+    "alias too bright": (
+        edited(domain__aliases={"car": [[1, 2, 300]]}),
+        CONFIG,
+        "'domain.aliases.car'",
+    ),
+    "unknown beyond the classes": (edited(domain__unknown=6), CONFIG, "'domain.unknown'"),
+    "example elsewhere": (
+        edited(domain__examples=[{"file": "examples/../x.png", "sha256": "0" * 64, "title": ""}]),
+        CONFIG,
+        "'domain.examples[0].file'",
+    ),
+    "example without a digest": (
+        edited(domain__examples=[{"file": "examples/x.png", "sha256": "", "title": ""}]),
+        CONFIG,
+        "'domain.examples[0].sha256'",
+    ),
     "tensor missing": (
         tensors(lambda found: found.pop("trunk.head.bias")),
         WEIGHTS,

@@ -117,10 +117,72 @@ def test_a_stream_without_an_end_waits_in_bounded_memory(pipeline: StreetsPipeli
     assert changes < len(exits) / 2
 
 
-def test_arguments_are_checked_before_the_first_result(pipeline: StreetsPipeline) -> None:
-    for options in ({"budget": 2.0}, {"exit": 9}, {"batch_size": 0}):
-        with pytest.raises(InputError):
-            pipeline.stream(endless(), **options)
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"budget": 2.0}, {"exit": 9}, {"batch_size": 0}, {"batch_size": "8"}),
+        *({"batch_size": 2.5}, {"batch_size": True}, {"as_": "indices"}, {"exit": "1"}),
+    ],
+)
+def test_arguments_are_checked_before_the_first_result(
+    pipeline: StreetsPipeline, options: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError):
+        pipeline.stream(endless(), **options)
+
+
+def test_numbers_of_other_libraries_give_pythons_results(pipeline: StreetsPipeline) -> None:
+    for seeds in (np.array([3]), torch.tensor([3]), [np.int64(3)], iter([3])):
+        result = pipeline.generate_batch(
+            (random_map(index) for index in range(1)),
+            seeds=seeds,  # type: ignore[arg-type]
+            budget=np.float32(BUDGET),  # type: ignore[arg-type]
+            batch_size=np.int64(8),  # type: ignore[arg-type]
+        )[0]
+        facts = {name: value for name, value in vars(result).items() if name != "image"}
+        assert json.loads(json.dumps(facts))["seed"] == 3
+        assert result.exit == pipeline(random_map(0), budget=BUDGET, seed=3).exit
+    assert type(pipeline(random_map(0), seed=np.int64(3)).seed) is int  # type: ignore[arg-type]
+    compared = pipeline.compare(random_map(0), budget=np.float32(0.1))  # type: ignore[arg-type]
+    assert compared.budget == 0.1 and type(compared.budget) is float
+
+
+@pytest.mark.parametrize(
+    ("maps", "options", "reason"),
+    [
+        ("map.png", {}, "label_maps must be a list of label maps, not str"),
+        (Path("map.png"), {}, "label_maps must be a list"),
+        (Image.new("L", (96, 64)), {}, "label_maps must be a list"),
+        (random_map(0), {}, "label_maps is one map"),
+        (torch.from_numpy(random_map(0)), {}, "label_maps is one map"),
+        (None, {}, "label_maps must be a list"),
+        ([random_map(0)], {"seeds": 5}, "seeds must be a list of whole numbers, not int"),
+        ([random_map(0)], {"seeds": "5"}, "seeds must be a list of whole numbers, not str"),
+        ([random_map(0)], {"seeds": [0.5]}, "seed must be a whole number, not float"),
+        ([random_map(0)], {"seeds": [1, 2]}, "1 maps but 2 seeds"),
+    ],
+)
+def test_one_thing_where_many_are_meant_is_named(
+    pipeline: StreetsPipeline, maps: Any, options: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        pipeline.generate_batch(maps, **options)
+
+
+def test_the_caller_says_how_to_read(pipeline: StreetsPipeline) -> None:
+    ids = np.full((64, 96), 5, np.uint8)
+    grey = Image.new("L", (96, 64), 0)  # black, the colour of class 5
+    expected = pipeline(ids).image
+    for result in (
+        pipeline(grey, as_="colours"),
+        pipeline.generate_batch([grey], as_="colours")[0],
+        pipeline.compare(grey, as_="colours", budget=0).early,
+    ):
+        levels = np.asarray(expected, np.int16) - np.asarray(result.image, np.int16)
+        assert np.abs(levels).max() <= 1 or result.exit == 4
+    assert pipeline.read(grey).ids.max() == 0
+    with pytest.raises(InputError, match="give 'ids', 'colours'"):
+        pipeline(grey, as_="classes")  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from PIL import Image
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.label_maps.classes import ClassEntry, to_palette_image, to_rgb
 from fiancee_hub.families.label_maps.palettes import voc_colour
-from fiancee_hub.families.label_maps.reading import CAMVID_ALIASES, LabelMap, read_label_map
+from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
 
 SIZE = (24, 32)
 CLASSES = tuple(
@@ -46,7 +46,7 @@ def ids_of(*classes: int) -> Ids:
 
 
 def read(picture: Image.Image, **options: object) -> LabelMap:
-    return read_label_map(picture, CLASSES, SIZE, aliases=CAMVID_ALIASES, **options)  # type: ignore[arg-type]
+    return read_label_map(picture, CLASSES, SIZE, **options)  # type: ignore[arg-type]
 
 
 def stored(picture: Image.Image, kind: str = "PNG", **options: object) -> Image.Image:

@@ -1,7 +1,7 @@
 """Reading and writing label maps: exact forms come back exactly, everything else with one error."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.domains.streets.classes import DOMAIN, STREETS
 from fiancee_hub.families.label_maps import reading as label_maps
 from fiancee_hub.families.label_maps.classes import (
     ClassEntry,
@@ -20,8 +21,9 @@ from fiancee_hub.families.label_maps.classes import (
     to_palette_image,
     to_rgb,
 )
-from fiancee_hub.families.label_maps.colours import Bytes, Colour
-from fiancee_hub.families.label_maps.reading import CAMVID_ALIASES, read_label_map
+from fiancee_hub.families.label_maps.colours import Bytes
+from fiancee_hub.families.label_maps.forms import Aliases
+from fiancee_hub.families.label_maps.reading import read_label_map
 
 CLASSES = tuple(
     ClassEntry(index, name, colour)
@@ -105,7 +107,7 @@ def test_palette_png_comes_back_exactly(ids: Bytes) -> None:
 @given(id_maps(), st.sampled_from(["PNG", "WEBP"]))
 def test_rgb_picture_comes_back_exactly(ids: Bytes, kind: str) -> None:
     picture = decoded(encoded(to_rgb(ids, CLASSES), kind, lossless=True))
-    result = read_label_map(picture, CLASSES, SIZE, aliases=CAMVID_ALIASES)
+    result = read_label_map(picture, CLASSES, SIZE, aliases=DOMAIN.aliases)
     assert np.array_equal(result.ids, ids) and result.notes == ()
 
 
@@ -134,8 +136,8 @@ def test_arrays_of_every_form(form: Callable[[Bytes], ArrayLike]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("aliases", [{}, CAMVID_ALIASES])
-def test_jpeg_maps_back(seed: int, aliases: Mapping[Colour, str]) -> None:
+@pytest.mark.parametrize("aliases", [{}, DOMAIN.aliases])
+def test_jpeg_maps_back(seed: int, aliases: Aliases) -> None:
     truth = street(seed)
     jpeg = decoded(encoded(to_rgb(truth, CLASSES), "JPEG", quality=75))
     result = read_label_map(jpeg, CLASSES, STREET_SIZE, aliases=aliases)
@@ -151,7 +153,7 @@ def test_soft_edges_make_no_third_class(seed: int) -> None:
     # A third of a pixel off, so that edges fall between pixels.
     window = (1.3, 1.3, 1024, 768)
     soft = large.resize(STREET_SIZE[::-1], Image.Resampling.BICUBIC, box=window)
-    ids = read_label_map(soft, CLASSES, STREET_SIZE, aliases=CAMVID_ALIASES).ids
+    ids = read_label_map(soft, CLASSES, STREET_SIZE, aliases=DOMAIN.aliases).ids
     assert (ids == truth).mean() >= 0.97
     assert worst_absent(ids, truth) <= 0.0005
 
@@ -170,11 +172,21 @@ def test_a_stroke_in_a_strange_colour_takes_the_class_around_it() -> None:
     assert (read_label_map(picture, CLASSES, STREET_SIZE).ids == 3).all()
 
 
-def test_aliases_go_by_name_and_unknown_names_are_ignored() -> None:
+def test_aliases_go_by_the_names_of_the_classes() -> None:
     picture = Image.new("RGB", SIZE[::-1], (0, 0, 192))
-    aliases = {(0, 0, 192): "pavement", (128, 128, 128): "spaceship"}
+    aliases = {"pavement": ((0, 0, 192), (1, 2, 3))}
     assert (read_label_map(picture, CLASSES, SIZE, aliases=aliases).ids == 4).all()
-    assert {*CAMVID_ALIASES.values()} <= {entry.name for entry in CLASSES}
+
+
+def test_streets_are_read_in_the_colours_of_both_forms_of_camvid() -> None:
+    assert CLASSES == STREETS
+    for name, colours in DOMAIN.aliases.items():
+        (meant,) = [entry.id for entry in CLASSES if entry.name == name]
+        for colour in colours:
+            picture = Image.new("RGB", SIZE[::-1], colour)
+            assert (
+                read_label_map(picture, CLASSES, SIZE, aliases=DOMAIN.aliases).ids == meant
+            ).all()
 
 
 def test_transparent_is_unknown() -> None:
@@ -279,7 +291,7 @@ def test_photographs_are_refused() -> None:
     noise = Image.fromarray(random.integers(0, 256, (6, 8, 3), np.uint8))
     photo = noise.resize((256, 192), Image.Resampling.BICUBIC)
     with pytest.raises(InputError, match=r"class colours listed by `pipe.config.classes`"):
-        read_label_map(photo, CLASSES, STREET_SIZE, aliases=CAMVID_ALIASES)
+        read_label_map(photo, CLASSES, STREET_SIZE, aliases=DOMAIN.aliases)
 
 
 def test_grey_jpeg_is_refused() -> None:

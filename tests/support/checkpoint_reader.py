@@ -23,7 +23,7 @@ TYPES = {"F16": "<f2", "F32": "<f4", "I64": "<i8"}
 
 def read_config(folder: Path) -> dict[str, Any]:
     config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    assert config["format"] == 1
+    assert config["format"] == 2
     return config
 
 
@@ -54,7 +54,7 @@ def digest(tensors: dict[str, Array]) -> str:
 
 def shapes(config: dict[str, Any]) -> dict[str, Shape]:
     """Name and shape of every tensor that a config implies."""
-    family = {"oasis": oasis, "portraits": portraits}[config["family"]]
+    family = {"label_maps": oasis, "faces": portraits}[config["family"]]
     return dict(family(config)) | dict(shared_parts(config))
 
 
@@ -81,7 +81,7 @@ def guide_channels(config: dict[str, Any]) -> int:
 def shared_parts(config: dict[str, Any]) -> Named:
     """Guide bank and predictor."""
     shape, guides, branches = config["generator"], config["guides"], len(config["exits"])
-    if config["family"] == "oasis":
+    if config["family"] == "label_maps":
         first, maps, vector = shape["channels"][1], labels(shape), shape["noise_channels"]
     else:
         first, maps, vector = shape["channels"][0], 22, shape["descriptor"]
@@ -231,7 +231,7 @@ def strided(maps: Array, weight: Array, bias: Array) -> Array:
 
 
 def label_views(config: dict[str, Any], label_map: Array) -> Array:
-    """What the predictor of family "oasis" sees of a label map (height, width)."""
+    """What the predictor of family "label_maps" sees of a label map (height, width)."""
     shape = config["generator"]
     one_hot = np.eye(shape["classes"], dtype=np.float32)[label_map].transpose(2, 0, 1)
     if shape["modulation"] == "spade":

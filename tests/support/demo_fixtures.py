@@ -11,7 +11,8 @@ from fiancee_hub.core.cost import Costs, count
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.core.router import BUDGETS, Calibration
 from fiancee_hub.domains.streets.classes import STREETS
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.faces.generator import portrait_trunk
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 
@@ -23,7 +24,7 @@ def save_street_checkpoint(folder: Path) -> Path:
     generator = OasisConfig(len(STREETS), HEIGHT, WIDTH, (16,) * 7, (8,) * 6, noise_channels=8)
     calibration = Calibration(0.9, 0.9, 500, BUDGETS, (0.5,) * len(BUDGETS), {"drawn": 500})
     costs = Costs((1,) * (len(EXITS) + 1), 0, 0, 0)
-    config = CheckpointConfig("oasis", generator, STREETS, EXITS, GUIDES, costs, calibration)
+    config = CheckpointConfig("label_maps", generator, STREETS, EXITS, GUIDES, costs, calibration)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = build(config).eval().requires_grad_(False)
@@ -37,9 +38,9 @@ def save_face_checkpoint(folder: Path) -> Path:
     recipe = Recipe(tiny_faces.GENERATOR, tiny_faces.EXITS, tiny_faces.GUIDES)
     model = tiny_faces.random_model()
     random = torch.Generator().manual_seed(0)
-    model.trunk.expression_basis.normal_(std=0.05, generator=random)
+    portrait_trunk(model).expression_basis.normal_(std=0.05, generator=random)
     calibration = Calibration(0.9, 0.9, 500, BUDGETS, (0.0,) * len(BUDGETS), {"drawn": 500})
-    config = replace(untrained(recipe), costs=count(model), calibration=calibration)
+    config = replace(untrained("faces", recipe), costs=count(model), calibration=calibration)
     save_checkpoint(folder, model, config)
     return folder
 

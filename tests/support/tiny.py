@@ -9,7 +9,7 @@ from fiancee_hub.core.cost import Costs, count
 from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
 from fiancee_hub.core.router import BUDGETS, Calibration
 from fiancee_hub.families.label_maps.classes import ClassEntry
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.hub.checkpoints import build
 from fiancee_hub.hub.config import CheckpointConfig
 
@@ -44,7 +44,9 @@ Ids = NDArray[np.uint8]
 def random_model(seed: int = 0) -> EarlyExitModel:
     """Random weights and statistics; a predictor whose answers differ from map to map."""
     random = torch.Generator().manual_seed(seed)
-    config = CheckpointConfig("oasis", GENERATOR, CLASSES, EXITS, GUIDES, Costs((1,) * 4, 0, 0, 0))
+    config = CheckpointConfig(
+        "label_maps", GENERATOR, CLASSES, EXITS, GUIDES, Costs((1,) * 4, 0, 0, 0)
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = build(config).eval()
@@ -85,7 +87,7 @@ def config_of(model: EarlyExitModel) -> CheckpointConfig:
     """Its config, costs counted and every margin 0.5."""
     calibration = Calibration(0.9, 0.9, 500, BUDGETS, (0.5,) * len(BUDGETS), {"drawn": 500})
     costs = count(model)
-    return CheckpointConfig("oasis", GENERATOR, CLASSES, EXITS, GUIDES, costs, calibration)
+    return CheckpointConfig("label_maps", GENERATOR, CLASSES, EXITS, GUIDES, costs, calibration)
 
 
 def before_painting(features: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
 from fiancee_hub.core.normalisation import unit_length
 from fiancee_hub.core.recipe import Recipe
-from fiancee_hub.families.faces.generator import PortraitConfig
+from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, head_of
 from fiancee_hub.families.faces.landmarks.pose import Pose
@@ -29,7 +29,7 @@ def random_model(seed: int = 0) -> EarlyExitModel:
     random = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = build(untrained(Recipe(GENERATOR, EXITS, GUIDES))).eval()
+        model = build(untrained("faces", Recipe(GENERATOR, EXITS, GUIDES))).eval()
     for name, tensor in model.state_dict().items():
         if name.startswith("guides."):
             tensor.normal_(generator=random)

@@ -11,9 +11,9 @@ from face_data import write_faces
 from street_data import write_streets
 from torch import Tensor
 
-from fiancee_hub.families.faces.generator import PortraitConfig
+from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, PortraitSettings
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.training.backbone import BackbonePhase, LabelMapSettings
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.augmentation import OFF, Augmentation, Change

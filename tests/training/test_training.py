@@ -21,9 +21,9 @@ from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.domains.streets.drawings import draw_label_map
-from fiancee_hub.families.faces.generator import PortraitConfig
+from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.training.task import FacesTask
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.training.photographs import random_crops
 from fiancee_hub.families.label_maps.training.task import StreetsTask
 from fiancee_hub.training import loop, phases
@@ -167,7 +167,7 @@ def test_the_prepared_folder_tells_the_family(family: Family, tmp_path: Path) ->
 
 def test_the_config_has_what_reading_a_source_costs(job: phases.Run) -> None:
     _, config = job.load()
-    assert (config.costs.encoder > 0) == (config.family == "portraits")
+    assert (config.costs.encoder > 0) == (config.family == "faces")
 
 
 def test_every_part_of_the_backbone_learns(family: Family) -> None:
@@ -210,7 +210,7 @@ def test_layers_with_gates_learn_slower_than_the_rest(job: phases.Run) -> None:
     gates = {id(p) for name, p in named.items() if name.split(".")[1] == "to_rgb"}
     fast, slow = ({rates[one] for one in ids} for ids in (rates.keys() - gates, gates))
     assert len(fast) == len(slow) == 1
-    portraits = config.family == "portraits"
+    portraits = config.family == "faces"
     assert slow.pop() == pytest.approx(fast.pop() * (phase.settings.gate_rate if portraits else 1))
 
 

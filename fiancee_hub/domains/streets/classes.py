@@ -3,23 +3,14 @@
 CamVid: Brostow et al., 2008/2009. LabelMeFacade: Froehlich et al., ICPR 2010.
 """
 
-from fiancee_hub.families.label_maps.classes import ClassEntry
+from fiancee_hub.hub.domains import shipped
 
-STREETS = (
-    ClassEntry(0, "sky", (128, 128, 128)),
-    ClassEntry(1, "building", (128, 0, 0)),
-    ClassEntry(2, "pole", (192, 192, 128)),
-    ClassEntry(3, "road", (128, 64, 128)),
-    ClassEntry(4, "pavement", (60, 40, 222)),
-    ClassEntry(5, "tree", (128, 128, 0)),
-    ClassEntry(6, "sign", (192, 128, 128)),
-    ClassEntry(7, "fence", (64, 64, 128)),
-    ClassEntry(8, "car", (64, 0, 128)),
-    ClassEntry(9, "pedestrian", (64, 64, 0)),
-    ClassEntry(10, "bicyclist", (0, 128, 192)),
-    ClassEntry(11, "lane marking", (128, 0, 192)),
-    ClassEntry(12, "unknown", (0, 0, 0)),
-)
+_SHIPPED = shipped("streets")
+
+STREETS = _SHIPPED.classes
+DOMAIN = _SHIPPED.domain
+"""What checkpoints say about this data; the aliases are colours of the 32-class form of CamVid
+that the 11-class form lacks."""
 
 UNKNOWN = 12
 LANE_MARKING = 11

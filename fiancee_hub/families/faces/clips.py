@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.files import replacing
 from fiancee_hub.core.pictures import MOST_PIXELS, decoding, flattened
 from fiancee_hub.families.faces.photos import WHITE
 
@@ -112,12 +113,8 @@ def write_clip(
         InputError: there are no frames, or PyAV is missing.
     """
     path = Path(path)
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        _encode(iter(frames), fps, unfinished, comment)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        _encode(iter(frames), fps, partial, comment)
 
 
 def at_rate(timed: Iterable[tuple[float, T]], fps: float, count: int) -> Iterator[T]:

@@ -8,7 +8,6 @@ along a flow beside the volume, since our few training persons cannot teach a ge
 repaint a face from memory.
 """
 
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,9 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
+from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.exits import Branch, EarlyExitModel, ExitConfig, Trunk
 from fiancee_hub.core.normalisation import unit_length
 from fiancee_hub.core.thinning import inherit_stages, thinner
+from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.heads import (
     CROWN_POINTS,
     LANDMARKS,
@@ -45,56 +46,6 @@ SHIFT = 0.1
 
 STILL = 0.02
 """Mean length of the landmarks' flow at which half of the correction holds."""
-
-
-@dataclass(frozen=True)
-class PortraitConfig:
-    """Shape of a face generator.
-
-    Args:
-        size: side of the picture in pixels, a multiple of 32.
-        channels: channels leaving l1 … lN. l1 and l2 run at the volume's size, which every later
-            stage doubles.
-        encoder: channels of the source's features, from half the picture's size down to the
-            volume's size.
-        depth: cells of the volume in depth; divides the last of ``encoder``.
-        blocks: residual blocks in each stage of the trunk and level of the encoder.
-        motion_channels: width of the network that corrects flow and mask.
-        descriptor: length of the global descriptor.
-    """
-
-    size: int
-    channels: tuple[int, ...]
-    encoder: tuple[int, ...]
-    depth: int = 8
-    blocks: int = 1
-    motion_channels: int = 48
-    descriptor: int = 128
-
-    @property
-    def height(self) -> int:
-        return self.size
-
-    @property
-    def width(self) -> int:
-        return self.size
-
-    @property
-    def stages(self) -> int:
-        return len(self.channels)
-
-    def stage_size(self, stage: int) -> int:
-        """Side of the features that leave stage ``stage`` (0-based)."""
-        return self.size // 2 ** (self.stages - 1 - max(stage, 1))
-
-    def warped_channels(self, stage: int) -> int:
-        """Channels of what the source gives to a stage: its features, or at the end its pixels."""
-        level = len(self.encoder) - max(stage, 1)
-        return self.encoder[level] if level >= 0 else 3
-
-    def half_size(self) -> "PortraitConfig":
-        """The same generator without its last stage, for the first part of the training."""
-        return replace(self, size=self.size // 2, channels=self.channels[:-1])
 
 
 class Appearance(NamedTuple):
@@ -184,7 +135,7 @@ class MotionNet(nn.Module):
         return F.pixel_shuffle(self.output(features), 2)
 
 
-class PortraitGenerator(nn.Module):
+class PortraitGenerator(Trunk):
     """Source picture and two heads to an image, stage by stage."""
 
     expression_basis: Tensor
@@ -321,15 +272,16 @@ class PortraitGenerator(nn.Module):
         picture = torch.zeros(1, 3, size, size)
         return self.encode(picture, head) if encoded else picture, head, head
 
-    def forward(self, picture: Tensor, source: Head, target: Head) -> Tensor:
-        condition, features = self.condition(picture, source, target), None
-        for index in range(self.config.stages):
-            features = self.stage(index, features, condition)
-        assert features is not None
-        return self.to_image(features, condition)
 
+def portrait_trunk(model: EarlyExitModel) -> PortraitGenerator:
+    """The trunk of a model for faces.
 
-_: type[Trunk] = PortraitGenerator
+    Raises:
+        CheckpointError: the model is for something else.
+    """
+    if not isinstance(model.trunk, PortraitGenerator):
+        raise CheckpointError("the model is not for faces: load a checkpoint of the family 'faces'")
+    return model.trunk
 
 
 class PortraitBranch(Branch):

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from fiancee_hub.core.pictures import (
     opened,
     upright,
 )
-from fiancee_hub.families.faces.landmarks.landmarker import Face
+from fiancee_hub.families.faces.landmarks.landmarker import LEAST_SIZE, Face, FaceLandmarker
 from fiancee_hub.families.faces.landmarks.pose import Floats, Pose, fit_pose
 
 SIZE = 256
@@ -43,6 +43,9 @@ MOST_OUTSIDE = 0.02
 
 MOST_TURNED = 35
 """Degrees of yaw or pitch up to which results are good."""
+
+MOST_MOVED = 1.5
+"""Sizes of a face by which it may move from one frame of a clip to the next."""
 
 SOFT_EDGE = 0.1
 """Width of the soft edge of what is put back, over the crop's side."""
@@ -115,17 +118,37 @@ def read_photo(source: Source) -> Photo:
     )
 
 
-def find_faces(image: Image.Image, landmarker: Callable[[Image.Image], list[Face]]) -> list[Face]:
+def find_faces(
+    image: Image.Image,
+    landmarker: FaceLandmarker,
+    *,
+    every: bool = True,
+    least: float = LEAST_SIZE,
+) -> list[Face]:
     """The faces of an RGB image, largest first.
+
+    Args:
+        image: the photo.
+        landmarker: finds them.
+        every: also those that are small beside the largest, which takes longer.
+        least: size in pixels from which faces must be found.
 
     Raises:
         InputError: there is none.
     """
-    if faces := landmarker(image):
+    if faces := landmarker(image, every=every, least=least):
         return faces
     raise InputError(
         "No face was found: use a photograph that shows one large, well lit and from the front"
     )
+
+
+def nearest(faces: Sequence[Face], last: Face) -> int:
+    """Which of the faces is the one that was ``last`` a frame ago; the first if none is near."""
+    middles = [(face.box[:2] + face.box[2:]) / 2 for face in (last, *faces)]
+    ways = [float(np.linalg.norm(middle - middles[0])) for middle in middles[1:]]
+    index = int(np.argmin(ways))
+    return index if ways[index] <= MOST_MOVED * last.size else 0
 
 
 def crop_face(image: Image.Image, faces: Sequence[Face], index: int = 0) -> FaceCrop:

@@ -11,28 +11,32 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fiancee_hub.core.arguments import several
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import full_precision
+from fiancee_hub.core.exits import EarlyExitModel, full_precision
 from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.controls import CONTROLS, check_switch
 from fiancee_hub.families.faces.controls import Controls as Controls
-from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
+from fiancee_hub.families.faces.generator import Appearance, portrait_trunk
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
 from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of
 from fiancee_hub.families.faces.landmarks.pose import Floats, canonicalise, rotation_from_euler
 from fiancee_hub.families.faces.photos import (
+    LEAST_FACE,
     Box,
     FaceCrop,
     Photo,
     crop_at,
     crop_face,
     find_faces,
+    nearest,
     paste_back,
     read_photo,
 )
+from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.pipeline import Comparison, FianceePipeline, Rendering, Result, compare
 
 
@@ -73,6 +77,10 @@ class ClipFrame:
 class FacesPipeline(FianceePipeline):
     """The source person with the driver's head pose and expression (after MegaPortraits)."""
 
+    def __init__(self, model: EarlyExitModel, config: CheckpointConfig) -> None:
+        super().__init__(model, config)
+        self.trunk = portrait_trunk(model)
+
     @cached_property
     def landmarker(self) -> FaceLandmarker:
         return FaceLandmarker()
@@ -80,9 +88,7 @@ class FacesPipeline(FianceePipeline):
     @cached_property
     def basis(self) -> Floats:
         """What each blendshape adds to the canonical landmarks, (52, 478, 3)."""
-        trunk = self.model.trunk
-        assert isinstance(trunk, PortraitGenerator)
-        return trunk.expression_basis.numpy()
+        return self.trunk.expression_basis.numpy()
 
     def read(
         self,
@@ -96,32 +102,79 @@ class FacesPipeline(FianceePipeline):
 
         Args:
             photo: path, bytes, PIL image or array; any size from 64 pixels of face on.
-            face: which of several, largest first.
+            face: which of several, largest first; ``faces`` lists them.
             box: square of the photo (left, top, right, bottom) instead of the one found.
-            faces: what ``find_faces`` found in it before; it is not searched again.
+            faces: what ``faces`` returned for the photo: it is not searched again.
 
         Raises:
             InputError: no usable face; the message says what to do.
         """
         read = read_photo(photo)
-        if faces is None:
-            faces = find_faces(read.image, self.landmarker)
+        # The largest needs no search for small ones.
+        known = faces or find_faces(read.image, self.landmarker, every=face != 0)
         if box is None:
-            return read, crop_face(read.image, faces, face)
-        if not 0 <= face < len(faces):
-            raise InputError(f"there is no face {face}: {len(faces)} found, counted from 0")
-        return read, crop_at(read.image, box, faces[face])
+            return read, crop_face(read.image, known, face)
+        if not 0 <= face < len(known):
+            raise InputError(f"there is no face {face}: {len(known)} found, counted from 0")
+        return read, crop_at(read.image, box, known[face])
+
+    def faces(self, photo: Any) -> list[Face]:
+        """All faces of a photo from 48 pixels on, largest first, with box and size of each.
+
+        Raises:
+            InputError: there is none, or it is no photo.
+        """
+        return find_faces(read_photo(photo).image, self.landmarker)
 
     def motion(self, photo: Any, *, face: int = 0, box: Box | None = None) -> Motion:
-        """Head pose and expression of a photograph or crop: a driver, or the reference of a clip."""
+        """Head pose and expression of a photograph: a driver, or the reference of a clip.
+
+        Args:
+            photo: see ``read``; or the crop that ``read`` returned.
+            face: which of several, largest first.
+            box: square of the photo to take instead of the one found.
+        """
         if isinstance(photo, Motion):
             return photo
-        crop = photo if isinstance(photo, FaceCrop) else self.read(photo, face=face, box=box)[1]
+        if isinstance(photo, FaceCrop):
+            return self._motion_of(photo)
+        _, crop = self.read(photo, face=face, box=box)
         return self._motion_of(crop)
 
     def _motion_of(self, crop: FaceCrop) -> Motion:
         pose = crop.pose
         return Motion(canonicalise(crop.landmarks, pose), pose, expression(crop.landmarks, pose))
+
+    def motions(
+        self, frames: Iterable[Any], *, face: int = 0
+    ) -> Iterator[tuple[Motion | None, str]]:
+        """The motion of one person in every frame of a clip.
+
+        Args:
+            frames: RGB frames in order; what is a ``Motion`` already is passed on.
+            face: which of several in the first frame that shows so many, largest first; later it
+                is the face nearest to the one before.
+
+        Yields:
+            for each frame the motion, or None and why there is none.
+        """
+        last: Face | None = None
+        for frame in frames:
+            if isinstance(frame, Motion):
+                yield frame, ""
+                continue
+            try:
+                last, crop = self._follow(read_photo(frame).image, last, face)
+            except InputError as error:
+                yield None, str(error)
+                continue
+            yield self._motion_of(crop), ""
+
+    def _follow(self, frame: Image.Image, last: Face | None, face: int) -> tuple[Face, FaceCrop]:
+        every = last is None and face != 0
+        faces = find_faces(frame, self.landmarker, every=every, least=LEAST_FACE)
+        index = face if last is None else nearest(faces, last)
+        return faces[index], crop_face(frame, faces, index)
 
     @torch.inference_mode()
     def encode(
@@ -138,7 +191,7 @@ class FacesPipeline(FianceePipeline):
             photo: see ``read``.
             face: which of several, largest first.
             box: square of the photo to take instead of the one found.
-            faces: what ``find_faces`` found in it before; it is not searched again.
+            faces: what ``faces`` returned for the photo: it is not searched again.
 
         Raises:
             InputError: no usable face; the message says what to do.
@@ -152,7 +205,7 @@ class FacesPipeline(FianceePipeline):
         head = head_of(motion, crown, crop.picture.width)
         picture = self._as_input(crop.picture)
         with full_precision(picture.device):  # the predictor looks at it too
-            appearance = self.model.trunk.encode(picture, head)
+            appearance = self.trunk.encode(picture, head)
         milliseconds = 1000 * (time.perf_counter() - started)
         notes = read.notes + crop.notes
         return Source(read, crop, motion, crown, head, appearance, milliseconds, notes)
@@ -231,7 +284,7 @@ class FacesPipeline(FianceePipeline):
         Raises:
             InputError: an argument cannot be used; the message says what to do.
         """
-        check_budget(budget)
+        budget = check_budget(budget)
         rendering = self.prepare(source=source, driver=driver, reference=reference)
         return rendering.deliver(budget) if exit is None else rendering.result(exit)
 
@@ -239,7 +292,7 @@ class FacesPipeline(FianceePipeline):
         self, *, source: Any, driver: Any, budget: float = 0.1, reference: Any = None
     ) -> Comparison:
         """The early result beside full depth, with their true LPIPS (needs ``lpips``)."""
-        check_budget(budget)
+        budget = check_budget(budget)
         rendering = self.prepare(source=source, driver=driver, reference=reference)
         return compare(rendering, budget)
 
@@ -247,32 +300,33 @@ class FacesPipeline(FianceePipeline):
         self,
         *,
         source: Any,
-        frames: Iterable[Image.Image],
+        frames: Iterable[Any],
         budget: float = 0.1,
         exit: int | None = None,
         relative: bool = True,
+        face: int = 0,
     ) -> Iterator[ClipFrame]:
         """Drives one source with every frame of a clip; the source is encoded once.
 
         Args:
             source: a photograph, or what ``encode`` returned.
-            frames: RGB frames of the driver.
+            frames: RGB frames of the driver, or what ``motions`` made of them.
             budget: LPIPS to full depth, 0 to 1.
             exit: render this exit whatever the budget.
             relative: add the driver's change against its first frame to the source.
+            face: which of several faces of the driver, largest first.
 
         Yields:
             one entry for each frame; a frame without a usable face has no result.
         """
-        check_budget(budget)
+        budget = check_budget(budget)
         check_switch("relative", relative)
+        frames = several(frames, "frames", "pictures")
         read = self.encode(source)
         reference: Motion | None = None
-        for index, frame in enumerate(frames):
-            try:
-                motion = self.motion(frame)
-            except InputError as error:
-                yield ClipFrame(index, None, str(error))
+        for index, (motion, problem) in enumerate(self.motions(frames, face=face)):
+            if motion is None:
+                yield ClipFrame(index, None, problem)
                 continue
             if relative and reference is None:
                 reference = motion

@@ -2,7 +2,7 @@
 
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.recipe import Recipe
-from fiancee_hub.families.faces.generator import PortraitConfig
+from fiancee_hub.families.faces.config import PortraitConfig
 
 PORTRAIT_CONFIGS = {
     "faces": PortraitConfig(256, (96, 176, 144, 72, 32), (32, 72, 192), motion_channels=64),
@@ -29,3 +29,9 @@ FACES = Recipe(
     ),
     GuideConfig(entries=256, value_shape=(12, 32, 32)),
 )
+
+RECIPES = {
+    **{name: Recipe(shape, (), GuideConfig()) for name, shape in PORTRAIT_CONFIGS.items()},
+    "faces": FACES,
+}
+"""By name: what we train with its branches, the published ones without."""

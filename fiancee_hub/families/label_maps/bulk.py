@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.files import replacing
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.families.label_maps.reading import LabelMap
@@ -194,6 +194,5 @@ def _route(job: Job, result: Result, budget: float) -> dict[str, object]:
 
 def write_picture(picture: Image.Image, path: Path) -> None:
     """Writes a PNG at once or not at all: no interruption leaves half a picture."""
-    partial = path.with_name(f".{path.name}.part")
-    picture.save(partial, format="PNG")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        picture.save(partial, format="PNG")

@@ -1,24 +1,17 @@
 """The classes of label maps, and maps shown in their colours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from fiancee_hub.core.domain import ClassEntry
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.label_maps.colours import Bytes
 
-
-@dataclass(frozen=True)
-class ClassEntry:
-    """One semantic class: its id in label maps, its name and its colour (0 to 255 each)."""
-
-    id: int
-    name: str
-    colour: tuple[int, int, int]
+__all__ = ["ClassEntry", "class_named", "coloured", "to_palette_image", "to_rgb"]
 
 
 def to_palette_image(ids: Bytes, classes: Sequence[ClassEntry]) -> Image.Image:

@@ -17,15 +17,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fiancee_hub.core.cost import Costs, count
+from fiancee_hub.core.cost import count
 from fiancee_hub.core.errors import CheckpointError, InputError
 from fiancee_hub.core.exits import EarlyExitModel, GuideConfig
 from fiancee_hub.core.lfs import check_fetched
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.label_maps.classes import ClassEntry
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.hub.card import Origin, model_card
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
-from fiancee_hub.hub.config import CheckpointConfig
+from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.hub.saving import CARD
 
 NOISE_CHANNELS = 64
@@ -81,7 +82,7 @@ def convert_oasis(
     """
     state = official_names(read_pickle(file), file)
     generator = _shape(state, file, classes, size)
-    unknown = CheckpointConfig("oasis", generator, classes, (), GuideConfig(), Costs((1,), 0, 0, 0))
+    unknown = untrained("label_maps", Recipe(generator, (), GuideConfig()), classes)
     with torch.device("meta"):
         model = build(unknown)
         costs = count(model)

@@ -27,6 +27,9 @@ from fiancee_hub.families.label_maps.colours import (
 )
 from fiancee_hub.families.label_maps.palettes import PaletteUse
 
+Aliases = Mapping[str, Sequence[Colour]]
+"""Further colours that stand for a class, by its name."""
+
 Reading = Literal["ids", "colours"]
 """What pixels hold, where the caller knows."""
 
@@ -57,11 +60,11 @@ class Legend:
     background: Colour
 
     @classmethod
-    def of(cls, classes: Sequence[ClassEntry], aliases: Mapping[Colour, str]) -> "Legend":
+    def of(cls, classes: Sequence[ClassEntry], aliases: Aliases) -> "Legend":
         """Of classes with ids from 0 on; ``aliases`` are further colours of classes by name."""
         ids = {entry.name: entry.id for entry in classes}
         own = [(entry.colour, entry.id) for entry in classes]
-        more = [(colour, ids[name]) for colour, name in aliases.items() if name in ids]
+        more = [(colour, ids[name]) for name, colours in aliases.items() for colour in colours]
         unknown = ids.get("unknown")
         background = (0, 0, 0) if unknown is None else classes[unknown].colour
         return cls(tuple(ids), Palette.of(own + more), unknown, background)

@@ -6,8 +6,7 @@ convolution per norm, after the finding of CLADE, arXiv 2004.02867, that the mod
 hardly any compute).
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,56 +14,10 @@ from torch.nn import functional as F
 
 from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
 from fiancee_hub.core.thinning import inherit_stages, strongest, take, thinner
+from fiancee_hub.families.label_maps.config import OasisConfig
 
 SPADE_HIDDEN = 128
 LEAK = 0.2
-
-
-@dataclass(frozen=True)
-class OasisConfig:
-    """Shape of a generator.
-
-    Args:
-        classes: number of class ids in a label map, the unknown class included.
-        height: height of the image in pixels, a multiple of 32.
-        width: width of the image in pixels, a multiple of 32.
-        channels: channels entering stage l1, then leaving l1 … lN (N + 1 values).
-        hidden: channels of the label embedding of each stage (N values); ignored by SPADE.
-        noise_channels: channels of the 3D noise.
-        modulation: ``"spade"`` as published, or ``"shared"``.
-    """
-
-    classes: int
-    height: int
-    width: int
-    channels: tuple[int, ...]
-    hidden: tuple[int, ...] = ()
-    noise_channels: int = 64
-    modulation: Literal["spade", "shared"] = "shared"
-
-    @property
-    def stages(self) -> int:
-        return len(self.channels) - 1
-
-    @property
-    def label_channels(self) -> int:
-        """Channels of the maps that modulate: the classes; coordinates too unless as published."""
-        return self.classes + (2 if self.modulation == "shared" else 0)
-
-    def stage_size(self, stage: int) -> tuple[int, int]:
-        """Height and width of the features that leave stage ``stage`` (0-based)."""
-        shrink = 2 ** (self.stages - 1 - stage)
-        return self.height // shrink, self.width // shrink
-
-    def half_size(self) -> "OasisConfig":
-        """The same generator without its last stage, for the first part of the training."""
-        return replace(
-            self,
-            height=self.height // 2,
-            width=self.width // 2,
-            channels=self.channels[:-1],
-            hidden=self.hidden[:-1],
-        )
 
 
 class Condition(NamedTuple):
@@ -219,7 +172,7 @@ class SpadeBlock(nn.Module):
         return residual + features
 
 
-class OasisGenerator(nn.Module):
+class OasisGenerator(Trunk):
     """Label map and 3D noise to an image, stage by stage."""
 
     def __init__(self, config: OasisConfig) -> None:
@@ -304,16 +257,6 @@ class OasisGenerator(nn.Module):
         """An empty label map and no noise; nothing can be read ahead."""
         label_map = torch.zeros(1, self.config.height, self.config.width, dtype=torch.long)
         return label_map, torch.zeros(1, self.config.noise_channels)
-
-    def forward(self, label_map: Tensor, noise: Tensor) -> Tensor:
-        condition, features = self.condition(label_map, noise), None
-        for index in range(self.config.stages):
-            features = self.stage(index, features, condition)
-        assert features is not None
-        return self.to_image(features, condition)
-
-
-_: type[Trunk] = OasisGenerator
 
 
 class OasisBranch(Branch):

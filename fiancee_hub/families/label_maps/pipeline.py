@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fiancee_hub.core.arguments import several, whole
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import Progress, join, select
 from fiancee_hub.core.grouping import grouped
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.router import check_budget, route
-from fiancee_hub.families.label_maps.forms import Reading
-from fiancee_hub.families.label_maps.generator import OasisConfig
-from fiancee_hub.families.label_maps.reading import CAMVID_ALIASES, LabelMap, read_label_map
+from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.forms import Reading, check_reading
+from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
 from fiancee_hub.pipeline import (
     Comparison,
     FianceePipeline,
@@ -50,22 +51,23 @@ class StreetsPipeline(FianceePipeline):
         Raises:
             InputError: it is no label map for the model's classes; the message names the fix.
         """
-        return read_label_map(
-            label_map, self.config.classes, self.size, aliases=CAMVID_ALIASES, as_=as_
-        )
+        aliases = self.config.domain.aliases
+        return read_label_map(label_map, self.config.classes, self.size, aliases=aliases, as_=as_)
 
     @torch.inference_mode()
-    def prepare(self, label_map: Any, *, seed: int = 0) -> Rendering:
+    def prepare(self, label_map: Any, *, seed: int = 0, as_: Reading | None = None) -> Rendering:
         """Reads an input and asks the predictor; exits are then rendered on demand.
 
         Args:
             label_map: class ids (height, width), a palette or RGB picture, or a path.
             seed: of the noise, 0 … 2**63 − 1.
+            as_: "ids" or "colours" if you know what the pixels of a picture hold.
 
         Raises:
             InputError: the map or the seed cannot be used.
         """
-        read = self._as_read(label_map)
+        seed = check_seed(seed)
+        read = self._as_read(label_map, as_)
         ids = torch.from_numpy(np.array(read.ids))[None]
         progress = self.model.start(ids, self.noise([seed]))
         return Rendering(self, progress, seed, read.notes)
@@ -76,19 +78,18 @@ class StreetsPipeline(FianceePipeline):
         assert isinstance(shape, OasisConfig)
         rows = []
         for seed in seeds:
-            if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-                raise InputError(f"seed must be a whole number, not {type(seed).__name__}")
-            if not 0 <= seed <= MAX_SEED:
-                raise InputError(f"seed {seed} is out of range: give 0 to {MAX_SEED}")
-            rows.append(
-                torch.randn(
-                    shape.noise_channels, generator=torch.Generator().manual_seed(int(seed))
-                )
-            )
+            random = torch.Generator().manual_seed(check_seed(seed))
+            rows.append(torch.randn(shape.noise_channels, generator=random))
         return torch.stack(rows)
 
     def __call__(
-        self, label_map: Any, *, budget: float = 0.1, seed: int = 0, exit: int | None = None
+        self,
+        label_map: Any,
+        *,
+        budget: float = 0.1,
+        seed: int = 0,
+        exit: int | None = None,
+        as_: Reading | None = None,
     ) -> Result:
         """Renders one input by the cheapest exit that keeps the budget.
 
@@ -97,28 +98,37 @@ class StreetsPipeline(FianceePipeline):
             budget: LPIPS to full depth, 0 to 1.
             seed: of the noise.
             exit: render this exit whatever the budget.
+            as_: "ids" or "colours" if you know what the pixels of a picture hold.
 
         Raises:
             InputError: an argument cannot be used; the message says what to do.
         """
-        check_budget(budget)
-        rendering = self.prepare(label_map, seed=seed)
+        budget = check_budget(budget)
+        rendering = self.prepare(label_map, seed=seed, as_=as_)
         return rendering.deliver(budget) if exit is None else rendering.result(exit)
 
-    def compare(self, label_map: Any, *, budget: float = 0.1, seed: int = 0) -> Comparison:
+    def compare(
+        self,
+        label_map: Any,
+        *,
+        budget: float = 0.1,
+        seed: int = 0,
+        as_: Reading | None = None,
+    ) -> Comparison:
         """The early result beside full depth, with their true LPIPS (needs ``lpips``)."""
-        check_budget(budget)
-        rendering = self.prepare(label_map, seed=seed)
+        budget = check_budget(budget)
+        rendering = self.prepare(label_map, seed=seed, as_=as_)
         return compare(rendering, budget)
 
     def generate_batch(
         self,
-        label_maps: Sequence[Any],
+        label_maps: Iterable[Any],
         *,
         budget: float = 0.1,
-        seeds: Sequence[int] | None = None,
+        seeds: Iterable[int] | None = None,
         exit: int | None = None,
         batch_size: int = 8,
+        as_: Reading | None = None,
     ) -> list[Result]:
         """Routes every map on its own, then runs the maps of one exit together.
 
@@ -131,16 +141,21 @@ class StreetsPipeline(FianceePipeline):
             seeds: one for each map; 0, 1, 2 … if left out.
             exit: render this exit whatever the budget.
             batch_size: maps that go through the model at once.
+            as_: "ids" or "colours" if you know what the pixels of pictures hold.
 
         Raises:
             InputError: an argument cannot be used; the message says what to do.
         """
-        seeds = list(range(len(label_maps))) if seeds is None else list(seeds)
-        if len(seeds) != len(label_maps):
-            raise InputError(f"{len(label_maps)} maps but {len(seeds)} seeds: give one for each")
-        items = zip(range(len(seeds)), label_maps, seeds, strict=True)
-        found = dict(self.stream(items, budget=budget, exit=exit, batch_size=batch_size))
-        return [found[place] for place in range(len(seeds))]
+        if getattr(label_maps, "ndim", 3) < 3:
+            raise InputError("label_maps is one map: put it into a list")
+        maps = list(several(label_maps, "label_maps", "label maps"))
+        own = range(len(maps)) if seeds is None else several(seeds, "seeds", "whole numbers")
+        checked = [check_seed(seed) for seed in own]
+        if len(checked) != len(maps):
+            raise InputError(f"{len(maps)} maps but {len(checked)} seeds: give one for each")
+        items = zip(range(len(maps)), maps, checked, strict=True)
+        found = dict(self.stream(items, budget=budget, exit=exit, batch_size=batch_size, as_=as_))
+        return [found[place] for place in range(len(maps))]
 
     def stream(
         self,
@@ -149,6 +164,7 @@ class StreetsPipeline(FianceePipeline):
         budget: float = 0.1,
         exit: int | None = None,
         batch_size: int = 8,
+        as_: Reading | None = None,
     ) -> Iterator[tuple[Key, Result]]:
         """Any number of maps, in bounded memory: what ``generate_batch`` does, as results come.
 
@@ -158,6 +174,7 @@ class StreetsPipeline(FianceePipeline):
             exit: render this exit whatever the budget.
             batch_size: maps that go through the model at once; at most ``WAITING`` times as many
                 wait until those of their exit fill a batch.
+            as_: "ids" or "colours" if you know what the pixels of pictures hold.
 
         Returns:
             each key with its result, in the order in which batches fill.
@@ -165,34 +182,38 @@ class StreetsPipeline(FianceePipeline):
         Raises:
             InputError: an argument cannot be used, at once; an item, when it is its turn.
         """
-        check_budget(budget)
-        if exit is not None:
-            self.check_exit(exit)
-        if batch_size < 1:
-            raise InputError(f"batch_size {batch_size} is out of range: give 1 or more")
-        routed = self._routed(iter(items), budget, exit, batch_size)
+        budget = check_budget(budget)
+        exit = None if exit is None else self.check_exit(exit)
+        batch_size = whole(batch_size, "batch_size", 1)
+        check_reading(as_)
+        chosen = several(items, "items", "keys, label maps and seeds")
+        read = ((key, self._as_read(each, as_), check_seed(seed)) for key, each, seed in chosen)
+        routed = self._routed(read, budget, exit, batch_size)
         groups = grouped(routed, attrgetter("exit"), batch_size, WAITING * batch_size)
         return (pair for group in groups for pair in self._rendered(group, paid=exit is None))
 
     def _routed(
-        self, items: Iterator[tuple[Key, Any, int]], budget: float, exit: int | None, size: int
+        self,
+        items: Iterator[tuple[Key, LabelMap, int]],
+        budget: float,
+        exit: int | None,
+        size: int,
     ) -> Iterator["_Routed[Key]"]:
         while chunk := list(islice(items, size)):
-            maps = [self._as_read(label_map) for _, label_map, _ in chunk]
-            yield from self._route(chunk, maps, budget, exit)
+            yield from self._route(chunk, budget, exit)
 
-    def _as_read(self, label_map: Any) -> LabelMap:
-        return label_map if isinstance(label_map, LabelMap) else self.read(label_map)
+    def _as_read(self, label_map: Any, as_: Reading | None) -> LabelMap:
+        return label_map if isinstance(label_map, LabelMap) else self.read(label_map, as_=as_)
 
     @torch.inference_mode()
     def _route(
         self,
-        chunk: Sequence[tuple[Key, Any, int]],
-        maps: Sequence[LabelMap],
+        chunk: Sequence[tuple[Key, LabelMap, int]],
         budget: float,
         exit: int | None,
     ) -> list["_Routed[Key]"]:
         """The exit of every map of a batch: what the router says, or ``exit``."""
+        maps = [read for _, read, _ in chunk]
         ids = torch.from_numpy(np.stack([read.ids for read in maps]))
         progress = self.model.start(ids, self.noise([seed for _, _, seed in chunk]))
         started = time.perf_counter()
@@ -240,6 +261,11 @@ class StreetsPipeline(FianceePipeline):
             )
             for item, image in zip(group, images, strict=True)
         ]
+
+
+def check_seed(seed: Any) -> int:
+    """Raises an InputError unless ``seed`` is a whole number from 0 to 2**63 − 1."""
+    return whole(seed, "seed", 0, MAX_SEED)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Label maps: class-id arrays, palette pictures and RGB pictures in the class colours."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ from PIL import Image
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pictures import MOST_PIXELS, decoding, upright
 from fiancee_hub.families.label_maps.classes import ClassEntry
-from fiancee_hub.families.label_maps.colours import Bytes, Colour
+from fiancee_hub.families.label_maps.colours import Bytes
 from fiancee_hub.families.label_maps.forms import (
+    Aliases,
     Legend,
     Reading,
     check_reading,
@@ -27,25 +28,7 @@ from fiancee_hub.families.label_maps.framing import framed, framing_notes
 
 LEAST_SIDE = 8
 
-CAMVID_ALIASES: Mapping[Colour, str] = {
-    (0, 0, 192): "pavement",
-    (64, 192, 128): "pavement",
-    (192, 0, 64): "lane marking",
-    (128, 128, 192): "road",
-    (64, 192, 0): "building",
-    (64, 0, 64): "building",
-    (64, 128, 192): "car",
-    (192, 128, 192): "car",
-    (192, 64, 128): "car",
-    (192, 192, 0): "tree",
-    (0, 64, 64): "sign",
-    (128, 128, 64): "sign",
-    (192, 128, 64): "pedestrian",
-    (192, 0, 192): "bicyclist",
-}
-"""Colours of the 32-class form of CamVid that the 11-class form lacks, by class name."""
-
-NO_ALIASES: Mapping[Colour, str] = MappingProxyType({})
+NO_ALIASES: Aliases = MappingProxyType({})
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _ONE_BAND = ("1", "L", "I", "F")
 
@@ -66,7 +49,7 @@ def read_label_map(
     classes: Sequence[ClassEntry],
     size: tuple[int, int],
     *,
-    aliases: Mapping[Colour, str] = NO_ALIASES,
+    aliases: Aliases = NO_ALIASES,
     as_: Reading | None = None,
 ) -> LabelMap:
     """Reads a label map in any of the forms people have it in, at the model's size.
@@ -79,8 +62,7 @@ def read_label_map(
             nearly.
         classes: the model's classes, ids 0 to len(classes) - 1.
         size: height and width of the result. A map of another aspect is cut, see ``framing``.
-        aliases: further colours and the names of the classes that they mean; names that the
-            model does not have are ignored.
+        aliases: further colours, by the name of the class that they mean.
         as_: "ids" or "colours" if you know what the pixels of a picture hold; None takes what
             fits.
 
@@ -100,7 +82,7 @@ def _read_file(
     path: Path,
     classes: Sequence[ClassEntry],
     size: tuple[int, int],
-    aliases: Mapping[Colour, str],
+    aliases: Aliases,
     as_: Reading | None,
 ) -> LabelMap:
     if not path.is_file():
@@ -173,7 +155,7 @@ def _read_picture(
     picture: Image.Image,
     classes: Sequence[ClassEntry],
     size: tuple[int, int],
-    aliases: Mapping[Colour, str],
+    aliases: Aliases,
     as_: Reading | None,
 ) -> LabelMap:
     # Before anything is decoded: the header alone may promise gigabytes.

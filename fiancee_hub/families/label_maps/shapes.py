@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.recipe import Recipe
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 
 _OFFICIAL_CHANNELS = (1024, 1024, 1024, 512, 256, 128, 64)
 
@@ -29,6 +29,12 @@ STREETS = Recipe(
     ),
     GuideConfig(entries=256, value_shape=(12, 24, 32)),
 )
+
+RECIPES = {
+    **{name: Recipe(shape, (), GuideConfig()) for name, shape in OASIS_CONFIGS.items()},
+    "streets": STREETS,
+}
+"""By name: what we train with its branches, the published ones without."""
 
 
 def streets_recipe(generator: OasisConfig, maps: int) -> Recipe:

@@ -41,7 +41,7 @@ class Detection:
 
 
 class Detector:
-    """Finds faces that are about 1/8 of the picture's longer side or larger."""
+    """Finds faces that are about 1/7 of the picture's longer side or larger; rarely 1/8."""
 
     def __init__(self) -> None:
         self._graph = Graph(DETECTOR)

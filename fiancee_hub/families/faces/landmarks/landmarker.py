@@ -4,6 +4,7 @@ BlazeFace finds faces, the plain mesh (Kartynnik et al., 2019) takes a first loo
 mesh (Grishchenko et al., 2020) a second one with finer lips, eyes and irises.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub.families.faces.landmarks.detector import Detection, Detector, area, distinct
+from fiancee_hub.families.faces.landmarks.detector import (
+    SAME_FACE,
+    Detection,
+    Detector,
+    area,
+    distinct,
+    overlaps,
+)
 from fiancee_hub.families.faces.landmarks.graphs import ATTENTION_MESH, MESH, Graph
 from fiancee_hub.families.faces.landmarks.pose import MESH_POINTS, Floats, Pose, fit_pose
 from fiancee_hub.families.faces.landmarks.regions import (
@@ -28,8 +36,14 @@ LEAST_SCORE = 0.5
 SURE = 0.85
 """99 of 100 upright faces have more, 9 of 10 sideways and all upside-down ones less."""
 
-LEAST_TILED = 256
-"""Pictures with a longer side have their parts searched too when the whole shows no face."""
+LEAST_SIZE = 48
+"""Size in pixels from which faces are looked for."""
+
+LEAST_SHARE = 0.15
+"""Share of a square's side that a face must have to be seen in it for certain."""
+
+OVERLAP = 0.3
+"""Share of a square's side that the next one shows too: a face of twice the least share."""
 
 LIP_POINTS = (
     61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
@@ -84,6 +98,9 @@ class _FirstLook:
     surety: float
     """Product of the detector's and the mesh's scores."""
 
+    box: Floats
+    """(4,), left, top, right, bottom of the mesh in pixels."""
+
 
 class FaceLandmarker:
     """Finds faces and their landmarks. Holds weights only: one instance serves many threads."""
@@ -94,13 +111,28 @@ class FaceLandmarker:
         self._attention = Graph(ATTENTION_MESH)
 
     @torch.inference_mode()
-    def __call__(self, image: Image.Image) -> list[Face]:
-        """The faces of an RGB image of any size, largest first; none is an empty list."""
-        faces = [self._face(image, look) for look in self._first_looks(image)]
-        return sorted(faces, key=lambda face: -area(face.box))
+    def __call__(
+        self, image: Image.Image, *, every: bool = True, least: float = LEAST_SIZE
+    ) -> list[Face]:
+        """The faces of an RGB image of any size, largest first; none is an empty list.
 
-    def _first_looks(self, image: Image.Image) -> list[_FirstLook]:
-        """First looks at the faces of the image, or of its parts if it shows none as a whole.
+        Args:
+            image: the picture.
+            every: also those that are small beside the largest. Looking for them takes about 5 ms
+                for each 250x250 pixels; without, only pictures that show no face as a whole are
+                looked at more closely.
+            least: size in pixels from which faces must be found; smaller ones may be.
+        """
+        looks = self._look_at_all(image)
+        for side in _sides(max(image.size), least):
+            if looks and not every:
+                break
+            looks += self._look(image, _outside(self._detect_in_parts(image, side), looks))
+        faces = [self._face(image, look) for look in looks]
+        return _distinct(sorted(faces, key=lambda face: -area(face.box)))
+
+    def _look_at_all(self, image: Image.Image) -> list[_FirstLook]:
+        """First looks at the faces that the image shows as a whole.
 
         Unless one is sure, the image is tried in all turns and the surest taken: the upright
         detector also finds faces that lie on their side, but with wrong keypoints.
@@ -108,18 +140,18 @@ class FaceLandmarker:
         best = self._look(image, self._detector(image))
         for quarter in (1, 2, 3) if _surety(best) < SURE else ():
             best = max(best, self._look(image, self._detector(image, quarter)), key=_surety)
-        return best or self._look(image, distinct(self._detect_in_parts(image)))
+        return best
 
-    def _detect_in_parts(self, image: Image.Image) -> Iterator[Detection]:
-        """Upright faces too small for a look at the whole image."""
-        if max(image.size) <= LEAST_TILED:
-            return
-        for left, top, right, bottom in _parts(image.size):
-            for found in self._detector(image.crop((left, top, right, bottom))):
-                corner = np.array([left, top], np.float32)
-                yield Detection(
-                    found.box + np.tile(corner, 2), found.keypoints + corner, found.score
-                )
+    def _detect_in_parts(self, image: Image.Image, side: int) -> list[Detection]:
+        """Upright faces seen in squares of a side in pixels, each once."""
+        found = []
+        for left, top, right, bottom in _parts(image.size, side):
+            corner = np.array([left, top], np.float32)
+            found += [
+                Detection(seen.box + np.tile(corner, 2), seen.keypoints + corner, seen.score)
+                for seen in self._detector(image.crop((left, top, right, bottom)))
+            ]
+        return distinct(found)
 
     def _look(self, image: Image.Image, detections: list[Detection]) -> list[_FirstLook]:
         """First looks at detections, without those that are no face to the mesh."""
@@ -132,15 +164,14 @@ class FaceLandmarker:
         logit, points = sorted((output[0] for output in outputs), key=len)
         landmarks = to_image(points.reshape(MESH_POINTS, 3).numpy(), region, MESH_SIZE)
         score = float(logit.sigmoid())
-        return _FirstLook(region_of_landmarks(landmarks), score, score * found.score)
+        region, box = region_of_landmarks(landmarks), _box_of(landmarks)
+        return _FirstLook(region, score, score * found.score, box)
 
     def _face(self, image: Image.Image, look: _FirstLook) -> Face:
         cut = torch.from_numpy(cut_out(image, look.region, MESH_SIZE))
         points = attention_points(self._attention(cut))[0].numpy()
         landmarks = to_image(points, look.region, MESH_SIZE)
-        plane = landmarks[:MESH_POINTS, :2]
-        box = np.concatenate([plane.min(axis=0), plane.max(axis=0)])
-        return Face(landmarks, fit_pose(landmarks), look.score, box)
+        return Face(landmarks, fit_pose(landmarks), look.score, _box_of(landmarks))
 
 
 def attention_points(outputs: list[Tensor]) -> Tensor:
@@ -170,15 +201,47 @@ def _surety(looks: list[_FirstLook]) -> float:
     return max((look.surety for look in looks), default=0.0)
 
 
-def _parts(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
-    """Overlapping squares (left, top, right, bottom), half the longer side wide."""
-    side = max(size) // 2
+def _box_of(landmarks: Floats) -> Floats:
+    plane = landmarks[:MESH_POINTS, :2]
+    return np.concatenate([plane.min(axis=0), plane.max(axis=0)])
+
+
+def _outside(found: list[Detection], looks: list[_FirstLook]) -> list[Detection]:
+    """Detections that are not inside of a face known already, as its eyes or mouth may seem."""
+    known = np.array([look.box for look in looks]).reshape(-1, 4)
+    middles = [(detection.box[:2] + detection.box[2:]) / 2 for detection in found]
+    return [
+        detection
+        for detection, middle in zip(found, middles, strict=True)
+        if not ((known[:, :2] < middle) & (middle < known[:, 2:])).all(axis=1).any()
+    ]
+
+
+def _distinct(faces: list[Face]) -> list[Face]:
+    """Faces without those that lie on one before them: two looks may settle on one face."""
+    kept: list[Face] = []
+    for face in faces:
+        boxes = np.array([other.box for other in kept]).reshape(-1, 4)
+        if not (overlaps(boxes, face.box) > SAME_FACE).any():
+            kept.append(face)
+    return kept
+
+
+def _sides(longer: int, least: float) -> list[int]:
+    """Sides of the squares to look at after the whole, largest first: about half, a quarter …"""
+    smallest = least / LEAST_SHARE
+    steps = math.ceil(math.log2(max(longer / smallest, 1)))
+    return [round(longer * (smallest / longer) ** (step / steps)) for step in range(1, steps + 1)]
+
+
+def _parts(size: tuple[int, int], side: int) -> Iterator[tuple[int, int, int, int]]:
+    """Overlapping squares (left, top, right, bottom) that cover a picture (width, height)."""
     for top in _starts(size[1], side):
         for left in _starts(size[0], side):
             yield left, top, min(left + side, size[0]), min(top + side, size[1])
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Where squares begin so that they cover a length with at least half a side in common."""
-    steps = max(0, -(-2 * (length - side) // side))
+    """Where squares begin so that they cover a length and overlap enough."""
+    steps = max(0, math.ceil((length - side) / ((1 - OVERLAP) * side)))
     return [round(step * (length - side) / max(steps, 1)) for step in range(steps + 1)]

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from fiancee_hub.core.exits import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
-from fiancee_hub.families.faces.generator import PortraitConfig, PortraitGenerator
+from fiancee_hub.families.faces.config import PortraitConfig
+from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.faces.heads import Head, plain_warp
 from fiancee_hub.families.faces.landmarks.outlines import attention
 from fiancee_hub.families.faces.training.identity import IdentityLoss

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fiancee_hub.core.pixels import signed
 from fiancee_hub.core.recipe import Recipe
-from fiancee_hub.families.faces.generator import PortraitConfig
+from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.shapes import FACES
 from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, PortraitSettings
@@ -37,7 +37,7 @@ class FacesTask:
         return self.recipe.generator
 
     def config(self) -> CheckpointConfig:
-        return untrained(self.recipe)
+        return untrained("faces", self.recipe)
 
     def backbone(self, generator: PortraitConfig, accelerator: Accelerator) -> AdversarialPhase:
         return PortraitBackbonePhase(generator, self.data, accelerator, self.settings)

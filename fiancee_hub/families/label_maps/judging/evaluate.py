@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.evaluation.evaluate import Figures, Subject, identity, routing_figures
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.judging.quality import PhotoQuality
 from fiancee_hub.families.label_maps.judging.segmenter import load_segmenter
 from fiancee_hub.families.label_maps.training.maps import drawn_maps
@@ -46,7 +46,7 @@ def evaluate_streets(
     Raises:
         CheckpointError, DataError: naming what is missing.
     """
-    subject = Subject.load(folder, "oasis")
+    subject = Subject.load(folder, "label_maps")
     for split in ("test", "towns", "photos"):
         data.names(split)
     size = _size(subject.config)

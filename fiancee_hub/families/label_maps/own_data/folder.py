@@ -8,7 +8,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fiancee_hub.core.errors import DataError, InputError
+from fiancee_hub.core.files import replacing
 from fiancee_hub.core.pictures import decoding, rgb_of, upright
 from fiancee_hub.families.label_maps.framing import cut
 from fiancee_hub.families.label_maps.own_data.labels import Ids, LabelReader
@@ -162,13 +162,12 @@ def _read(pair: Pair, read: LabelReader) -> tuple[Image.Image, Ids]:
 def _save(picture: Image.Image, size: tuple[int, int], path: Path) -> None:
     """Writes a picture at the size that crops of ``size`` are drawn from, at once or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
     part, larger = cut(picture, size), enlarged(size)[::-1]
-    if path.suffix == ".jpg":
-        part.resize(larger, Image.Resampling.LANCZOS).save(partial, "JPEG", quality=QUALITY)
-    else:
-        part.resize(larger, Image.Resampling.NEAREST).save(partial, "PNG")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        if path.suffix == ".jpg":
+            part.resize(larger, Image.Resampling.LANCZOS).save(partial, "JPEG", quality=QUALITY)
+        else:
+            part.resize(larger, Image.Resampling.NEAREST).save(partial, "PNG")
 
 
 def _finish(

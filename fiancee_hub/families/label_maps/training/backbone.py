@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.families.label_maps.classes import coloured
-from fiancee_hub.families.label_maps.generator import OasisConfig, OasisGenerator
+from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.training.photographs import (
     DataFolder,
     enlarged,

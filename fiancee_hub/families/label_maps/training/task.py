@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.label_maps.classes import coloured
-from fiancee_hub.families.label_maps.generator import OasisConfig
+from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.shapes import STREETS
 from fiancee_hub.families.label_maps.training.backbone import BackbonePhase, LabelMapSettings
 from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
@@ -65,7 +65,7 @@ class StreetsTask:
         return self.generator.classes
 
     def config(self) -> CheckpointConfig:
-        return untrained(self.recipe, self.data.classes)
+        return untrained("label_maps", self.recipe, self.data.classes)
 
     def backbone(self, generator: OasisConfig, accelerator: Accelerator) -> AdversarialPhase:
         return BackbonePhase(generator, self.data, accelerator, self.settings)

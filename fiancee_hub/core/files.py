@@ -1,0 +1,60 @@
+"""Files that are written whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from fiancee_hub.core.errors import OutputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place once it is complete.
+
+    Whoever has the old file open keeps it. After an exception the old file is still there and the
+    temporary one is gone; two writers of one path do not disturb each other.
+
+    Args:
+        path: the file to write; its folder exists.
+
+    Yields:
+        path of an empty file to write to; its name ends in ``.part``, so say the format.
+
+    Raises:
+        OutputError: nothing was written.
+        OSError: what the writing raised.
+    """
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")
+    partial.touch(exist_ok=False)
+    mode = partial.stat().st_mode
+    try:
+        yield partial
+        if not partial.stat().st_size:
+            raise OutputError(f"{path}: nothing was written; check the free space of its disk")
+        partial.chmod(mode)  # Some writers make files that only their owner may read.
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file, which must not be empty, whole or not at all.
+
+    Raises:
+        OutputError: less was written than asked for.
+    """
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+        written = partial.stat().st_size
+        if written != len(content):
+            raise OutputError(
+                f"{path}: {written} of {len(content)} bytes were written; check the free space of "
+                "its disk"
+            )
+
+
+def write_text(path: Path, content: str) -> None:
+    """Writes a text file (UTF-8) whole or not at all."""
+    write_bytes(path, content.encode())

@@ -1,0 +1,39 @@
+"""Faces: a source person with the head pose and expression of a driver (after MegaPortraits)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fiancee_hub.core.family import Family
+from fiancee_hub.families.faces.config import PortraitConfig, check
+
+if TYPE_CHECKING:
+    from fiancee_hub.core.exits import Trunk
+    from fiancee_hub.core.recipe import Recipe
+
+
+def _trunk(shape: PortraitConfig) -> "Trunk":
+    from fiancee_hub.families.faces.generator import PortraitGenerator
+
+    return PortraitGenerator(shape)
+
+
+def _pipeline() -> type[Any]:
+    from fiancee_hub.families.faces.pipeline import FacesPipeline
+
+    return FacesPipeline
+
+
+def _recipes() -> "Mapping[str, Recipe]":
+    from fiancee_hub.families.faces.shapes import RECIPES
+
+    return RECIPES
+
+
+FAMILY = Family(
+    name="faces",
+    config=PortraitConfig,
+    check=check,
+    trunk=_trunk,
+    pipeline=_pipeline,
+    recipes=_recipes,
+)

@@ -1,0 +1,39 @@
+"""Label maps: a map of classes goes in, a photograph comes out (after OASIS)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fiancee_hub.core.family import Family
+from fiancee_hub.families.label_maps.config import OasisConfig, check
+
+if TYPE_CHECKING:
+    from fiancee_hub.core.exits import Trunk
+    from fiancee_hub.core.recipe import Recipe
+
+
+def _trunk(shape: OasisConfig) -> "Trunk":
+    from fiancee_hub.families.label_maps.generator import OasisGenerator
+
+    return OasisGenerator(shape)
+
+
+def _pipeline() -> type[Any]:
+    from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+
+    return StreetsPipeline
+
+
+def _recipes() -> "Mapping[str, Recipe]":
+    from fiancee_hub.families.label_maps.shapes import RECIPES
+
+    return RECIPES
+
+
+FAMILY = Family(
+    name="label_maps",
+    config=OasisConfig,
+    check=check,
+    trunk=_trunk,
+    pipeline=_pipeline,
+    recipes=_recipes,
+)
