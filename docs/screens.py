@@ -195,8 +195,12 @@ STATES = {
     "streets-budget": State(
         "Another budget takes another exit", StreetsPage, other_budget, at="#streets-budget"
     ),
-    "streets-pair": State("Real pairs at several distances", StreetsPage, pair, at="#streets-pairs"),
-    "streets-refused": State("A photograph is no label map", StreetsPage, other_map, at="#sources"),
+    "streets-pair": State(
+        "Real pairs at several distances", StreetsPage, pair, at="#streets-pairs"
+    ),
+    "streets-refused": State(
+        "A photograph is no label map", StreetsPage, other_map, at="#streets-sources"
+    ),
     "streets-link": State("A link that brings the state back", StreetsPage, copied),
     "faces": State("Faces, moved by sliders", FacesPage, turned),
     "faces-dark": State("Faces, dark", FacesPage, nothing, "dark"),

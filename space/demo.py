@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import gradio as gr
 import torch
 
 from fiancee_hub.core.errors import FianceeError
-from fiancee_hub.pipeline import FianceePipeline
+from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
 from space import texts
 from space.page import embedding, inline, links, scripts, theme
 from space.page.tabs import Screen, Tab, when_opened
@@ -32,11 +32,13 @@ class Loaded:
     name: str
     pipe: FianceePipeline | None = None
     screen: Screen | None = None
+    fields: Mapping[str, links.Field] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """Heading of its tab."""
-        return self.name.replace("-", " ").capitalize()
+        title = self.pipe.config.domain.title if self.pipe else ""
+        return title or self.name.replace("-", " ").capitalize()
 
 
 def load(settings: Settings) -> tuple[Loaded, ...]:
@@ -47,15 +49,16 @@ def load(settings: Settings) -> tuple[Loaded, ...]:
 
 def _loaded(checkpoint: Checkpoint) -> Loaded:
     try:
-        pipe = FianceePipeline.from_pretrained(checkpoint.address)
+        pipe = AutoPipeline.from_pretrained(checkpoint.address)
         screen = screen_of(pipe)
         screen.warm_up(pipe)
+        fields = screen.fields(pipe)
     except Exception as error:
         # Whatever it is, it costs this tab and no other.
         known = isinstance(error, FianceeError | LookupError)
         logger.error("Tab %s: %s", checkpoint.name, error, exc_info=not known)
         return Loaded(checkpoint.name)
-    return Loaded(checkpoint.name, pipe, screen)
+    return Loaded(checkpoint.name, pipe, screen, fields)
 
 
 def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
@@ -70,7 +73,7 @@ def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
                 gr.Markdown(texts.read("method"), elem_id="method")
                 embedding.screen(demo)
         gr.Markdown(texts.read("footer"), elem_id="footer")
-        links.open_tab(demo, {loaded.name: _fields(loaded) for loaded in checkpoints})
+        links.open_tab(demo, {loaded.name: loaded.fields for loaded in checkpoints})
     demo.queue(max_size=settings.queue)
     return demo
 
@@ -83,10 +86,6 @@ def _place(loaded: Loaded, demo: gr.Blocks, tab: gr.Tab, *, first: bool) -> None
         return
     opened = when_opened(demo, tab, first=first)
     loaded.screen.place(Tab(loaded.name, loaded.title, opened, first), loaded.pipe)
-
-
-def _fields(loaded: Loaded) -> Mapping[str, links.Field]:
-    return loaded.screen.fields(loaded.pipe) if loaded.screen else {}
 
 
 def style(checkpoints: Sequence[Loaded]) -> str:

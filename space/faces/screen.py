@@ -154,7 +154,7 @@ def warm_up(pipe: FacesPipeline) -> None:
 
 def place(tab: Tab, pipe: FacesPipeline) -> None:
     """Puts the screen into the tab that is being built."""
-    gr.Markdown(texts.find("lead", tab.name, KIND), elem_classes="lead")
+    gr.Markdown(texts.lead(pipe.config.domain, KIND), elem_classes="lead")
     handlers = Handlers(tab, pipe)
     with gr.Row(
         equal_height=False, elem_id=tab.id("screen"), elem_classes=["screen", "faces-screen"]
@@ -162,7 +162,7 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
         with gr.Column(min_width=320):
             source = _source(handlers)
             driver = _driver(handlers)
-            budget, taken, buttons = _start(tab)
+            budget, taken, buttons = _start(handlers)
         with gr.Column(min_width=320):
             result = _result(tab, taken)
     result.view.place("cards", "plot")
@@ -177,7 +177,7 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
     for action, handler in (("reenact", handlers.reenact), ("drive", handlers.drive)):
         # The tab that comes along has the names that programs know.
         endpoints.publish(handler, action if tab.name == KIND else tab.endpoint(action))
-    gr.Markdown(texts.find("limits", tab.name, KIND), elem_classes="limits")
+    gr.Markdown(texts.limits(pipe.config.domain, KIND), elem_classes="limits")
 
 
 def _source(handlers: Handlers) -> SourceInput:
@@ -260,10 +260,11 @@ def _slider(tab: Tab, control: Control) -> gr.Slider:
     )
 
 
-def _start(tab: Tab) -> tuple[gr.Slider, gr.HTML, Buttons]:
+def _start(handlers: Handlers) -> tuple[gr.Slider, gr.HTML, Buttons]:
     """Budget, the exit that each of its values takes, and the buttons."""
+    tab = handlers.tab
     with gr.Column(min_width=300):
-        budget, taken = budgets.budget_slider(tab, tab.name, KIND)
+        budget, taken = budgets.budget_slider(tab, handlers.pipe.config.domain.name, KIND)
     buttons = Buttons(
         gr.Button("Generate", variant="primary", elem_id=tab.id("generate")),
         gr.Button("Make the clip", variant="primary", visible=False, elem_id=tab.id("make")),

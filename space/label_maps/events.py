@@ -26,7 +26,8 @@ from space.result.record import Record
 
 Endpoint = Callable[..., tuple[FileData, dict[str, Any]]]
 
-ENDPOINT = """{summary} By the cheapest exit that keeps a budget.
+SUMMARY = "A label map goes in, a picture of it comes out."
+ENDPOINT = """{summary} The cheapest exit that keeps a budget makes it.
 
 Args:
     label_map: PNG, JPEG, WebP or .npy: class ids in grey, or the class colours.
@@ -40,7 +41,7 @@ Returns:
 
 def fields(pipe: StreetsPipeline) -> Mapping[str, links.Field]:
     """What a link to such a screen can hold."""
-    titles = [example.title for example in maps.examples()]
+    titles = [example.title for example in maps.examples_of(pipe)]
     return {
         "example": links.Choice(links.slugs(titles)),
         "budget": links.Number(0, MOST_BUDGET),
@@ -54,9 +55,9 @@ class Handlers:
     What is updated is named as in the screen's ``Inputs`` and in ``comparison.View``.
     """
 
-    def __init__(self, tab: Tab, pipe: StreetsPipeline, summary: str = "") -> None:
-        self.tab, self.pipe, self.summary = tab, pipe, summary
-        self.examples = maps.examples()
+    def __init__(self, tab: Tab, pipe: StreetsPipeline) -> None:
+        self.tab, self.pipe = tab, pipe
+        self.examples = maps.examples_of(pipe)
         self.fields = fields(pipe)
 
     @cached_property
@@ -149,5 +150,5 @@ class Handlers:
             made = answer(stored(result.image, self.tab.name))
             return made, route(result, self.pipe.model.exits)
 
-        picture.__doc__ = ENDPOINT.format(summary=self.summary)
+        picture.__doc__ = ENDPOINT.format(summary=self.pipe.config.domain.summary or SUMMARY)
         return picture

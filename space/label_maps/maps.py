@@ -13,9 +13,12 @@ from PIL import Image
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pictures import decoding
 from fiancee_hub.families.label_maps.classes import ClassEntry, to_rgb
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from fiancee_hub.hub.examples import example_file
 from space.page.files import stored
 
-FOLDER = Path(__file__).parents[1] / "examples" / "streets"
+FOLDER = Path(__file__).parents[1] / "examples"
+"""Maps that we have drawn, in a folder for each domain."""
 
 EMPTY = "The map is empty: choose an example, start a blank map or upload one."
 
@@ -28,9 +31,17 @@ class ExampleMap:
     title: str
 
 
-def examples(folder: Path = FOLDER) -> tuple[ExampleMap, ...]:
+def examples_of(pipe: StreetsPipeline) -> tuple[ExampleMap, ...]:
+    """Those that the checkpoint brings along, or else those that we have drawn for its domain."""
+    domain, folder = pipe.config.domain, pipe.loaded_from
+    if domain.examples and folder:
+        return tuple(ExampleMap(example_file(folder, e), e.title) for e in domain.examples)
+    return examples(domain.name) if domain.name else ()
+
+
+def examples(domain: str = "streets") -> tuple[ExampleMap, ...]:
     """Files such as ``2-open-road.png``, in order, called "Open road"."""
-    files = sorted(folder.glob("*.png"))
+    files = sorted((FOLDER / domain).glob("*.png"))
     return tuple(ExampleMap(f, _title(f.stem)) for f in files)
 
 

@@ -15,7 +15,7 @@ def samples(pipe: StreetsPipeline, seeds: int = SEEDS) -> list[list[Sample]]:
             Sample(pipe.prepare(example.path, seed=seed), _seeded(example.title, seed))
             for seed in range(seeds)
         ]
-        for example in maps.examples()
+        for example in maps.examples_of(pipe)
     ]
 
 

@@ -89,7 +89,7 @@ def hex_colour(entry: ClassEntry) -> str:
 
 def place(tab: Tab, pipe: StreetsPipeline) -> None:
     """Puts the screen on the page that is being built."""
-    gr.Markdown(texts.find("lead", tab.name, KIND), elem_classes="lead")
+    gr.Markdown(texts.lead(pipe.config.domain, KIND), elem_classes="lead")
     handlers = Handlers(tab, pipe)
     with gr.Row(
         equal_height=False, elem_id=tab.id("screen"), elem_classes=["screen", "label-map-screen"]
@@ -110,7 +110,7 @@ def place(tab: Tab, pipe: StreetsPipeline) -> None:
     _connect_map(handlers, inputs, view)
     _connect_results(handlers, inputs, view)
     endpoints.publish(handlers.endpoint, tab.name.replace("-", "_"))
-    gr.Markdown(texts.find("limits", tab.name, KIND), elem_classes="limits")
+    gr.Markdown(texts.limits(pipe.config.domain, KIND), elem_classes="limits")
 
 
 def _inputs(handlers: Handlers) -> Inputs:
@@ -125,7 +125,7 @@ def _inputs(handlers: Handlers) -> Inputs:
         editor = _editor(handlers)
     notes = gr.HTML(elem_id=tab.id("map-notes"), elem_classes="input-notes")
     live_drawing = LiveDrawing.place(tab)
-    budget, taken = budgets.budget_slider(tab, tab.name, KIND)
+    budget, taken = budgets.budget_slider(tab, handlers.pipe.config.domain.name, KIND)
     with gr.Row(elem_classes="seed-row"):
         seed = gr.Number(
             0, label="Seed", precision=0, minimum=0, min_width=120, elem_id=tab.id("seed")

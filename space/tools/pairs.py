@@ -23,7 +23,7 @@ from PIL import Image
 
 from fiancee_hub.core.perceptual import perceptual_distance
 from fiancee_hub.core.pixels import from_picture
-from fiancee_hub.pipeline import FianceePipeline
+from fiancee_hub.pipeline import AutoPipeline
 from space.page.files import encoded
 from space.page.tabs import Sample
 from space.result.budget import FOLDER, PAIRS, RealPair
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", help="folder or Hub id; that of the demo's settings")
     parser.add_argument("--out", type=Path, help="folder to write to; the one that the page shows")
     arguments = parser.parse_args()
-    pipe = FianceePipeline.from_pretrained(arguments.checkpoint or checkpoints[arguments.tab])
+    pipe = AutoPipeline.from_pretrained(arguments.checkpoint or checkpoints[arguments.tab])
     folder = arguments.out or FOLDER / arguments.tab
     for pair in write(screen_of(pipe).samples(pipe), folder):
         logger.info("%g: LPIPS %.4f, %s | %s", pair.level, pair.lpips, *pair.captions)

@@ -93,13 +93,14 @@ def test_how_it_works_has_no_grave_finding(theme: str, url: str, page: Page) -> 
 
 
 STREET_PARTS = (
-    *("tabs", "examples", "sources", "label-map", "classes", "live-wanted", "budget", "seed"),
-    *("generate", "pictures", "save-picture", "copy-link"),
+    *("tabs", "streets-examples", "streets-sources", "streets-map", "streets-classes"),
+    *("streets-live-wanted", "streets-budget", "streets-seed", "streets-generate"),
+    *("streets-pictures", "streets-save-picture", "streets-copy-link"),
 )
 FACE_PARTS = (
-    *("tabs", "face-source", "face-examples", "face-crop", "face-mode", "face-yaw", "face-blink"),
-    *("face-driving", "face-budget", "face-generate", "face-pictures", "face-save-picture"),
-    *("face-copy-link", "face-whole-wanted"),
+    *("tabs", "faces-source", "faces-examples", "faces-crop", "faces-mode", "faces-yaw"),
+    *("faces-blink", "faces-driving", "faces-budget", "faces-generate", "faces-pictures"),
+    *("faces-save-picture", "faces-copy-link", "faces-whole-wanted"),
 )
 """In the order of the page."""
 

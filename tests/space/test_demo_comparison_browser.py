@@ -1,4 +1,4 @@
-"""The comparison in a real browser: film strip, budget, difference, downloads."""
+"""The comparison in a real browser: cards, budget, difference, downloads."""
 
 from base64 import b64decode
 from collections.abc import Iterator
@@ -105,7 +105,7 @@ def test_every_exit_has_its_picture_and_figures(screen: StreetsPage, pipe: Stree
         index = int(card.get_attribute("data-exit") or 0)
         expected = np.asarray(rendering.result(index).image, np.int16)
         shown = pixels(fetched(screen, card.locator("img").get_attribute("src") or ""))
-        # Film pictures are small files, so a little less than exact.
+        # Pictures on cards are small files, so a little less than exact.
         assert np.abs(shown - expected).mean() < 4
         share = 100 * costs.exits[index - 1] / costs.full_depth
         expect(card.locator("[data-fact=macs]")).to_have_text(f"{share:.1f} %")
@@ -135,13 +135,19 @@ def test_a_drawn_map_is_saved_and_uploads_as_it_was(screen: StreetsPage, tmp_pat
     with screen.new_map():
         screen.upload(path)
     assert save(screen, "save-map")[1] == drawn
-    expect(screen.page.locator("#streets-map-notes li")).to_have_count(0)
+    expect(screen.part("map-notes", "li")).to_have_count(0)
 
 
 @pytest.mark.parametrize("screen", [390], indirect=True)
 def test_the_comparison_fits_a_phone(screen: StreetsPage) -> None:
     assert screen.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for part in ("#streets-cards li", "#streets-difference figure", "#streets-routes .band", "#streets-save-map", "#streets-pairs img"):
+    for part in (
+        "#streets-cards li",
+        "#streets-difference figure",
+        "#streets-routes .band",
+        "#streets-save-map",
+        "#streets-pairs img",
+    ):
         for found in screen.page.locator(part).all():
             found.scroll_into_view_if_needed()
             box = found.bounding_box()

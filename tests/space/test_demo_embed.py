@@ -23,7 +23,15 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 
 SNIPPETS = {"frame": embedding.FRAME, "component": embedding.COMPONENT}
 WIDTHS = (360, 768, 1400)
-CONTROLS = ("#streets-examples", "#streets-map", "#streets-classes", "#streets-budget", "#streets-generate", "#streets-pictures", "#streets-plot")
+CONTROLS = (
+    "#streets-examples",
+    "#streets-map",
+    "#streets-classes",
+    "#streets-budget",
+    "#streets-generate",
+    "#streets-pictures",
+    "#streets-plot",
+)
 
 
 class Post(BaseHTTPRequestHandler):

@@ -74,7 +74,7 @@ def words(result: CallToolResult) -> str:
 def test_the_endpoints_and_nothing_else_are_tools(demo_url: str) -> None:
     found = tools(demo_url)
     assert set(found) == {"streets", "reenact", "drive"}
-    assert found["streets"].description and "street photograph" in found["streets"].description
+    assert found["streets"].description and "label map of a street" in found["streets"].description
     for tool in found.values():
         properties = tool.inputSchema["properties"]
         assert all(value.get("description") for value in properties.values()), tool.name

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -172,6 +173,12 @@ class StreetsPage(DemoPage):
     def __init__(self, page: Page, url: str, tab: str = "") -> None:
         super().__init__(page, url, tab)
         self.wait_until_measured()
+
+    def beside(self, tab: str) -> "StreetsPage":
+        """Another tab of the same page, of label maps as well."""
+        other = copy(self)
+        other.tab = tab
+        return other
 
     def pick_example(self, number: int) -> None:
         with self.new_map():
