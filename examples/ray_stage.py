@@ -30,7 +30,7 @@ class Generate:
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         columns = zip(batch["source"], batch["output"], batch["seed"], strict=True)
         jobs = [Job(Path(source), Path(output), int(seed)) for source, output, seed in columns]
-        failed = dict(generate_jobs(self.pipe, jobs, self.out, budget=self.budget))
+        failed = dict(generate_jobs(self.pipe, jobs, self.out, budget=self.budget).failed)
         return {"source": batch["source"], "error": [failed.get(j.source.name, "") for j in jobs]}
 
 

@@ -5,8 +5,10 @@ importing torch and the Hub's mixin.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -15,7 +17,10 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError, InputError
+from fiancee_hub.core.marking import save_picture
 from fiancee_hub.core.pixels import to_picture
+from fiancee_hub.core.placing import CPU, place, wait_for
+from fiancee_hub.core.precision import full_precision
 
 if TYPE_CHECKING:
     from fiancee_hub.core.exits import EarlyExitModel, Progress
@@ -49,6 +54,18 @@ class Result:
     notes: tuple[str, ...] = ()
     source_macs: int = 0
 
+    def save(self, path: str | Path) -> None:
+        """Writes the picture, marked as generated, whole or not at all.
+
+        Args:
+            path: the file; its ending says the format: .png, .jpg, .webp, .avif or .tif.
+
+        Raises:
+            InputError: the ending says no format with a place for the mark.
+            OSError: it could not be written; an older file is still there.
+        """
+        save_picture(self.image, path)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -68,6 +85,26 @@ class Comparison:
     kept: bool
     budget: float
 
+    def save(
+        self, path: str | Path, inputs: Mapping[str, Image.Image] = MappingProxyType({})
+    ) -> None:
+        """Writes both pictures side by side, marked as generated, whole or not at all.
+
+        Args:
+            path: the file; its ending says the format, as for ``Result.save``.
+            inputs: pictures to show before them, by heading.
+
+        Raises:
+            InputError: the ending says no format with a place for the mark.
+            OSError: it could not be written; an older file is still there.
+        """
+        from fiancee_hub.measuring.contact_sheet import contact_sheet
+
+        early = f"exit {self.early.exit} of {self.full.exit}"
+        made = {early: self.early.image, "full depth": self.full.image}
+        columns = {heading: [picture] for heading, picture in {**inputs, **made}.items()}
+        save_picture(contact_sheet(columns, picture_width=self.early.image.width), path)
+
 
 class Rendering:
     """One input on its way through the exits; going deeper pays only for what is missing.
@@ -85,12 +122,11 @@ class Rendering:
         self._progress = progress
         self._stage_seconds: list[float] = []
         self._rendered: dict[int, tuple[Tensor, Result]] = {}
+        wait_for(pipeline.device)
         started = time.perf_counter()
-        prediction = pipeline.model.predict(progress)
+        mean, spread = (part.cpu().numpy() for part in pipeline.model.predict(progress))
         self._predictor_seconds = time.perf_counter() - started
-        self.forecast = Forecast(
-            prediction.mean.numpy(), prediction.spread.numpy(), pipeline.config.calibration
-        )
+        self.forecast = Forecast(mean, spread, pipeline.config.calibration)
 
     @property
     def predicted(self) -> tuple[float, ...]:
@@ -117,7 +153,7 @@ class Rendering:
         )
 
     def image(self, exit_index: int) -> Tensor:
-        """Image of an exit in [-1, 1], (1, 3, height, width)."""
+        """Image of an exit in [-1, 1], (1, 3, height, width), float32 on the CPU."""
         self.result(exit_index)
         return self._rendered[exit_index][0]
 
@@ -141,7 +177,8 @@ class Rendering:
         stages = model.stages_of(exit_index)
         self._advance(stages)
         started = time.perf_counter()
-        image, self._progress = model.render(self._progress, exit_index)
+        rendered, self._progress = model.render(self._progress, exit_index)
+        image = rendered.to(CPU, torch.float32)
         seconds = time.perf_counter() - started + sum(self._stage_seconds[:stages])
         full = exit_index == model.exits
         return image, Result(
@@ -160,6 +197,7 @@ class Rendering:
         for stage in range(len(self._stage_seconds), stages):
             started = time.perf_counter()
             self._progress = self.pipeline.model.advance(self._progress, stage + 1)
+            wait_for(self.pipeline.device)
             self._stage_seconds.append(time.perf_counter() - started)
 
 
@@ -252,6 +290,36 @@ class FianceePipeline(ModelHubMixin):
         return card_of(self.model, self.config, Origin(**origin), self.loaded_from)
 
     @property
+    def device(self) -> torch.device:
+        """Where it runs. Pictures and landmarks are read on the CPU, and results are there."""
+        return next(self.model.trunk.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it runs in; predictor and guide bank are float32 always."""
+        return next(self.model.trunk.parameters()).dtype
+
+    def to(self, *arguments: Any, device: Any = None, dtype: Any = None) -> Self:
+        """Moves the model: ``to("cuda")``, ``to(torch.bfloat16)``, ``to("cuda", torch.float16)``.
+
+        The same seed means the same noise everywhere, and the same exit but for rare ties. Not
+        while other threads use the pipeline.
+
+        Args:
+            arguments: a device, a type, or both.
+            device: the same by name.
+            dtype: float32, bfloat16, float16 or float64.
+
+        Raises:
+            InputError: the device or the type cannot be used.
+        """
+        where, what = place(arguments, device, dtype)
+        # Weights made in a caller's inference mode could be neither trained nor changed later.
+        with torch.inference_mode(False):
+            self.model.to(device=where, dtype=what)
+        return self
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width of every picture."""
         return self.config.generator.height, self.config.generator.width
@@ -290,7 +358,9 @@ def true_lpips(rendering: Rendering, exit_index: int) -> float:
     exits = rendering.pipeline.model.exits
     if exit_index == exits:
         return 0.0
-    return float(perceptual_distance()(rendering.image(exit_index), rendering.image(exits)))
+    with full_precision(CPU):
+        distance = perceptual_distance()(rendering.image(exit_index), rendering.image(exits))
+    return float(distance)
 
 
 def pipeline_class(config: "CheckpointConfig") -> type[FianceePipeline]:

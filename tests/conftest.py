@@ -69,6 +69,11 @@ def shipped_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _shipped("faces", save_face_checkpoint, tmp_path_factory)
 
 
+@pytest.fixture(scope="session")
+def tiny_face_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_face_checkpoint(tmp_path_factory.mktemp("faces"))
+
+
 def _shipped(name: str, otherwise: Callable[[Path], Path], folders: pytest.TempPathFactory) -> Path:
     """The checkpoint that comes with the demo, or a small one."""
     ready = all((SHIPPED / name / file).is_file() for file in (CONFIG, WEIGHTS))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fiancee_hub.backends.parts import Part, parts
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.files import write_bytes, write_text
 
 if TYPE_CHECKING:
     import onnx
@@ -65,7 +66,7 @@ def export(
         "checkpoint": checkpoint,
     }
     text = json.dumps(manifest, indent=1) + "\n"
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    write_text(folder / MANIFEST, text)
     return manifest
 
 
@@ -111,7 +112,7 @@ def _halve(proto: "onnx.ModelProto") -> None:
 def _written(part: Part, proto: "onnx.ModelProto", folder: Path) -> dict[str, Any]:
     content = proto.SerializeToString()
     path = folder / f"{part.name}.onnx"
-    path.write_bytes(content)
+    write_bytes(path, content)
     used = {value.name for value in proto.graph.input}
     return {
         "name": part.name,

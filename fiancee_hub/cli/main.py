@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fiancee_hub.cli.console import escape_what_it_lacks
 from fiancee_hub.core.errors import FianceeError, InputError
 
 if TYPE_CHECKING:
@@ -22,10 +23,16 @@ if TYPE_CHECKING:
     from fiancee_hub.pipeline import Comparison, FianceePipeline
 
 PROGRAM = "fiancee-hub"
-PHASES = ("evaluate", "train")
+PHASES = ("evaluate", "measure", "train")
 """Commands whose parsers are modules of their own beside this one."""
 
-EXTRAS = {"generate": "faces", "compare": "compare", "evaluate": "evaluate", "train": "train"}
+EXTRAS = {
+    "generate": "faces",
+    "compare": "compare",
+    "evaluate": "evaluate",
+    "measure": "evaluate",
+    "train": "train",
+}
 """What to install for a command that needs more than the library itself."""
 
 USER_ERROR = 2
@@ -39,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 if some maps of a folder could not be read; 2 after an error of the user.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    escape_what_it_lacks()
     _set_up_logging()
     try:
         arguments = _parser(words).parse_args(words)
@@ -75,7 +83,11 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     _add_generate(commands)
     _add_compare(commands)
     _add_convert(commands)
-    helps = {"evaluate": "measure a checkpoint", "train": "train a checkpoint"}
+    helps = {
+        "evaluate": "every figure of a checkpoint, and its card",
+        "measure": "how real generated scenes look",
+        "train": "train a checkpoint",
+    }
     for command in PHASES:
         if command in words[:1]:
             import_module(f"fiancee_hub.cli.{command}").add_parser(commands)

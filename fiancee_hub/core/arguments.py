@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,17 @@ def several(values: Any, name: str, each: str) -> Iterable[Any]:
         raise InputError(f"{name} must be a list of {each}, not {type(values).__name__}")
     found: Iterable[Any] = values
     return found
+
+
+def check_path(value: Any, name: str) -> Path:
+    """A path.
+
+    Raises:
+        InputError: it is none, such as a list of them.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise InputError(f"{name} must be one path, not {type(value).__name__}")
+    return Path(value)
 
 
 def _is_iterable(values: Any) -> bool:

@@ -5,8 +5,7 @@ belongs to one call travels in a ``Progress``, so one model serves many callers 
 going deeper after exit k reuses the stages that exit k already ran.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.guides import Guide, GuideBank
+from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.predictor import Prediction, Predictor
 
 
@@ -227,23 +227,6 @@ class EarlyExitModel(nn.Module):
     def forward(self, *inputs: Any, exit_index: int) -> Tensor:
         image, _ = self.render(self.start(*inputs), exit_index)
         return image
-
-
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """No autocast inside, and no TensorFloat-32 on an accelerator."""
-    if device.type == "meta":
-        yield
-        return
-    cudnn = torch.backends.cudnn
-    tf32 = device.type == "cuda" and cudnn.allow_tf32
-    with torch.autocast(device.type, enabled=False):
-        if not tf32:
-            yield
-            return
-        kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
-        with cudnn.flags(**kept, allow_tf32=False):
-            yield
 
 
 def _device(inputs: Any) -> torch.device:

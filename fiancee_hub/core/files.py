@@ -1,12 +1,36 @@
 """Files that are written whole or not at all."""
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+from PIL import Image
+
 from fiancee_hub.core.errors import OutputError
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path``, gone at the end unless it was moved.
+
+    Its own name is short, since ``path`` may have the longest name that its folder takes.
+
+    Args:
+        path: of a file in the same folder, which exists.
+
+    Yields:
+        path of an empty file to write to; its name ends in ``.part``, so say the format.
+    """
+    partial = path.with_name(f".{uuid4().hex[:12]}.part")
+    partial.touch(exist_ok=False)
+    try:
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -26,17 +50,28 @@ def replacing(path: Path) -> Iterator[Path]:
         OutputError: nothing was written.
         OSError: what the writing raised.
     """
-    partial = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")
-    partial.touch(exist_ok=False)
-    mode = partial.stat().st_mode
-    try:
+    with aside(path) as partial:
+        mode = partial.stat().st_mode
         yield partial
         if not partial.stat().st_size:
             raise OutputError(f"{path}: nothing was written; check the free space of its disk")
         partial.chmod(mode)  # Some writers make files that only their owner may read.
         os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def write_picture(picture: Image.Image, path: Path, kind: str, **options: Any) -> None:
+    """Writes a picture whole or not at all.
+
+    Args:
+        picture: any that ``kind`` takes.
+        path: the file; its folder exists.
+        kind: Pillow's name of the format.
+        options: of ``Image.save``.
+    """
+    # Encoded in memory: on a full disk some of Pillow's writers fall short without a word.
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    write_bytes(path, file.getvalue())
 
 
 def write_bytes(path: Path, content: bytes) -> None:

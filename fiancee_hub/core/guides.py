@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+
+from fiancee_hub.core.precision import Float32Module, full_precision
 
 KEY_CELLS = (3, 4)
 """Rows and columns that the first stage's features are averaged to for a key."""
@@ -17,8 +19,9 @@ class Guide(NamedTuple):
     entries: Tensor
 
 
-class GuideBank(nn.Module):
-    """Nearest key by cosine; its value goes to every branch.
+class GuideBank(Float32Module):
+    """Nearest key by cosine; its value goes to every branch. Stays float32, so that the same key
+    is the nearest.
 
     Args:
         entries: number of training examples.
@@ -44,7 +47,8 @@ class GuideBank(nn.Module):
 
     def forward(self, features: Tensor, *, rank: int = 0) -> Guide:
         """Looks up the guide of first-stage features; ``rank`` 1 is the second nearest, …"""
-        similarity = F.linear(self.describe(features), self.keys)
+        with full_precision(features):
+            similarity = F.linear(self.describe(features), self.keys)
         entries = similarity.topk(rank + 1).indices[:, rank] if rank else similarity.argmax(1)
         return Guide(self.values[entries].to(features.dtype), entries)
 

@@ -25,7 +25,8 @@ def unit_length(features: Tensor) -> Tensor:
 class _UnitLength(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
-        length = torch.linalg.vector_norm(features, dim=1, keepdim=True, dtype=torch.float32)
+        wide = torch.promote_types(features.dtype, torch.float32)
+        length = torch.linalg.vector_norm(features, dim=1, keepdim=True, dtype=wide)
         inverse = torch.rsqrt(length.square() / features.shape[1] + EPSILON).to(features.dtype)
         normalised = features * inverse
         ctx.save_for_backward(normalised, inverse)

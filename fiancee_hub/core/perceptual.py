@@ -7,6 +7,7 @@ nothing is downloaded and no pickle is read.
 import functools
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -14,6 +15,12 @@ from torch import Tensor, nn
 from fiancee_hub.core.assets import read_asset
 
 WEIGHTS = "lpips_alex.safetensors"
+
+SCALING = {
+    "scaling_layer.shift": np.array([-0.030, -0.088, -0.188], np.float32),
+    "scaling_layer.scale": np.array([0.458, 0.448, 0.450], np.float32),
+}
+"""Of the pixels; the package makes them in whatever the caller's default type is."""
 
 
 def _import_lpips() -> Any:
@@ -43,10 +50,12 @@ class PerceptualDistance(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lpips: Any = _import_lpips().LPIPS(
-            net="alex", pretrained=False, pnet_rand=True, verbose=False, eval_mode=True
-        )
-        _load(self.lpips)
+        # Whatever the caller's defaults are: it is built on the CPU, in float32.
+        with torch.device("cpu"):
+            self.lpips: Any = _import_lpips().LPIPS(
+                net="alex", pretrained=False, pnet_rand=True, verbose=False, eval_mode=True
+            )
+        _load(self.lpips.float())
         self.requires_grad_(False).eval()
 
     def features(self, images: Tensor) -> list[Tensor]:
@@ -56,7 +65,7 @@ class PerceptualDistance(nn.Module):
 
     def between(self, first: list[Tensor], second: list[Tensor]) -> Tensor:
         """LPIPS (batch,) between two lists that ``features`` returned."""
-        distance = torch.zeros((), device=first[0].device)
+        distance = torch.zeros((), dtype=torch.float32, device=first[0].device)
         for a, b, lin in zip(first, second, self.lpips.lins, strict=True):
             distance = distance + lin((a - b).square()).float().mean((1, 2, 3))
         return distance
@@ -86,7 +95,7 @@ def _load(model: Any) -> None:
             index = name.split(".")[1] if name.startswith("lins.") else name[3]
             renamed[name] = tensors[f"lin{index}.weight"]
         else:
-            renamed[name] = target[name]
+            renamed[name] = torch.from_numpy(SCALING[name]).reshape(target[name].shape)
     model.load_state_dict(renamed)
 
 

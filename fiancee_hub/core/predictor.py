@@ -1,11 +1,12 @@
 """The predictor: from the input alone, each exit's LPIPS to full depth (FIANCEE, CVPR 2023)."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from fiancee_hub.core.precision import Float32Module
 
 
 class Prediction(NamedTuple):
@@ -19,7 +20,7 @@ class Prediction(NamedTuple):
     spread: Tensor
 
 
-class Predictor(nn.Module):
+class Predictor(Float32Module):
     """A few strided convolutions over a coarse view of the input, then one hidden layer.
 
     Its weights stay float32 when the model around it is converted: a rounded predictor would
@@ -49,14 +50,3 @@ class Predictor(nn.Module):
         raw = self.output(F.leaky_relu(self.hidden(pooled), 0.2))
         mean, spread = F.softplus(raw - 3).chunk(2, 1)
         return Prediction(mean, spread)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """What ``.to``, ``.half`` and the like call: devices change, float32 stays."""
-        kept: Callable[..., Any] = super()._apply
-        return kept(lambda tensor: _float32_kept(tensor, fn(tensor)), recurse)
-
-
-def _float32_kept(before: Tensor, after: Tensor) -> Tensor:
-    if before.dtype == torch.float32 and after.dtype != torch.float32:
-        return before.to(after.device)
-    return after

@@ -1,10 +1,9 @@
 """Budget to exit, and the calibration that makes the budget a promise.
 
 The router takes the cheapest exit whose predicted LPIPS, plus a margin, stays within the budget.
-The margin is a multiple of the predicted spread. For each budget it is chosen by learn-then-test
-(Angelopoulos et al., 2021): from wide to narrow margins, an exact binomial test at every step,
-stopping at the first that fails, so that with the stated confidence over the draw of the
-calibration set, at least ``level`` of the delivered images keep the budget.
+The margin is a multiple of the predicted spread, never below 0. For each budget it is chosen by
+learn-then-test (Angelopoulos et al., 2021): from wide to narrow margins, exact binomial tests at
+every step, stopping at the first that fails. See ``calibrate`` for what is promised.
 """
 
 from dataclasses import dataclass, field
@@ -18,8 +17,11 @@ from fiancee_hub.core.errors import InputError
 
 FloatArray = NDArray[np.floating[Any]]
 
-MARGINS = tuple(float(m) for m in np.round(np.arange(6.0, -2.01, -0.1), 1))
-"""Multiples of the spread that calibration tries, widest first."""
+MARGINS = tuple(float(m) for m in np.round(np.arange(60, -1, -1) / 10, 1))
+"""Multiples of the spread that calibration tries, widest first; the last is 0."""
+
+OPENING_SHARE = 0.5
+"""Share of other inputs that leave early at the margin where a budget's sequence begins."""
 
 BUDGETS = tuple(float(b) for b in np.round(np.arange(0.005, 0.3001, 0.005), 3))
 """Budgets that calibration covers; between two of them the smaller one stands in."""
@@ -35,9 +37,14 @@ class Calibration:
         level: share of delivered images that keep the budget.
         confidence: probability, over the draw of the calibration set, that ``level`` is kept.
         samples: size of the calibration set.
-        margins: for each of ``budgets`` the multiple of the spread, or None: full depth only.
+        margins: for each of ``budgets`` the multiple of the spread, or None: nothing leaves
+            early. Older files have negative ones; they count as 0.
         budgets: ascending.
         groups: size of each kind of input in the calibration set.
+        early_level: share that keeps the budget among those that leave early; None in older
+            files, which promise nothing about them.
+        openings: for each of ``budgets`` the margin where its sequence of tests began, None
+            where it had none; empty: all began at the widest.
     """
 
     level: float
@@ -46,6 +53,8 @@ class Calibration:
     budgets: tuple[float, ...]
     margins: tuple[float | None, ...]
     groups: dict[str, int] = field(default_factory=dict)
+    early_level: float | None = None
+    openings: tuple[float | None, ...] = ()
 
     def rule(self, budget: float) -> tuple[float, float | None]:
         """The calibrated budget that stands in for ``budget``, and its margin.
@@ -58,7 +67,8 @@ class Calibration:
         position = int(np.searchsorted(np.asarray(self.budgets) - 1e-9, budget, side="right"))
         if position == 0:
             return budget, None
-        return self.budgets[position - 1], self.margins[position - 1]
+        margin = self.margins[position - 1]
+        return self.budgets[position - 1], None if margin is None else max(margin, 0.0)
 
 
 def check_budget(budget: Any) -> float:
@@ -138,30 +148,72 @@ def delivered(true: FloatArray, exits: NDArray[np.integer[Any]]) -> FloatArray:
     return padded[np.arange(len(true)), exits - 1]
 
 
+def openings(
+    mean: FloatArray, spread: FloatArray, share: float = OPENING_SHARE
+) -> tuple[float | None, ...]:
+    """Where the sequence of margins begins at each of ``BUDGETS``.
+
+    The widest margin at which at least ``share`` of some inputs leave early; None where none is.
+    At wider ones hardly anything leaves early, so that no test could pass.
+
+    Args:
+        mean, spread: predictions (n, branches) for inputs that are *not* in the calibration set,
+            so that the sequence is fixed before that is seen; training inputs will do.
+        share: of the inputs.
+    """
+    full_depth = mean.shape[-1] + 1
+    shares = (
+        ((choose(mean, spread, budget, margin) < full_depth).mean() for margin in MARGINS)
+        for budget in BUDGETS
+    )
+    return tuple(
+        next((m for m, found in zip(MARGINS, row, strict=True) if found >= share), None)
+        for row in shares
+    )
+
+
 def calibrate(
     mean: FloatArray,
     spread: FloatArray,
     true: FloatArray,
     groups: list[str],
     *,
+    begin: tuple[float | None, ...] | None = None,
     level: float = 0.9,
     confidence: float = 0.9,
 ) -> Calibration:
     """Margins from a set that no training phase saw.
 
-    A margin is accepted when every group of inputs passes the test on its own as well as all of
-    them together: a promise kept only on average over easy and hard kinds of maps is none.
+    For one budget: with probability ``confidence`` over the draw of the calibration set, in
+    every group of inputs at least ``level`` of all deliveries keep the budget, and at least
+    ``level`` of those that leave early do. The first follows from the second (full depth is
+    always right), and is tested all the same.
+
+    Why: the margins are tried in an order that is fixed before the set is seen. How many inputs
+    leave early at a margin is random, but given that number, their misses are independent draws
+    of one share, so the exact binomial test at that number rejects a share of misses above
+    1 − ``level`` wrongly with probability 1 − ``confidence`` at most. A margin is accepted when
+    all tests of all groups reject, and the first that is not ends the sequence: to accept any
+    margin that breaks the promise, the first such one must have passed. Too few inputs that
+    leave early pass no test (22 without a miss are needed at 0.9 and 0.9); then nothing leaves
+    early at that budget.
+
+    What is not promised: all budgets at once, inputs unlike the calibration set's, and anything
+    if its inputs are no independent draws (neighbouring frames of a film).
 
     Args:
         mean, spread, true: predicted and measured LPIPS of the branches, (n, branches).
         groups: the kind of each input (n).
+        begin: of ``openings``; None begins at the widest margin everywhere.
     """
     kinds = {kind: np.asarray([g == kind for g in groups]) for kind in dict.fromkeys(groups)}
+    begin = (MARGINS[0],) * len(BUDGETS) if begin is None else begin
     margins = tuple(
-        _narrowest(mean, spread, true, kinds, budget, level, confidence) for budget in BUDGETS
+        _narrowest(mean, spread, true, kinds, budget, first, level, confidence)
+        for budget, first in zip(BUDGETS, begin, strict=True)
     )
     sizes = {kind: int(rows.sum()) for kind, rows in kinds.items()}
-    return Calibration(level, confidence, len(true), BUDGETS, margins, sizes)
+    return Calibration(level, confidence, len(true), BUDGETS, margins, sizes, level, begin)
 
 
 def _narrowest(
@@ -170,13 +222,18 @@ def _narrowest(
     true: FloatArray,
     kinds: dict[str, NDArray[np.bool_]],
     budget: float,
+    begin: float | None,
     level: float,
     confidence: float,
 ) -> float | None:
     accepted = None
     for margin in MARGINS:
-        missed = delivered(true, choose(mean, spread, budget, margin)) > budget
+        if begin is None or margin > begin:
+            continue
+        exits = choose(mean, spread, budget, margin)
+        missed, early = delivered(true, exits) > budget, exits <= mean.shape[-1]
         tests = [missed, *(missed[rows] for rows in kinds.values())]
+        tests += [missed[rows & early] for rows in kinds.values()]
         if not all(passes(int(t.sum()), len(t), level, confidence) for t in tests):
             break
         accepted = margin

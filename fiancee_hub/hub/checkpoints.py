@@ -38,9 +38,11 @@ def load_checkpoint(folder: Path) -> tuple[EarlyExitModel, CheckpointConfig]:
     config = read_config(folder / CONFIG)
     _check_costs(folder / CONFIG, config)
     model = _shapes(folder / CONFIG, config)
-    tensors = read_tensors(folder / WEIGHTS, model.state_dict())
-    model.load_state_dict(tensors, strict=True, assign=True)
-    return model.requires_grad_(False).eval(), config
+    # Weights made in a caller's inference mode could be neither trained nor changed later.
+    with torch.inference_mode(False):
+        tensors = read_tensors(folder / WEIGHTS, model.state_dict())
+        model.load_state_dict(tensors, strict=True, assign=True)
+        return model.requires_grad_(False).eval(), config
 
 
 def _check_costs(path: Path, config: CheckpointConfig) -> None:

@@ -188,5 +188,7 @@ def _check_calibration(config: CheckpointConfig) -> None:
         return
     if len(calibration.budgets) != len(calibration.margins):
         raise FieldError("calibration.margins", "is not as long as calibration.budgets")
+    if len(calibration.openings) not in (0, len(calibration.budgets)):
+        raise FieldError("calibration.openings", "is not as long as calibration.budgets")
     if list(calibration.budgets) != sorted(set(calibration.budgets)):
         raise FieldError("calibration.budgets", "is not ascending")

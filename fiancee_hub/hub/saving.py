@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.files import replacing
 from fiancee_hub.hub.card import Origin, model_card
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, save_checkpoint, write_config
 from fiancee_hub.hub.config import CheckpointConfig, read_config
@@ -95,10 +96,15 @@ def _copy(source: Path, folder: Path) -> None:
     """Copies the checkpoint, byte for byte, and its companions."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, CONFIG):
-        shutil.copyfile(source / name, folder / name)
+        _copy_file(source / name, folder / name)
     for path in sorted(source.iterdir()):
         # A link could point at anything on this machine, and the folder may be pushed.
         if path.is_symlink() or not path.is_file():
             continue
         if path.name in COMPANIONS or path.suffix in PICTURES:
-            shutil.copyfile(path, folder / path.name)
+            _copy_file(path, folder / path.name)
+
+
+def _copy_file(path: Path, target: Path) -> None:
+    with replacing(target) as partial:
+        shutil.copyfile(path, partial)

@@ -211,7 +211,8 @@ def _check_places(path: Path, entries: Mapping[str, Entry], data_bytes: int) -> 
 def _read_values(
     path: Path, expected: Mapping[str, Tensor], metadata: Mapping[str, str]
 ) -> dict[str, Tensor]:
-    with safe_open(path, "pt") as file:
+    # Whatever the caller's default device is.
+    with torch.device("cpu"), safe_open(path, "pt", device="cpu") as file:
         stored = {name: file.get_tensor(name) for name in expected}
     if DIGEST in metadata and metadata[DIGEST] != digest(stored):
         raise CheckpointError(

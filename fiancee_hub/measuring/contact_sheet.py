@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from fiancee_hub.core.files import write_bytes
 from fiancee_hub.core.pixels import as_bytes
 
 Pictures = Tensor | Sequence[Image.Image]
@@ -83,7 +84,7 @@ def save_contact_sheet(sheet: Image.Image, path: Path, *, limit: int = 2_000_000
         share = min(0.9, (limit / len(data)) ** 0.5)
         sheet = sheet.resize((int(sheet.width * share), int(sheet.height * share)))
         data = _encoded(sheet, kind)
-    path.write_bytes(data)
+    write_bytes(path, data)
 
 
 def _encoded(image: Image.Image, kind: str) -> bytes:

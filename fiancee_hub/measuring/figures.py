@@ -1,5 +1,6 @@
 """Figures of the model card: the contact sheet, and MACs against LPIPS."""
 
+import io
 import logging
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fiancee_hub.core.files import write_bytes
 from fiancee_hub.families.label_maps.classes import ClassEntry, class_named, to_rgb
 from fiancee_hub.measuring.contact_sheet import contact_sheet, save_contact_sheet
 
@@ -98,4 +100,6 @@ def draw_plot(path: Path, figures: dict[str, Any]) -> None:
     axes.set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    figure.savefig(path, dpi=130)
+    file = io.BytesIO()
+    figure.savefig(file, format=path.suffix.removeprefix("."), dpi=130)
+    write_bytes(path, file.getvalue())

@@ -83,6 +83,16 @@ def measure(
 
 
 @torch.no_grad()
+def predictions(
+    model: EarlyExitModel, inputs: tuple[Any, ...], *, batch_size: int = 16
+) -> tuple[FloatArray, FloatArray]:
+    """The predictor's mean and spread, (n, branches) each; nothing is rendered."""
+    found = [model.predict(progress) for progress in _batches(model, inputs, batch_size)]
+    mean, spread = (torch.cat(column).double().cpu() for column in zip(*found, strict=True))
+    return np.asarray(mean), np.asarray(spread)
+
+
+@torch.no_grad()
 def try_exits(
     model: EarlyExitModel,
     inputs: tuple[Any, ...],

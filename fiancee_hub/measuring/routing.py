@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from fiancee_hub.core.cost import Costs
@@ -10,6 +11,11 @@ from fiancee_hub.core.router import Calibration, FloatArray, delivered, route
 from fiancee_hub.measuring.measure import Measurement
 
 BUDGETS = (0.02, 0.05, 0.1, 0.15)
+
+FIFTHS = 5
+"""Bins of a reliability table."""
+
+Flags = NDArray[np.bool_]
 
 
 def budget_table(
@@ -28,6 +34,9 @@ def budget_row(
 ) -> dict[str, Any]:
     """Cost, coverage and exit shares at one budget (LPIPS).
 
+    Coverage is over all deliveries; over those that leave early alone (full depth is always
+    right, and would hide their misses) it is None where nothing does.
+
     The oracle takes the cheapest exit that truly keeps the budget, and pays for no predictor.
     The fixed exit is the cheapest single exit that reaches the router's coverage, the one at
     level the cheapest that reaches the promised level. Both are picked in hindsight, on the very
@@ -37,7 +46,7 @@ def budget_row(
     exits = routed_exits(found, calibration, budget)
     kept = delivered(found.true, exits) <= budget
     count = len(costs.exits)
-    interval = binomtest(int(kept.sum()), len(kept)).proportion_ci(0.95)
+    early = exits < count
     fixed, fixed_coverage = fixed_exit(found.true, budget, float(kept.mean()))
     at_level, at_level_coverage = fixed_exit(found.true, budget, level)
     macs = np.asarray([costs.routed(index) for index in range(1, count + 1)], float)
@@ -46,7 +55,10 @@ def budget_row(
         "level": level,
         "mean_macs_ratio": float(macs[exits - 1].mean() / costs.full_depth),
         "coverage": float(kept.mean()),
-        "coverage_interval": [float(interval.low), float(interval.high)],
+        "coverage_interval": _interval(kept),
+        "early": int(early.sum()),
+        "early_coverage": float(kept[early].mean()) if early.any() else None,
+        "early_coverage_interval": _interval(kept[early]) if early.any() else None,
         "exit_shares": [float((exits == index).mean()) for index in range(1, count + 1)],
         "oracle_macs_ratio": oracle_ratio(found.true, costs, budget),
         "fixed_exit": fixed,
@@ -56,6 +68,12 @@ def budget_row(
         "fixed_exit_at_level_macs_ratio": costs.exits[at_level - 1] / costs.full_depth,
         "fixed_exit_at_level_coverage": at_level_coverage,
     }
+
+
+def _interval(kept: Flags) -> list[float]:
+    """Exact binomial 95 % interval of the share that is kept."""
+    interval = binomtest(int(kept.sum()), len(kept)).proportion_ci(0.95)
+    return [float(interval.low), float(interval.high)]
 
 
 def routed_exits(
@@ -94,3 +112,30 @@ def exit_table(found: Measurement, costs: Costs) -> list[dict[str, Any]]:
         }
         for index in range(found.true.shape[1])
     ]
+
+
+def reliability(found: Measurement) -> list[dict[str, Any]]:
+    """Is the predicted spread what it claims to be, the way from the mean to the 90 % quantile?
+
+    For every branch the inputs in five equal bins by their predicted spread, narrowest first.
+
+    Returns:
+        by branch: ``exit`` and ``bins``, each with its mean predicted ``spread``, the 90 %
+        quantile of true − predicted LPIPS (``needed``) and the ``share`` of inputs whose true
+        LPIPS is at most predicted mean + spread.
+    """
+    error = found.true - found.mean
+    rows = []
+    for branch in range(found.true.shape[1]):
+        order = np.argsort(found.spread[:, branch], kind="stable")
+        bins = [
+            {
+                "n": len(part),
+                "spread": float(found.spread[part, branch].mean()),
+                "needed": float(np.quantile(error[part, branch], 0.9)),
+                "share": float((error[part, branch] <= found.spread[part, branch]).mean()),
+            }
+            for part in np.array_split(order, min(FIFTHS, len(order)))
+        ]
+        rows.append({"exit": branch + 1, "bins": bins})
+    return rows

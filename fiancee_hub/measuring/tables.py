@@ -1,5 +1,6 @@
 """Tables of evaluation.json in markdown, for the model card and the README."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -19,6 +20,7 @@ def budgets(rows: list[dict[str, Any]]) -> str:
         "budget (LPIPS)",
         "mean MACs",
         "coverage (95 % interval)",
+        "of those that leave early",
         "oracle's MACs",
         "best fixed exit",
         "fixed exit at the promised level",
@@ -31,6 +33,7 @@ def budgets(rows: list[dict[str, Any]]) -> str:
                 f"{row['budget']:.2f}",
                 percent(row["mean_macs_ratio"]),
                 f"{percent(row['coverage'])} ({_interval(row)})",
+                _early(row),
                 percent(row["oracle_macs_ratio"]),
                 f"{row['fixed_exit']}: {percent(row['fixed_exit_macs_ratio'])}",
                 f"{row['fixed_exit_at_level']}: {percent(row['fixed_exit_at_level_macs_ratio'])}",
@@ -41,8 +44,16 @@ def budgets(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _interval(row: dict[str, Any]) -> str:
-    low, high = row["coverage_interval"]
+def _early(row: dict[str, Any]) -> str:
+    """Coverage among those that left early; older figures do not have it."""
+    if row.get("early_coverage") is None:
+        return "none does" if row.get("early") == 0 else "not measured"
+    share = percent(row["early_coverage"])
+    return f"{share} of {row['early']} ({_interval(row, 'early_coverage_interval')})"
+
+
+def _interval(row: dict[str, Any], name: str = "coverage_interval") -> str:
+    low, high = row[name]
     return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
@@ -109,13 +120,55 @@ def other_inputs(figures: dict[str, Any], kind: str = "maps") -> str:
             f"{row['budget']:.2f}",
             percent(row["mean_macs_ratio"]),
             f"{percent(row['coverage'])} ({_interval(row)})",
+            _early(row),
             percent(row["oracle_macs_ratio"]),
         ]
         for other in figures["other_inputs"]
         for row in other["budgets"]
     ]
-    headings = [kind, "budget", "mean MACs", "coverage (95 % interval)", "oracle's MACs"]
+    headings = [
+        kind,
+        "budget",
+        "mean MACs",
+        "coverage (95 % interval)",
+        "of those that leave early",
+        "oracle's MACs",
+    ]
     return table(headings, rows)
+
+
+def validity(found: dict[str, Any], budgets: Sequence[float]) -> str:
+    """How many splits of calibration and test inputs keep the promise, at some budgets."""
+    rows = [
+        [
+            f"{row['budget']:.2f}",
+            percent(row["all"]),
+            percent(row["early"]),
+            percent(row["nothing_early"]),
+        ]
+        for row in found["budgets"]
+        if any(abs(row["budget"] - budget) < 1e-9 for budget in budgets)
+    ]
+    jointly = found["jointly"]
+    count = len(found["budgets"])
+    rows.append([f"all {count} at once", percent(jointly["all"]), percent(jointly["early"]), ""])
+    headings = ["budget", "all deliveries", "those that leave early", "nothing leaves early"]
+    return table(headings, rows)
+
+
+def reliability(rows: list[dict[str, Any]]) -> str:
+    """Share of inputs within mean + spread, by exit and by how wide the predicted spread is."""
+    count = len(rows[0]["bins"])
+    names = ["narrowest", *[""] * (count - 2), "widest"]
+    lines = [
+        [name, *(_share(row["bins"][index]) for row in rows)]
+        for index, name in enumerate(names[:count])
+    ]
+    return table(["predicted spread", *(f"exit {row['exit']}" for row in rows)], lines)
+
+
+def _share(found: dict[str, Any]) -> str:
+    return f"{100 * found['share']:.0f} % within {found['spread']:.4f}"
 
 
 def training(notes: dict[str, Any]) -> str:

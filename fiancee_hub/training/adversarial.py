@@ -5,6 +5,7 @@ the faithful one, and only their sum goes back through the generator.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,8 +16,12 @@ from torch import Tensor, nn
 from fiancee_hub.training.augmentation import OFF, Augmentation, Change
 from fiancee_hub.training.averaging import update_average
 from fiancee_hub.training.discriminator import Discriminator, fake_loss, real_loss
+from fiancee_hub.training.lecam import LeCam, margin
 from fiancee_hub.training.loop import Losses
 from fiancee_hub.training.resumable import Resumable
+
+FALLING = 0.3
+"""Share of the time, at the end, over which the rates fall."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,14 @@ class AdversarialSettings:
     """Cap of the adversarial gradient at the pixels, relative to the perceptual one: a
     discriminator on pretrained features soon wins, and would drown layout and colour."""
     final_rate: float = 0.1
-    """Share of the learning rate at the end; it falls over the last 30 % of the time."""
+    """Share of the learning rate at the end."""
+    faithful_end: float = 1.0
+    """What is left of the faithful losses at the end; they fall from the start, and the cap on
+    the adversarial gradient does not fall with them."""
+    lecam: float = 0.0
+    """Weight of LeCam's regulariser; 0 does without."""
+    compile: bool = False
+    """Whether networks and losses are compiled; on an accelerator only."""
     augmentation: Augmentation = OFF
     """Of all that the discriminator sees, photographs and generated pictures alike."""
 
@@ -73,19 +85,49 @@ class AdversarialPhase(Resumable):
         discriminator = Discriminator(classes).to(memory_format=layout)
         generator = generator.to(memory_format=layout)
         self.trained = [p for p in discriminator.parameters() if p.requires_grad]
-        betas = (0.0, 0.99)
+        fused = accelerator.device.type == "cuda" or None
+        adam = partial(torch.optim.Adam, betas=(0.0, 0.99), fused=fused)
         self.generator, self.discriminator, self.generator_optimizer, self.optimizer = (
             accelerator.prepare(
                 generator,
                 discriminator,
-                torch.optim.Adam(generator.parameters(), settings.generator_rate, betas=betas),
-                torch.optim.Adam(self.trained, settings.discriminator_rate, betas=betas),
+                adam(generator.parameters(), settings.generator_rate),
+                adam(self.trained, settings.discriminator_rate),
             )
         )
         self.average = average.to(accelerator.device, memory_format=layout).eval()
+        for network in (self.generator, self.discriminator):
+            self._compiled(accelerator.unwrap_model(network))
         self.random = torch.Generator().manual_seed(accelerator.process_index)
+        self.draws = self._device_random()
+        self.lecam = LeCam(accelerator.device)
+        self.falling = FALLING
         self.steps, self.grown = 0, False
         self.batch_size = settings.batch_size
+
+    def _device_random(self) -> torch.Generator:
+        """Random numbers on the device, drawn without waiting for it; those of the CPU are the
+        phase's own, and an accelerator's begin anew from them whenever a state is restored."""
+        device = self.accelerator.device
+        if device.type == "cpu":
+            return self.random
+        seed = int(torch.randint(2**31, (), generator=self.random))
+        return torch.Generator(device).manual_seed(seed)
+
+    def _compiled(self, network: nn.Module) -> Any:
+        """The network itself, compiled in place if the settings say so."""
+        if self.settings.compile and self.accelerator.device.type != "cpu":
+            network.compile(dynamic=False)
+        return network
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.draws = self._device_random()
+        if "lecam" in state:
+            self.lecam.anchors.copy_(state["lecam"])
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"lecam": self.lecam.anchors}
 
     def _batch(self) -> Example:
         """The next training batch, on the accelerator's device."""
@@ -107,7 +149,7 @@ class AdversarialPhase(Resumable):
         self._set_rates(progress)
         example = self._batch()
         share = self._adversarial_share(progress)
-        losses, generated = self._generator_step(example, share)
+        losses, generated = self._generator_step(example, share, progress)
         if share is not None:
             losses |= self._discriminator_step(example, generated)
         self.steps += 1
@@ -116,7 +158,7 @@ class AdversarialPhase(Resumable):
         return losses
 
     def _set_rates(self, progress: float) -> None:
-        fall = min(1.0, (1 - progress) / 0.3)
+        fall = min(1.0, (1 - progress) / self.falling)
         factor = self.settings.final_rate + (1 - self.settings.final_rate) * fall
         warm = min(1.0, (self.steps + 1) / 100)
         for optimizer, rate in (
@@ -126,7 +168,9 @@ class AdversarialPhase(Resumable):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor * warm
 
-    def _generator_step(self, example: Example, share: float | None) -> tuple[Losses, Tensor]:
+    def _generator_step(
+        self, example: Example, share: float | None, progress: float
+    ) -> tuple[Losses, Tensor]:
         with self.accelerator.autocast():
             generated = self.generator(*example.inputs).float()
         leaf = generated.detach().requires_grad_()
@@ -134,7 +178,8 @@ class AdversarialPhase(Resumable):
         if share:
             losses["adversarial"], pull = self._realistic(leaf, example)
             cap = share * gradient.norm() / pull.norm().clamp(min=1e-12)
-            gradient = gradient + cap.clamp(max=1.0) * pull
+            faithful = 1 - (1 - self.settings.faithful_end) * progress
+            gradient = faithful * gradient + cap.clamp(max=1.0) * pull
         self.generator_optimizer.zero_grad()
         generated.backward(gradient)
         self.generator_optimizer.step()
@@ -159,18 +204,23 @@ class AdversarialPhase(Resumable):
 
     def _change(self, count: int) -> Change:
         """How the next pictures that the discriminator sees are augmented."""
-        return self.settings.augmentation.draw(count, self.random)
+        return self.settings.augmentation.draw(count, self.draws)
 
     def _discriminator_step(self, example: Example, generated: Tensor) -> Losses:
         change = self._change(2 * len(generated))
         with self.accelerator.autocast():
             logits = self.discriminator(change.images(torch.cat([example.truth, generated])))
         real, fake = logits.chunk(2)
-        labels = change.labels(example.labels.repeat(2, 1, 1)).chunk(2)[0]
-        loss_real = real_loss(real, labels, example.weights)
+        of_real, of_fake = change.labels(example.labels.repeat(2, 1, 1)).chunk(2)
+        loss_real = real_loss(real, of_real, example.weights)
         loss_fake = fake_loss(fake)
+        loss = loss_real + loss_fake
+        if self.settings.lecam:
+            sides = (real, of_real), (fake, of_fake)
+            scores = [margin(logits, labels, example.weights) for logits, labels in sides]
+            loss = loss + self.settings.lecam * self.lecam.penalty(*scores)
         self.optimizer.zero_grad()
-        self.accelerator.backward(loss_real + loss_fake)
+        self.accelerator.backward(loss)
         self.optimizer.step()
         return {"real": loss_real, "fake": loss_fake}
 

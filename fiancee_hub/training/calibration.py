@@ -4,9 +4,12 @@ import torch
 
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.perceptual import PerceptualDistance
-from fiancee_hub.core.router import Calibration, calibrate
-from fiancee_hub.measuring.measure import measure
+from fiancee_hub.core.router import Calibration, calibrate, openings
+from fiancee_hub.measuring.measure import measure, predictions
 from fiancee_hub.training.task import Task
+
+OPENING_INPUTS = 128
+"""Training inputs whose predictions say where the sequences of margins begin."""
 
 
 def calibrate_model(
@@ -18,8 +21,16 @@ def calibrate_model(
     confidence: float = 0.9,
 ) -> Calibration:
     """Calibrates on the task's own inputs for it, in full precision; each kind must pass."""
-    inputs, groups = task.calibration_inputs()
-    found = measure(model.float().eval().to(device), inputs, PerceptualDistance().to(device))
+    model = model.float().eval().to(device)
+    begin = openings(*predictions(model, task.guide_inputs(OPENING_INPUTS)))
+    inputs = task.calibration_inputs()
+    found = measure(model, inputs.inputs, PerceptualDistance().to(device))
     return calibrate(
-        found.mean, found.spread, found.true, groups, level=level, confidence=confidence
+        found.mean,
+        found.spread,
+        found.true,
+        inputs.groups,
+        begin=begin,
+        level=level,
+        confidence=confidence,
     )

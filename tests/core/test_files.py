@@ -1,12 +1,16 @@
 """Files are written whole or not at all."""
 
+import multiprocessing
 import os
+import resource
+import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fiancee_hub.core.errors import OutputError
-from fiancee_hub.core.files import replacing, write_bytes, write_text
+from fiancee_hub.core.files import replacing, write_bytes, write_picture, write_text
 
 
 def test_the_new_file_takes_the_place_of_the_old(tmp_path: Path) -> None:
@@ -66,3 +70,31 @@ def test_the_mode_is_that_of_any_new_file(tmp_path: Path) -> None:
         os.close(os.open(partial, os.O_CREAT | os.O_WRONLY, 0o600))
         partial.write_bytes(b"for its owner alone")
     assert path.stat().st_mode == plain.stat().st_mode
+
+
+def write_little(path: Path, kind: str) -> None:
+    """Writes a picture where files end at 4 KB, as on a full disk; exits with 3 for an error."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    try:
+        write_picture(Image.effect_noise((256, 192), 60).convert("RGB"), path, kind)
+    except OSError:
+        os._exit(3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_that_finds_no_room_leaves_the_old_one(kind: str, tmp_path: Path) -> None:
+    path, old = tmp_path / "picture", Image.new("RGB", (8, 8), (9, 9, 9))
+    write_picture(old, path, kind)
+    before = path.read_bytes()
+    child = multiprocessing.get_context("fork").Process(target=write_little, args=(path, kind))
+    child.start()
+    child.join()
+    assert child.exitcode == 3
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("a" * 255)
+    write_bytes(path, b"content")
+    assert list(tmp_path.iterdir()) == [path]

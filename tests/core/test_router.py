@@ -9,17 +9,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import binom
+from mapie.risk_control import control_fwer
+from scipy.stats import binom, binomtest
 
 from fiancee_hub import InputError
 from fiancee_hub.core import router
 from fiancee_hub.core.router import (
+    MARGINS,
     Calibration,
     binomial_cdf,
     calibrate,
     check_budget,
     choose,
     delivered,
+    openings,
     passes,
     route,
 )
@@ -47,6 +50,17 @@ def test_binomial_cdf_equals_scipy(trials: int, probability: float, data: st.Dat
     successes = data.draw(st.integers(0, trials))
     expected = binom.cdf(successes, trials, probability)
     assert binomial_cdf(successes, trials, probability) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.integers(1, 1000), st.sampled_from([0.8, 0.9, 0.95]), st.data())
+def test_passing_is_what_scipys_binomial_test_says(
+    samples: int, level: float, data: st.DataObject
+) -> None:
+    # Near the border, where a difference would show.
+    middle = round((1 - level) * samples)
+    misses = data.draw(st.integers(max(0, middle - 25), min(samples, middle + 25)))
+    found = binomtest(misses, samples, 1 - level, alternative="less").pvalue
+    assert passes(misses, samples, level, 0.9) == (found <= 1 - 0.9)
 
 
 @given(predictions, predictions, budgets, margins)
@@ -101,24 +115,29 @@ def few_budgets(monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
 def test_calibrated_coverage_holds_on_fresh_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     few_budgets(monkeypatch, 0.08)
     random = np.random.default_rng(7)
+    begin = openings(*draw(random, 200)[:2])
     fresh_mean, fresh_spread, fresh_true = draw(random, 20_000)
-    kept, saved = [], []
+    kept, kept_early, saved = [], [], []
     for _ in range(100):
         mean, spread, true = draw(random, 300)
-        calibration = calibrate(mean, spread, true, ["drawn"] * 300)
+        calibration = calibrate(mean, spread, true, ["drawn"] * 300, begin=begin)
         exits = route(fresh_mean, fresh_spread, 0.08, calibration)
-        kept.append((delivered(fresh_true, exits) <= 0.08).mean() >= 0.9)
+        within = delivered(fresh_true, exits) <= 0.08
+        kept.append(within.mean() >= 0.9)
+        kept_early.append(not (exits < 4).any() or within[exits < 4].mean() >= 0.9)
         saved.append((exits < 4).mean())
-    assert np.mean(kept) >= 0.88
+    assert np.mean(kept) >= np.mean(kept_early) >= 0.88
     assert np.mean(saved) > 0.5
 
 
 def test_every_group_must_pass_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     few_budgets(monkeypatch, 0.08)
-    mean, spread, true = draw(np.random.default_rng(0), 600)
-    easy = calibrate(mean, spread, true, ["drawn"] * 600)
+    random = np.random.default_rng(0)
+    begin = openings(*draw(random, 200)[:2])
+    mean, spread, true = draw(random, 600)
+    easy = calibrate(mean, spread, true, ["drawn"] * 600, begin=begin)
     true[:60] += 1
-    mixed = calibrate(mean, spread, true, ["hard"] * 60 + ["drawn"] * 540)
+    mixed = calibrate(mean, spread, true, ["hard"] * 60 + ["drawn"] * 540, begin=begin)
     assert easy.margins[0] is not None
     assert mixed.margins == (None,)
     assert mixed.groups == {"hard": 60, "drawn": 540}
@@ -130,6 +149,107 @@ def test_a_hopeless_predictor_gets_full_depth(monkeypatch: pytest.MonkeyPatch) -
     calibration = calibrate(mean, mean, mean + 1, ["drawn"] * 200)
     assert calibration.margins == (None, None)
     assert calibration.rule(0.07) == (0.05, None)
+
+
+def leaving(early: int, missed: int, samples: int) -> Arrays:
+    """One branch that the first ``early`` inputs leave by at every margin; of these the first
+    ``missed`` miss a budget of 0.1."""
+    mean = np.where(np.arange(samples) < early, 0.05, 0.5)[:, None]
+    true = np.where(np.arange(samples) < missed, 0.2, 0.05)[:, None]
+    return mean, np.zeros((samples, 1)), true
+
+
+@pytest.mark.parametrize(
+    ("early", "missed", "margin"),
+    [
+        (300, 22, 0.0),  # as many as 300 may miss
+        (300, 23, None),
+        (22, 0, 0.0),  # as few as can be tested
+        (21, 0, None),
+        (7, 7, None),  # 7 of 300 miss, which their share of all deliveries hides
+        (40, 2, None),
+        (0, 0, None),
+    ],
+)
+def test_those_that_leave_early_keep_the_promise_too(
+    early: int, missed: int, margin: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_budgets(monkeypatch, 0.1)
+    found = calibrate(*leaving(early, missed, 300), ["drawn"] * 300)
+    assert found.margins == (margin,)
+    assert found.early_level == found.level == 0.9
+
+
+def test_one_kind_with_too_few_early_keeps_all_from_leaving(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few_budgets(monkeypatch, 0.1)
+    some, few = leaving(200, 0, 200), leaving(10, 0, 200)
+    mean, spread, true = (np.concatenate(pair) for pair in zip(some, few, strict=True))
+    kinds = ["towns"] * 200 + ["drive"] * 200
+    assert calibrate(mean, spread, true, kinds).margins == (None,)
+    assert calibrate(mean, spread, true, ["mixed"] * 400).margins == (0.0,)
+
+
+def test_margins_are_never_below_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_budgets(monkeypatch, 0.3)
+    assert (MARGINS[0], MARGINS[-1]) == (6.0, 0.0)
+    mean, spread, true = draw(np.random.default_rng(0), 300)
+    assert calibrate(mean, spread, true / 100, ["drawn"] * 300).margins == (0.0,)
+    older = Calibration(0.9, 0.9, 100, (0.1, 0.2), (-2.0, -0.3))
+    assert [older.rule(budget) for budget in older.budgets] == [(0.1, 0.0), (0.2, 0.0)]
+    assert route(np.array([[0.11]]), np.array([[0.1]]), 0.1, older).tolist() == [2]
+
+
+def test_a_sequence_begins_where_enough_others_leave_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_budgets(monkeypatch, 0.01, 0.1, 0.2)
+    mean, spread = np.full((10, 1), 0.05), np.full((10, 1), 0.02)
+    spread[:5] = 0.05
+    # At 0.1 the second half leaves early up to a margin of 2.5, the first up to 1.
+    assert openings(mean, spread, 0.5) == (None, 2.5, 6.0)
+    assert openings(mean, spread, 0.6) == (None, 1.0, 3.0)
+    true = np.where(np.arange(300) < 250, 0.05, 0.5)[:, None]
+    wide, narrow = np.full((300, 1), 0.02), np.where(np.arange(300) < 250, 0.02, 0.06)[:, None]
+    found = calibrate(np.full((300, 1), 0.05), narrow, true, ["a"] * 300, begin=(None, 2.5, 0.0))
+    assert found.openings == (None, 2.5, 0.0)
+    # Down to 0.9 only those leave early that keep the budget; from 0 on, all do.
+    assert found.margins == (None, 0.9, None)
+    hopeless = calibrate(np.full((300, 1), 0.05), wide, true, ["a"] * 300, begin=(None, 2.5, 2.5))
+    assert hopeless.margins == (None, None, None)
+
+
+def sequence(found: Arrays, kinds: list[str], budget: float, begin: float) -> list[float]:
+    """P-values of the margins from ``begin`` on, by scipy: the largest of all tests."""
+    mean, spread, true = found
+    values = []
+    for margin in MARGINS[MARGINS.index(begin) :]:
+        exits = choose(mean, spread, budget, margin)
+        missed, early = delivered(true, exits) > budget, exits <= mean.shape[1]
+        rows = [np.asarray([k == kind for k in kinds]) for kind in dict.fromkeys(kinds)]
+        sets = [*rows, np.full(len(kinds), True), *(row & early for row in rows)]
+        values.append(max(binom.cdf(missed[s].sum(), s.sum(), 0.1) if s.any() else 1 for s in sets))
+    return values
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.04, 0.12), st.floats(0.8, 1.4))
+def test_margins_are_those_of_mapies_fixed_sequence(
+    seed: int, budget: float, optimism: float
+) -> None:
+    random = np.random.default_rng(seed)
+    mean, spread, true = draw(random, 400)
+    found, kinds = (mean / optimism, spread, true), ["a"] * 150 + ["b"] * 250
+    with pytest.MonkeyPatch.context() as patch:
+        few_budgets(patch, budget)
+        begin = openings(*draw(random, 200)[:2])
+        margin = calibrate(*found, kinds, begin=begin).margins[0]
+    if begin[0] is None:
+        assert margin is None
+        return
+    values = np.asarray(sequence(found, kinds, budget, begin[0]))
+    accepted = control_fwer(values, 1 - 0.9, fwer_method="fixed_sequence")
+    expected = MARGINS[MARGINS.index(begin[0]) + accepted[-1]] if len(accepted) else None
+    assert margin == expected
 
 
 CALIBRATION = Calibration(0.9, 0.9, 100, (0.1, 0.2, 0.3), (2.0, 1.0, None))

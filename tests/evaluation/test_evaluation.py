@@ -25,7 +25,7 @@ from fiancee_hub.cli.main import main
 from fiancee_hub.core.cost import Costs, count
 from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.core.exits import EarlyExitModel
-from fiancee_hub.core.router import Calibration
+from fiancee_hub.core.router import Calibration, openings
 from fiancee_hub.domains.streets.classes import STREETS
 from fiancee_hub.evaluation import card_kinds, evaluate
 from fiancee_hub.evaluation.card import PLOT, markers, write_card, write_into_readme
@@ -43,8 +43,16 @@ from fiancee_hub.hub.config import CheckpointConfig, read_config, to_json
 from fiancee_hub.measuring import tables
 from fiancee_hub.measuring.figures import draw_plot, draw_sheet, without_people
 from fiancee_hub.measuring.measure import Measurement
-from fiancee_hub.measuring.routing import BUDGETS, budget_row, budget_table, exit_table
+from fiancee_hub.measuring.routing import (
+    BUDGETS,
+    budget_row,
+    budget_table,
+    exit_table,
+    reliability,
+)
 from fiancee_hub.measuring.timing import exit_milliseconds, time_ratios
+from fiancee_hub.measuring.validity import Drawn, validity
+from fiancee_hub.measuring.validity_plot import draw_validity
 
 Figures = dict[str, Any]
 
@@ -76,6 +84,22 @@ def test_the_coverage_interval_is_the_exact_one() -> None:
     low, high = budget_row(FOUND, COSTS, None, 0.1)["coverage_interval"]
     assert low == pytest.approx(beta.ppf(0.025, 3, 2))
     assert high == pytest.approx(beta.ppf(0.975, 4, 1))
+
+
+def test_those_that_leave_early_are_counted_by_themselves() -> None:
+    row = budget_row(FOUND, COSTS, None, 0.1)
+    # Exits 1, 1, 3 and 2 deliver 0.05, 0.2, 0 and 0.05.
+    assert row["early"] == 3
+    assert row["early_coverage"] == pytest.approx(2 / 3)
+    low, high = row["early_coverage_interval"]
+    assert low == pytest.approx(beta.ppf(0.025, 2, 2))
+    assert high == pytest.approx(beta.ppf(0.975, 3, 1))
+    none = budget_row(FOUND, COSTS, FULL_DEPTH_ONLY, 0.1)
+    assert (none["early"], none["early_coverage"], none["early_coverage_interval"]) == (
+        0,
+        None,
+        None,
+    )
 
 
 def test_a_call_routed_to_full_depth_still_pays_for_the_predictor() -> None:
@@ -136,6 +160,22 @@ def test_a_perfect_predictor_costs_the_oracle_and_the_look_at_the_input(
     assert row["mean_macs_ratio"] == pytest.approx(row["oracle_macs_ratio"] + overhead)
 
 
+def test_reliability_compares_the_spread_with_what_was_needed() -> None:
+    random = np.random.default_rng(0)
+    mean, spread = np.full((5000, 2), 0.1), random.uniform(0.01, 0.05, (5000, 2))
+    error = spread / 1.2816 * random.normal(size=spread.shape)
+    error[:, 1] *= 2  # the second branch's spread claims half of what is true
+    honest, bold = reliability(Measurement(mean, spread, mean + error))
+    assert (honest["exit"], bold["exit"]) == (1, 2)
+    assert [row["n"] for row in honest["bins"]] == [1000] * 5
+    for row in honest["bins"]:
+        assert row["share"] == pytest.approx(0.9, abs=0.03)
+        assert row["needed"] == pytest.approx(row["spread"], rel=0.15)
+    assert all(row["share"] < 0.8 for row in bold["bins"])
+    widths = [row["spread"] for row in honest["bins"]]
+    assert widths == sorted(widths)
+
+
 # Time
 
 
@@ -188,9 +228,10 @@ def cells(table: str) -> list[list[str]]:
 def test_the_budget_table_says_what_the_figures_say(figures: Figures) -> None:
     rows = cells(tables.budgets(figures["budgets"]))
     assert [row[0] for row in rows] == [f"{budget:.2f}" for budget in BUDGETS]
-    budget, macs, coverage, oracle, fixed, at_level, shares = rows[BUDGETS.index(0.1)]
+    budget, macs, coverage, early, oracle, fixed, at_level, shares = rows[BUDGETS.index(0.1)]
     assert (budget, macs, oracle) == ("0.10", "42.0 %", "47.5 %")
     assert coverage == "75.0 % (19.4 to 99.4)"
+    assert early == "66.7 % of 3 (9.4 to 99.2)"
     assert (fixed, at_level) == ("2: 40.0 %", "3: 100.0 %")
     assert shares == "50 / 25 / 25"
 
@@ -209,6 +250,39 @@ def test_quality_and_other_inputs_have_one_row_each(figures: Figures) -> None:
     assert [row[0].split()[-1] for row in delivered] == [f"{budget:.2f}" for budget in BUDGETS]
     towns = cells(tables.other_inputs(figures))
     assert [row[:2] for row in towns] == [["towns (n = 4)", f"{budget:.2f}"] for budget in BUDGETS]
+
+
+def test_figures_from_before_have_no_early_coverage(figures: Figures) -> None:
+    older = [dict(row) for row in figures["budgets"]]
+    for row in older:
+        del row["early"], row["early_coverage"], row["early_coverage_interval"]
+    assert [row[3] for row in cells(tables.budgets(older))] == ["not measured"] * len(BUDGETS)
+    none = budget_table(FOUND, COSTS, FULL_DEPTH_ONLY)
+    assert [row[3] for row in cells(tables.budgets(none))] == ["none does"] * len(BUDGETS)
+
+
+def test_validity_and_reliability_tables() -> None:
+    rows = [
+        {"budget": budget, "all": 0.99, "early": 0.9, "nothing_early": 0.25}
+        for budget in (0.05, 0.075, 0.1)
+    ]
+    found = {"budgets": rows, "jointly": {"all": 0.9, "early": 0.85}}
+    assert cells(tables.validity(found, (0.05, 0.1))) == [
+        ["0.05", "99.0 %", "90.0 %", "25.0 %"],
+        ["0.10", "99.0 %", "90.0 %", "25.0 %"],
+        ["all 3 at once", "90.0 %", "85.0 %", ""],
+    ]
+    table = cells(tables.reliability(reliability(FOUND)))
+    assert [row[0] for row in table] == ["narrowest", "", "", "widest"]
+    assert all(len(row) == 3 for row in table)
+
+
+def test_the_validity_plot_is_drawn(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    mean = random.uniform(0.02, 0.2, (60, 2))
+    drawn = Drawn(Measurement(mean, mean / 5, mean), ["a"] * 60, [str(row) for row in range(60)])
+    draw_validity(tmp_path / "validity.png", validity(drawn, openings(mean, mean / 5), splits=3))
+    assert Image.open(tmp_path / "validity.png").size == (832, 520)
 
 
 def test_the_training_table_lists_the_trained_phases() -> None:

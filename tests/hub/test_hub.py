@@ -168,6 +168,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "'guides.value_shape'",
     ),
     "margins too short": (edited(calibration__margins=[1]), CONFIG, "'calibration.margins'"),
+    "openings too short": (edited(calibration__openings=[1]), CONFIG, "'calibration.openings'"),
     "budgets unordered": (edited(calibration__budgets__0=0.9), CONFIG, "'calibration.budgets'"),
     "margin not finite": (
         edited(calibration__margins__0=float("nan")),

@@ -1,7 +1,9 @@
 """Many maps at once: grouped by exit, in bounded memory, each as if it had been alone."""
 
+import errno
 import gc
 import json
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -16,12 +18,21 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny import BATCHED, CLASSES, inputs, random_map
 
-from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.errors import InputError, OutputError
 from fiancee_hub.core.exits import EarlyExitModel, Progress, join, select
 from fiancee_hub.core.grouping import grouped
-from fiancee_hub.families.label_maps.bulk import ROUTES, generate_folder, seed_of
+from fiancee_hub.core.marking import GENERATED, MARK
+from fiancee_hub.families.label_maps import bulk
+from fiancee_hub.families.label_maps.bulk import (
+    ROUTES,
+    generate_folder,
+    generate_jobs,
+    plan,
+    seed_of,
+)
 from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import WAITING, StreetsPipeline
+from fiancee_hub.families.label_maps.routes import place as placed
 from fiancee_hub.pipeline import Result
 
 BUDGET = 0.05
@@ -242,3 +253,126 @@ def test_a_run_that_is_interrupted_goes_on(
     assert (report.written, report.skipped) == (19 - len(before), len(before))
     assert {name: (out / name).stat().st_mtime_ns for name in before} == before
     assert len({row["output"] for row in rows(out)}) == len(rows(out)) == 19
+
+
+def maps_named(folder: Path, *names: str | bytes) -> Path:
+    folder.mkdir()
+    for index, name in enumerate(names):
+        path = folder / os.fsdecode(name)
+        to_rgb(random_map(index), CLASSES).save(path, "WEBP" if path.suffix == ".webp" else "PNG")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "outputs"),
+    [
+        (["a.png", "b.webp"], ["a.png", "b.png"]),
+        (["a.png", "a.webp"], ["a.png.png", "a.webp.png"]),
+        (["a.png", "a.png.png", "a.webp"], ["a.png.png", "a.png.png.png", "a.webp.png"]),
+        (["A.png", "a.webp"], ["A.png.png", "a.webp.png"]),
+        (["e\u0301.png", "\u00e9.webp"], ["e\u0301.png.png", "\u00e9.webp.png"]),
+    ],
+)
+def test_every_map_has_a_picture_of_its_own(
+    pipeline: StreetsPipeline, names: list[str], outputs: list[str], tmp_path: Path
+) -> None:
+    source = maps_named(tmp_path / "maps", *names)
+    report = generate_folder(pipeline, source, tmp_path / "out", exit=1)
+    assert (report.written, report.failed) == (len(names), ())
+    made = {row["file"]: row["output"] for row in rows(tmp_path / "out")}
+    assert made == dict(zip(names, outputs, strict=True))
+    for row in rows(tmp_path / "out"):
+        alone = pipeline(source / row["file"], seed=row["seed"], exit=1)
+        picture = Image.open(tmp_path / "out" / row["output"])
+        levels = np.asarray(alone.image, np.int16) - np.asarray(picture, np.int16)
+        assert np.abs(levels).max() <= 1
+
+
+def test_names_of_any_bytes_and_length(pipeline: StreetsPipeline, tmp_path: Path) -> None:
+    long = "b" * 250
+    names = (b"Stra\xdfe.png", "a.png", f"{long}.png", f"{long}.webp", "\u20ac" * 83 + ".png")
+    source, out = maps_named(tmp_path / "maps", *names), tmp_path / "out"
+    report = generate_folder(pipeline, source, out, exit=1)
+    assert (report.written, report.failed) == (len(names), ())
+    found = {row["output"] for row in rows(out)}
+    assert len(found) == len(names) and found == {path.name for path in out.glob("*.png")}
+    assert generate_folder(pipeline, source, out, exit=1).skipped == len(names)
+
+
+def test_hidden_files_are_no_maps(pipeline: StreetsPipeline, tmp_path: Path) -> None:
+    source = maps_named(tmp_path / "maps", "a.png")
+    for name in ("._a.png", ".hidden.webp", ".DS_Store"):
+        (source / name).write_bytes(b"no picture")
+    report = generate_folder(pipeline, source, tmp_path / "out", exit=1)
+    assert (report.written, report.failed) == (1, ())
+    (source / "a.png").unlink()
+    with pytest.raises(InputError, match="holds no label map"):
+        generate_folder(pipeline, source, tmp_path / "out", exit=1)
+
+
+def test_a_picture_that_the_folder_does_not_take_is_left_out(
+    pipeline: StreetsPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(picture: bytes, output: Path, row: Any) -> bool:
+        if output.name == "a.png":
+            raise OSError(errno.EILSEQ, "no such characters")
+        return placed(picture, output, row)
+
+    monkeypatch.setattr(bulk, "place", refusing)
+    source = maps_named(tmp_path / "maps", "a.png", "b.png")
+    report = generate_folder(pipeline, source, tmp_path / "out", exit=1)
+    assert report.written == 1 and report.failed == (("a.png", "a.png: no such characters"),)
+
+
+def test_a_full_disk_is_named(
+    pipeline: StreetsPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(bulk, "place", full)
+    source = maps_named(tmp_path / "maps", "a.png")
+    with pytest.raises(OutputError, match=r"no room left for .*a\.png"):
+        generate_folder(pipeline, source, tmp_path / "out", exit=1)
+
+
+def test_what_another_run_makes_meanwhile_is_left_alone(
+    pipeline: StreetsPipeline, tmp_path: Path
+) -> None:
+    source, out = maps_named(tmp_path / "maps", "a.png", "b.png"), tmp_path / "out"
+    out.mkdir()
+    jobs = plan(source, out, 0)
+    placed(b"theirs", jobs[0].output, {"output": "a.png"})
+    report = generate_jobs(pipeline, jobs, out, exit=1)
+    assert (report.written, report.skipped) == (1, 1)
+    assert (out / "a.png").read_bytes() == b"theirs"
+    assert [row["output"] for row in rows(out)] == ["a.png", "b.png"]
+
+
+def test_pictures_say_that_they_are_generated(pipeline: StreetsPipeline, tmp_path: Path) -> None:
+    source = maps_named(tmp_path / "maps", "a.png")
+    generate_folder(pipeline, source, tmp_path / "out", exit=1)
+    assert Image.open(tmp_path / "out" / "a.png").info[GENERATED] == MARK
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"source": ["a.png"]}, "source must be one path, not list"),
+        ({"out": None}, "out must be one path"),
+        ({"seed": "1"}, "seed must be a whole number"),
+        ({"batch_size": 0}, "batch_size 0 is out of range"),
+        ({"budget": "0.1"}, "budget must be a number"),
+        ({"as_": "classes"}, "give 'ids', 'colours'"),
+        ({"out": "FILE"}, "is a file: choose a folder"),
+    ],
+)
+def test_what_a_folder_cannot_be_made_with(
+    pipeline: StreetsPipeline, options: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    source = maps_named(tmp_path / "maps", "a.png")
+    if options.get("out") == "FILE":
+        options = {"out": source / "a.png"}
+    with pytest.raises(InputError, match=reason):
+        generate_folder(pipeline, **({"source": source, "out": tmp_path / "out"} | options))
+    assert not (tmp_path / "out").exists()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from colour_profiles import DISPLAY_P3, rgb_profile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.label_maps.classes import ClassEntry, to_palette_image, to_rgb
@@ -35,6 +36,7 @@ CLASSES = tuple(
 UNKNOWN = 7
 VOC = [value for index in range(256) for value in voc_colour(index)]
 OTHER = [int(value) for value in np.random.default_rng(1).integers(0, 256, 150 * 3)]
+P3 = rgb_profile(DISPLAY_P3)
 
 Ids = NDArray[np.uint8]
 Form = Callable[[Ids], Image.Image]
@@ -219,6 +221,38 @@ def test_the_caller_chooses() -> None:
 def test_what_does_not_fit_is_refused(source: object, as_: object, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         read_label_map(source, CLASSES, SIZE, as_=as_)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("converted", [True, False])
+def test_drawings_in_another_colour_space(converted: bool) -> None:
+    """Painted by numbers there, or converted into it when they were saved."""
+    truth = ids_of(*range(8))
+    drawing = to_rgb(truth, CLASSES)
+    if converted:
+        srgb = ImageCms.createProfile("sRGB")
+        target = ImageCms.ImageCmsProfile(io.BytesIO(P3))
+        drawing = ImageCms.profileToProfile(drawing, srgb, target) or drawing
+    result = read(stored(drawing, icc_profile=P3))
+    assert np.array_equal(result.ids, truth)
+    assert any("sRGB" in note for note in result.notes) == converted
+
+
+def test_profiles_do_not_touch_ids() -> None:
+    picture = stored(in_mode("RGB")(ids_of(1, 2)), icc_profile=P3)
+    assert np.array_equal(read(picture).ids, ids_of(1, 2))
+
+
+def test_other_kinds_of_pictures_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "map.png"
+    Image.fromarray(ids_of(1)).save(path, "TIFF")
+    with pytest.raises(InputError, match="a TIFF picture"):
+        read_label_map(path, CLASSES, SIZE)
+
+
+def test_the_class_of_transparent_parts_may_have_any_name() -> None:
+    picture = Image.fromarray(ids_of(3)).convert("RGBA")
+    picture.putpixel((0, 0), (9, 9, 9, 0))
+    assert read_label_map(picture, CLASSES[:4], SIZE, unknown=2).ids[0, 0] == 2
 
 
 def test_the_voc_palette() -> None:

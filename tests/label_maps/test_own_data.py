@@ -498,10 +498,9 @@ def test_other_classes_are_neither_drawn_nor_repainted(trained: Path) -> None:
     assert drawn.max() < len(NAMES)
     classes = set().union(*before)
     assert set(np.unique(drawn).tolist()) <= classes
-    _, groups = StreetsTask(
-        data, streets_recipe(streets_generator(5, SIZE), 4)
-    ).calibration_inputs()
-    assert groups == ["val"]
+    held = StreetsTask(data, streets_recipe(streets_generator(5, SIZE), 4)).calibration_inputs()
+    assert held.groups == ["val"]
+    assert len(held.units) == 1
 
 
 def test_losses_stay_finite_where_nobody_labelled_anything() -> None:

@@ -19,8 +19,8 @@ from visitor_pictures import group_photo
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import DESCRIPTION, GENERATED, MARK
-from fiancee_hub.families.faces.clips import write_clip
 from fiancee_hub.families.faces.controls import CONTROLS, Controls
+from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 from fiancee_hub.pipeline import Result
@@ -200,10 +200,10 @@ def test_a_moved_crop_is_read_anew(pipe: FacesPipeline, group: Person) -> None:
         persons.move(pipe, group, 1.4, 0.3, 0.3)
 
 
-def test_a_huge_photograph_is_shrunk(pipe: FacesPipeline) -> None:
-    big = Image.open(io.BytesIO(example(0))).resize((3200, 3200))
-    upload = persons.read(pipe, files.encoded(big, "jpeg"))
-    assert upload.photo.image.size == (persons.MOST_SIDE, persons.MOST_SIDE)
+def test_a_huge_photograph_is_shrunk(pipe: FacesPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persons, "MOST_SIDE", 240)
+    upload = persons.read(pipe, example(0))
+    assert upload.photo.image.size == (240, 240)
     assert any("Shrunk" in note for note in persons.person(pipe, upload).source.notes)
 
 
@@ -264,7 +264,7 @@ def test_a_link_brings_source_driver_and_sliders(handlers: Handlers) -> None:
 
 def test_an_empty_upload_is_refused_and_takes_nobody_away(handlers: Handlers) -> None:
     for take in (handlers.take, handlers.take_driver):
-        with pytest.raises(InputError, match="truncated or no picture"):
+        with pytest.raises(InputError, match="empty file where a picture is needed"):
             take(b"")
 
 
@@ -380,12 +380,12 @@ def test_a_clip_is_driven_and_its_file_gone(
     motions = taken["motions"]
     assert not path.exists()
     assert motions is not None and (len(motions.frames), motions.usable) == (3, 2)
-    assert "left out: 1" in taken["clip_notes"]
+    assert "Without a usable face: 1" in taken["clip_notes"]
     made = handlers.make_clip(person, motions, RELATIVE, BUDGET, gr.Progress())
     html = made["clip"]
     assert made["clip_stale"] == ""
     assert "data:video/mp4" in html and html.count("<rect") == 2
-    assert "left out: 1" in html
+    assert "Without a usable face: 1" in html
 
 
 def test_a_refused_clip_is_gone_too(

@@ -255,6 +255,6 @@ def choose(config: dict[str, Any], mean: Array, spread: Array, wanted: float) ->
         budget, margin = within[-1] if within else (0.0, None)
     if margin is not None:
         for place, (expected, width) in enumerate(zip(mean, spread, strict=True), 1):
-            if expected + margin * width <= budget:
+            if expected + max(margin, 0) * width <= budget:
                 return place
     return len(config["exits"]) + 1

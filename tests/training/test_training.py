@@ -139,6 +139,7 @@ def test_the_chain_ends_in_a_checkpoint_that_renders_every_exit(
 ) -> None:
     monkeypatch.setattr("fiancee_hub.families.label_maps.training.task.DRAWN", 24)
     monkeypatch.setattr("fiancee_hub.families.faces.training.task.CALIBRATED", 12)
+    monkeypatch.setattr("fiancee_hub.training.calibration.OPENING_INPUTS", 8)
     phases.calibrate(job)
     model, config = job.load()
     progress = model.start(*family.task.source().draw(2, torch.Generator().manual_seed(5)))
@@ -147,6 +148,10 @@ def test_the_chain_ends_in_a_checkpoint_that_renders_every_exit(
     assert len({image.numpy().tobytes() for image in images}) == 4
     assert config.calibration is not None
     assert config.calibration.groups == family.kinds
+    assert config.calibration.early_level == config.calibration.level
+    # Whatever the networks say, 12 of a kind are too few for any promise.
+    assert set(config.calibration.margins) == {None}
+    assert len(config.calibration.openings) == len(config.calibration.budgets)
 
 
 @pytest.mark.parametrize("family", [streets], indirect=True)

@@ -1,13 +1,14 @@
 """Brings source data sets into the one layout that training reads.
 
     FOLDER/classes.json        the class table, see ``class_table``
-    FOLDER/images/NAME.jpg     photographs, any size (only where a split needs them)
+    FOLDER/images/NAME.jpg     photographs, any size
     FOLDER/labels/NAME.png     8-bit class ids, the size of the photograph
     FOLDER/splits/SPLIT.txt    one NAME a line
 
-Splits: ``photos`` (backbone), ``maps`` (label maps for branches and predictor; includes photos),
-``calibration-KIND`` for each kind of input, and ``test`` and ``towns`` (an unseen drive, and other
-towns), none of which any training phase reads. ``own_data`` writes the same from one's own data.
+Splits: ``photos`` (backbone), ``photos-towns`` (further photographs for it, read on request),
+``maps`` (label maps for branches and predictor; includes both), ``calibration-KIND`` for each kind
+of input, and ``test`` and ``towns`` (an unseen drive, and other towns), none of which any training
+phase reads. ``own_data`` writes the same from one's own data.
 """
 
 import logging
@@ -18,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.files import write_text
 from fiancee_hub.domains.streets.classes import (
     CAMVID11_IDS,
     CAMVID32_IDS,
@@ -51,12 +53,12 @@ def prepare_streets(source: Path, target: Path) -> dict[str, int]:
             raise DataError(f"{source / name} is missing or has no train.txt")
     for folder in ("images", "labels", "splits"):
         (target / folder).mkdir(parents=True, exist_ok=True)
-    (target / TABLE).write_text(STREETS_TABLE.to_json())
+    write_text(target / TABLE, STREETS_TABLE.to_json())
     splits = _street_splits(source)
     for name in sorted({name for names in splits.values() for name in names}):
-        _write_pair(source, target, name, photo=name in splits["photos"] + splits["test"])
+        _write_pair(source, target, name)
     for split, names in splits.items():
-        (target / "splits" / f"{split}.txt").write_text("\n".join(names) + "\n")
+        write_text(target / "splits" / f"{split}.txt", "\n".join(names) + "\n")
         logger.info("%s: %d", split, len(names))
     return {split: len(names) for split, names in splits.items()}
 
@@ -69,6 +71,7 @@ def _street_splits(source: Path) -> dict[str, list[str]]:
     towns = [towns[index] for index in np.random.default_rng(0).permutation(len(towns))]
     return {
         "photos": photos,
+        "photos-towns": towns[:TOWNS_FOR_TRAINING],
         "maps": photos + towns[:TOWNS_FOR_TRAINING],
         "calibration-drive": drives["val"],
         "calibration-towns": towns[TOWNS_FOR_TRAINING:],
@@ -78,10 +81,10 @@ def _street_splits(source: Path) -> dict[str, list[str]]:
 
 
 def _names(folder: Path, split: str) -> list[str]:
-    return (folder / f"{split}.txt").read_text().split()
+    return (folder / f"{split}.txt").read_text(encoding="utf-8").split()
 
 
-def _write_pair(source: Path, target: Path, name: str, *, photo: bool) -> None:
+def _write_pair(source: Path, target: Path, name: str) -> None:
     sets = (
         ("camvid32", CAMVID32_IDS),
         ("camvid11", CAMVID11_IDS),
@@ -92,8 +95,7 @@ def _write_pair(source: Path, target: Path, name: str, *, photo: bool) -> None:
         if path.is_file():
             labels = np.asarray(ids, np.uint8)[np.asarray(Image.open(path))]
             Image.fromarray(labels).save(target / "labels" / f"{name}.png")
-            if photo:
-                image = source / folder / "images" / f"{name}.jpg"
-                shutil.copyfile(image, target / "images" / f"{name}.jpg")
+            image = source / folder / "images" / f"{name}.jpg"
+            shutil.copyfile(image, target / "images" / f"{name}.jpg")
             return
     raise DataError(f"no label map for {name} under {source}")

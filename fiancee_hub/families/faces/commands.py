@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.marking import MARK, marked
+from fiancee_hub.core.marking import marked
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def generate(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
 
 
 def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
-    from fiancee_hub.families.faces.clips import read_clip, write_clip
+    from fiancee_hub.families.faces.clips import read_clip
+    from fiancee_hub.families.faces.films import write_clip
 
     clip = read_clip(arguments.driver)
     source = pipe.encode(arguments.source)
@@ -72,7 +73,7 @@ def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
     if not images:
         raise InputError(f"no frame of {arguments.driver} shows a usable face: choose another clip")
     out = _output(arguments, ".mp4")
-    write_clip(images, clip.fps, out, comment=MARK)
+    write_clip(images, clip.fps, out)
     exits = ", ".join(f"exit {index}: {count}" for index, count in sorted(shares.items()))
     print(f"{out}: {len(images)} frames ({exits}); {len(skipped)} without a usable face left out")
     return 1 if skipped else 0

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import Branch, EarlyExitModel, ExitConfig, Trunk
 from fiancee_hub.core.normalisation import unit_length
+from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.thinning import inherit_stages, thinner
 from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.heads import (
@@ -32,7 +33,6 @@ from fiancee_hub.families.faces.heads import (
 )
 from fiancee_hub.families.faces.layers import LEAK, Block, Stage, painting
 from fiancee_hub.families.faces.warps import (
-    full_precision,
     identity_grid,
     rigid_volume_grid,
     sample,
@@ -103,7 +103,8 @@ class Encoder(nn.Module):
 
     def forward(self, picture: Tensor, face_map: Tensor) -> Appearance:
         doubled = F.interpolate(face_map, size=picture.shape[2:], mode="bilinear")
-        features = self.stem(torch.cat([picture, doubled.to(picture.dtype)], 1))
+        seen = torch.cat([picture, doubled.to(picture.dtype)], 1)
+        features = self.stem(seen.to(self.stem.weight.dtype))
         levels = [unit_length(self.blocks[0](features))]
         for shrink, block in zip(self.shrink, self.blocks[1:], strict=True):
             levels.append(unit_length(block(shrink(F.leaky_relu(levels[-1], LEAK)))))
@@ -264,12 +265,12 @@ class PortraitGenerator(Trunk):
     def example_inputs(self, *, encoded: bool = True) -> tuple[Tensor | Appearance, Head, Head]:
         """A grey picture, and a head whose landmarks lie on a spiral."""
         size = self.config.size
-        turn = torch.arange(LANDMARKS + CROWN_POINTS).float()
+        turn = torch.arange(LANDMARKS + CROWN_POINTS, dtype=torch.float32)
         spiral = torch.stack([turn * turn.cos(), turn * turn.sin(), torch.zeros_like(turn)], 1)
         points, crown = (spiral / len(spiral))[None].split([LANDMARKS, CROWN_POINTS], 1)
         face_map = torch.zeros(1, MAP_CHANNELS, size // 2, size // 2, dtype=torch.uint8)
-        head = Head(points, crown, torch.eye(3, 4)[None], face_map)
-        picture = torch.zeros(1, 3, size, size)
+        head = Head(points, crown, torch.eye(3, 4, dtype=torch.float32)[None], face_map)
+        picture = torch.zeros(1, 3, size, size, dtype=torch.float32)
         return self.encode(picture, head) if encoded else picture, head, head
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fiancee_hub.families.faces.warps import full_precision, identity_grid, sample, thin_plate_flow
+from fiancee_hub.core.precision import full_precision
+from fiancee_hub.families.faces.warps import identity_grid, sample, thin_plate_flow
 
 MAP_CHANNELS = 10
 """Regions in a face map, see ``faces.outlines``."""
@@ -71,7 +72,7 @@ def plain_warp(picture: Tensor, source: Head, target: Head) -> Tensor:
 
 def border_points(points: Tensor) -> Tensor:
     """Evenly spread points (batch, 4 * BORDER, 2) on the border of [-1, 1]²."""
-    step = torch.linspace(-1, 1, BORDER + 1, device=points.device)[:-1]
+    step = torch.linspace(-1, 1, BORDER + 1, dtype=points.dtype, device=points.device)[:-1]
     edge = torch.ones_like(step)
     sides = [(step, -edge), (edge, step), (-step, edge), (-edge, -step)]
     ring = torch.cat([torch.stack(side, 1) for side in sides])

@@ -56,7 +56,7 @@ class Stage(nn.Module):
         self, features: Tensor | None, warped: Tensor, face_map: Tensor, descriptor: Tensor
     ) -> Tensor:
         shown = at_side(face_map, warped.shape[2]).to(warped.dtype)
-        joined = self.join(torch.cat([warped, shown], 1))
+        joined = self.join(torch.cat([warped, shown], 1).to(self.join.weight.dtype))
         if self.carry is not None and features is not None:
             carried = self.carry(unit_length(features))
             if carried.shape[2:] != joined.shape[2:]:

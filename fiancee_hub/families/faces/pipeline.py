@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,8 +13,10 @@ from torch import Tensor
 
 from fiancee_hub.core.arguments import several
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import EarlyExitModel, full_precision
+from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.pixels import from_picture
+from fiancee_hub.core.placing import wait_for
+from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.controls import CONTROLS, check_switch
 from fiancee_hub.families.faces.controls import Controls as Controls
@@ -74,6 +76,21 @@ class ClipFrame:
     problem: str = ""
 
 
+def filled(frames: Iterable[ClipFrame]) -> Iterator[Image.Image]:
+    """A picture for every frame: where there is none, the last one stands, or at first the first.
+
+    Nothing at all if no frame has a picture.
+    """
+    waiting, last = 0, None
+    for frame in frames:
+        if frame.result:
+            last = frame.result.image
+        waiting += 1
+        if last:
+            yield from [last] * waiting
+            waiting = 0
+
+
 class FacesPipeline(FianceePipeline):
     """The source person with the driver's head pose and expression (after MegaPortraits)."""
 
@@ -88,7 +105,11 @@ class FacesPipeline(FianceePipeline):
     @cached_property
     def basis(self) -> Floats:
         """What each blendshape adds to the canonical landmarks, (52, 478, 3)."""
-        return self.trunk.expression_basis.numpy()
+        return self.trunk.expression_basis.float().cpu().numpy()
+
+    def to(self, *arguments: Any, device: Any = None, dtype: Any = None) -> Self:
+        _ = self.basis  # read before it is rounded
+        return super().to(*arguments, device=device, dtype=dtype)
 
     def read(
         self,
@@ -205,7 +226,8 @@ class FacesPipeline(FianceePipeline):
         head = head_of(motion, crown, crop.picture.width)
         picture = self._as_input(crop.picture)
         with full_precision(picture.device):  # the predictor looks at it too
-            appearance = self.trunk.encode(picture, head)
+            appearance = self.trunk.encode(picture, self._placed(head))
+        wait_for(self.device)
         milliseconds = 1000 * (time.perf_counter() - started)
         notes = read.notes + crop.notes
         return Source(read, crop, motion, crown, head, appearance, milliseconds, notes)
@@ -214,7 +236,18 @@ class FacesPipeline(FianceePipeline):
         side = self.size[0]
         resized = picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
         image = from_picture(resized)[None]
-        return image.contiguous(memory_format=torch.channels_last)
+        return image.contiguous(memory_format=torch.channels_last).to(self.device)
+
+    def _placed(self, head: Head) -> Head:
+        """A head where the model is; positions keep float32."""
+        return Head(*(part.to(self.device) for part in head))
+
+    def _appearance(self, source: Source) -> Appearance:
+        """What the encoder made of a source, for where the model is now; pixels keep float32."""
+        read = source.appearance
+        features = tuple(level.to(self.device, self.dtype) for level in read.features)
+        descriptor = read.descriptor.to(self.device, self.dtype)
+        return Appearance(read.picture.to(self.device), features, descriptor)
 
     @torch.inference_mode()
     def prepare(
@@ -237,7 +270,8 @@ class FacesPipeline(FianceePipeline):
         read = self.encode(source)
         target = self.target(read, driver, reference)
         head = head_of(target, read.crown, read.crop.picture.width)
-        progress = self.model.start(read.appearance, read.head, head)
+        heads = self._placed(read.head), self._placed(head)
+        progress = self.model.start(self._appearance(read), *heads)
         return Rendering(self, progress, 0, read.notes)
 
     def target(self, source: Source, driver: Any, reference: Any = None) -> Motion:
@@ -304,6 +338,7 @@ class FacesPipeline(FianceePipeline):
         budget: float = 0.1,
         exit: int | None = None,
         relative: bool = True,
+        reference: Any = None,
         face: int = 0,
     ) -> Iterator[ClipFrame]:
         """Drives one source with every frame of a clip; the source is encoded once.
@@ -314,6 +349,7 @@ class FacesPipeline(FianceePipeline):
             budget: LPIPS to full depth, 0 to 1.
             exit: render this exit whatever the budget.
             relative: add the driver's change against its first frame to the source.
+            reference: the driver's neutral picture or ``Motion``, in place of its first frame.
             face: which of several faces of the driver, largest first.
 
         Yields:
@@ -321,18 +357,20 @@ class FacesPipeline(FianceePipeline):
         """
         budget = check_budget(budget)
         check_switch("relative", relative)
+        if reference is not None and not relative:
+            raise InputError("reference is for relative driving: leave it out, or relative=True")
         frames = several(frames, "frames", "pictures")
         read = self.encode(source)
-        reference: Motion | None = None
+        neutral = None if reference is None else self.motion(reference)
         for index, (motion, problem) in enumerate(self.motions(frames, face=face)):
             if motion is None:
                 yield ClipFrame(index, None, problem)
                 continue
-            if relative and reference is None:
-                reference = motion
+            if relative and neutral is None:
+                neutral = motion
             yield ClipFrame(
                 index,
-                self(source=read, driver=motion, budget=budget, exit=exit, reference=reference),
+                self(source=read, driver=motion, budget=budget, exit=exit, reference=neutral),
             )
 
     def paste(self, source: Source, image: Image.Image) -> Image.Image:

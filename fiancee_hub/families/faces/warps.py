@@ -1,7 +1,5 @@
 """Warps of pictures and of feature volumes, as sampling grids in [-1, 1] (y down)."""
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,12 +9,6 @@ DEPTH = 8.0
 
 SMOOTHNESS = 1e-3
 """Ridge on the kernel: points that disagree are met on average instead of folding the plane."""
-
-
-def full_precision(like: Tensor) -> AbstractContextManager[object]:
-    """Positions need all their bits: no autocast inside."""
-    device = like.device.type
-    return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
 
 
 def identity_grid(height: int, width: int, like: Tensor) -> Tensor:
@@ -41,15 +33,15 @@ def thin_plate_flow(source: Tensor, target: Tensor, grid: Tensor) -> Tensor:
         flow (batch, h, w, 2): source position minus target position.
     """
     batch, count, _ = target.shape
-    ones = torch.ones(batch, count, 1, device=target.device)
+    ones = target.new_ones(batch, count, 1)
     plane = torch.cat([ones, target], 2)
     kernel = _kernel(target, target)
-    kernel = kernel + SMOOTHNESS * torch.eye(count, device=target.device)
-    corner = torch.zeros(batch, 3, 3, device=target.device)
+    kernel = kernel + SMOOTHNESS * torch.eye(count, dtype=target.dtype, device=target.device)
+    corner = target.new_zeros(batch, 3, 3)
     system = torch.cat(
         [torch.cat([kernel, plane], 2), torch.cat([plane.transpose(1, 2), corner], 2)], 1
     )
-    wanted = torch.cat([source - target, torch.zeros(batch, 3, 2, device=target.device)], 1)
+    wanted = torch.cat([source - target, target.new_zeros(batch, 3, 2)], 1)
     weights = torch.linalg.solve(system, wanted)
     points = grid.reshape(1, -1, 2).expand(batch, -1, -1)
     basis = torch.cat([_kernel(points, target), torch.ones_like(points[..., :1]), points], 2)

@@ -20,6 +20,7 @@ from torch import Tensor
 from fiancee_hub.core.cost import count
 from fiancee_hub.core.errors import CheckpointError, InputError
 from fiancee_hub.core.exits import EarlyExitModel, GuideConfig
+from fiancee_hub.core.files import write_text
 from fiancee_hub.core.lfs import check_fetched
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.label_maps.classes import ClassEntry
@@ -89,7 +90,7 @@ def convert_oasis(
     config = replace(unknown, costs=costs)
     _fill(model, state, file)
     save_checkpoint(out, model, config, exact=not rounded)
-    model_card(config, origin).save(out / CARD)
+    write_text(out / CARD, str(model_card(config, origin)))
     return config
 
 

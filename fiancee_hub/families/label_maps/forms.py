@@ -6,7 +6,7 @@ and the caller can choose.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.pictures import flattened
+from fiancee_hub.core.pictures import flattened, in_srgb
 from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.colours import (
     FITTING,
@@ -60,12 +60,20 @@ class Legend:
     background: Colour
 
     @classmethod
-    def of(cls, classes: Sequence[ClassEntry], aliases: Aliases) -> "Legend":
-        """Of classes with ids from 0 on; ``aliases`` are further colours of classes by name."""
+    def of(
+        cls, classes: Sequence[ClassEntry], aliases: Aliases, unknown: int | None = None
+    ) -> "Legend":
+        """Of classes with ids from 0 on.
+
+        Args:
+            classes: in the order of their ids.
+            aliases: further colours of classes, by name.
+            unknown: id of the class of what nobody labelled; None: the one called "unknown".
+        """
         ids = {entry.name: entry.id for entry in classes}
         own = [(entry.colour, entry.id) for entry in classes]
         more = [(colour, ids[name]) for name, colours in aliases.items() for colour in colours]
-        unknown = ids.get("unknown")
+        unknown = ids.get("unknown") if unknown is None else unknown
         background = (0, 0, 0) if unknown is None else classes[unknown].colour
         return cls(tuple(ids), Palette.of(own + more), unknown, background)
 
@@ -133,6 +141,7 @@ def ids_of_picture(
         return _with_unknown(_kept(values, lossy), found, legend, note)
     if palette is not None:
         return _of_palette(found, legend, palette)
+    found = _in_srgb_if_better(found, picture, legend)
     return _of_colours(found, legend, notes=found.notes, careful=True)
 
 
@@ -166,6 +175,20 @@ class _Pixels:
         """Whether every grey is one of the colours."""
         assert self.values is not None
         return all((int(value),) * 3 in colours for value in np.unique(self.values))
+
+
+def _in_srgb_if_better(found: "_Pixels", picture: Image.Image, legend: Legend) -> "_Pixels":
+    """The colours that a viewer shows, if more of them are class colours than without a profile.
+
+    A drawing in another colour space may have been converted into it, or made there by numbers.
+    """
+    converted, notes = in_srgb(picture)
+    if converted is picture:
+        return found
+    shown = _Pixels.of(converted, legend)
+    fits = [snap_colours(pixels.rgb, legend.palette) for pixels in (found, shown)]
+    raw, better = ((snapped.fitting, snapped.exact) for snapped in fits)
+    return replace(shown, notes=(*notes, *shown.notes)) if better > raw else found
 
 
 def _with_unknown(ids: Bytes, found: _Pixels, legend: Legend, *notes: str) -> _Result:

@@ -38,10 +38,11 @@ class Condition(NamedTuple):
         return self.labels[stage] if stage < len(self.labels) else _unfolded(self.cells)
 
     def noise_for(self, labels: Tensor) -> Tensor:
-        """The noise at the size of a label map; constant noise stays one pixel."""
-        if self.noise.shape[2:] == (1, 1):
-            return self.noise
-        return F.interpolate(self.noise, size=labels.shape[2:], mode="nearest")
+        """The noise at the size and in the type of a label map; constant noise stays one pixel."""
+        noise = self.noise.to(labels.dtype)
+        if noise.shape[2:] == (1, 1):
+            return noise
+        return F.interpolate(noise, size=labels.shape[2:], mode="nearest")
 
 
 class SharedModulation(nn.Module):
@@ -235,7 +236,7 @@ class OasisGenerator(Trunk):
 
     def stage(self, index: int, features: Tensor | None, condition: Condition) -> Tensor:
         """Runs stage ``index`` (0-based) on what the stage before returned (None for the first)."""
-        labels = condition.labels_at(index)
+        labels = condition.labels_at(index).to(self.head.weight.dtype)
         noise = condition.noise_for(labels)
         if features is None:
             features = self._enter(labels, noise)
@@ -256,7 +257,7 @@ class OasisGenerator(Trunk):
     def example_inputs(self, *, encoded: bool = True) -> tuple[Tensor, Tensor]:
         """An empty label map and no noise; nothing can be read ahead."""
         label_map = torch.zeros(1, self.config.height, self.config.width, dtype=torch.long)
-        return label_map, torch.zeros(1, self.config.noise_channels)
+        return label_map, torch.zeros(1, self.config.noise_channels, dtype=torch.float32)
 
 
 class OasisBranch(Branch):
@@ -286,10 +287,11 @@ class OasisBranch(Branch):
         features = self.join(self.with_guide(features, guide))
         for stage, block in enumerate(self.blocks, self.first):
             features = F.interpolate(features, scale_factor=2, mode="nearest")
-            labels = condition.labels[stage]
+            labels = condition.labels[stage].to(self.join.weight.dtype)
             features = block(features, labels, condition.noise_for(labels))
         # The map's own pixels, folded to half size, keep edges where they were drawn.
-        pixels = self.to_rgb(torch.cat([F.leaky_relu(features, LEAK), condition.cells], 1))
+        cells = condition.cells.to(self.join.weight.dtype)
+        pixels = self.to_rgb(torch.cat([F.leaky_relu(features, LEAK), cells], 1))
         return torch.tanh(F.pixel_shuffle(pixels, 2))
 
     def inherit(self, trunk: OasisGenerator) -> None:

@@ -16,6 +16,7 @@ from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import Progress, join, select
 from fiancee_hub.core.grouping import grouped
 from fiancee_hub.core.pixels import to_picture
+from fiancee_hub.core.placing import CPU, wait_for
 from fiancee_hub.core.router import check_budget, route
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.forms import Reading, check_reading
@@ -51,8 +52,15 @@ class StreetsPipeline(FianceePipeline):
         Raises:
             InputError: it is no label map for the model's classes; the message names the fix.
         """
-        aliases = self.config.domain.aliases
-        return read_label_map(label_map, self.config.classes, self.size, aliases=aliases, as_=as_)
+        domain = self.config.domain
+        return read_label_map(
+            label_map,
+            self.config.classes,
+            self.size,
+            aliases=domain.aliases,
+            unknown=domain.unknown,
+            as_=as_,
+        )
 
     @torch.inference_mode()
     def prepare(self, label_map: Any, *, seed: int = 0, as_: Reading | None = None) -> Rendering:
@@ -68,19 +76,24 @@ class StreetsPipeline(FianceePipeline):
         """
         seed = check_seed(seed)
         read = self._as_read(label_map, as_)
-        ids = torch.from_numpy(np.array(read.ids))[None]
-        progress = self.model.start(ids, self.noise([seed]))
+        progress = self._start([read], [seed])
         return Rendering(self, progress, seed, read.notes)
 
     def noise(self, seeds: Iterable[int]) -> Tensor:
-        """Noise (batch, noise channels), each row from its own seed."""
+        """Noise (batch, noise channels), each row from its own seed; made on the CPU in float32,
+        so that a seed means the same picture on every device."""
         shape = self.config.generator
         assert isinstance(shape, OasisConfig)
         rows = []
         for seed in seeds:
-            random = torch.Generator().manual_seed(check_seed(seed))
-            rows.append(torch.randn(shape.noise_channels, generator=random))
+            random = torch.Generator(CPU).manual_seed(check_seed(seed))
+            size = shape.noise_channels
+            rows.append(torch.randn(size, generator=random, dtype=torch.float32, device=CPU))
         return torch.stack(rows)
+
+    def _start(self, maps: Sequence[LabelMap], seeds: Iterable[int]) -> Progress:
+        ids = torch.from_numpy(np.stack([read.ids for read in maps]))
+        return self.model.start(ids.to(self.device), self.noise(seeds).to(self.device))
 
     def __call__(
         self,
@@ -214,12 +227,11 @@ class StreetsPipeline(FianceePipeline):
     ) -> list["_Routed[Key]"]:
         """The exit of every map of a batch: what the router says, or ``exit``."""
         maps = [read for _, read, _ in chunk]
-        ids = torch.from_numpy(np.stack([read.ids for read in maps]))
-        progress = self.model.start(ids, self.noise([seed for _, _, seed in chunk]))
+        progress = self._start(maps, [seed for _, _, seed in chunk])
+        wait_for(self.device)
         started = time.perf_counter()
-        prediction = self.model.predict(progress)
+        mean, spread = (part.cpu().numpy() for part in self.model.predict(progress))
         seconds = (time.perf_counter() - started) / len(maps) if exit is None else 0.0
-        mean, spread = prediction.mean.numpy(), prediction.spread.numpy()
         exits = route(mean, spread, budget, self.config.calibration)
         if exit is not None:
             exits = np.full_like(exits, exit)
@@ -227,7 +239,7 @@ class StreetsPipeline(FianceePipeline):
         return [
             _Routed(
                 key=key,
-                progress=select(progress, torch.tensor([row])),
+                progress=select(progress, torch.tensor([row], device=self.device)),
                 exit=int(exits[row]),
                 predicted_lpips=float(predicted[row, exits[row] - 1]),
                 seconds=seconds,
@@ -242,7 +254,8 @@ class StreetsPipeline(FianceePipeline):
         """Results of maps of one exit; where the caller chose it, the predictor is not paid."""
         exit_index, costs = group[0].exit, self.config.costs
         started = time.perf_counter()
-        images, _ = self.model.render(join([item.progress for item in group]), exit_index)
+        rendered, _ = self.model.render(join([item.progress for item in group]), exit_index)
+        images = rendered.cpu()
         seconds = (time.perf_counter() - started) / len(group)
         macs = costs.routed(exit_index) if paid else costs.exits[exit_index - 1]
         return [

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.pictures import MOST_PIXELS, decoding, upright
+from fiancee_hub.core.pictures import MOST_PIXELS, decoding, opened, upright
 from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.colours import Bytes
 from fiancee_hub.families.label_maps.forms import (
@@ -50,6 +50,7 @@ def read_label_map(
     size: tuple[int, int],
     *,
     aliases: Aliases = NO_ALIASES,
+    unknown: int | None = None,
     as_: Reading | None = None,
 ) -> LabelMap:
     """Reads a label map in any of the forms people have it in, at the model's size.
@@ -63,6 +64,7 @@ def read_label_map(
         classes: the model's classes, ids 0 to len(classes) - 1.
         size: height and width of the result. A map of another aspect is cut, see ``framing``.
         aliases: further colours, by the name of the class that they mean.
+        unknown: id of the class of what is transparent; None: the one called "unknown".
         as_: "ids" or "colours" if you know what the pixels of a picture hold; None takes what
             fits.
 
@@ -70,27 +72,22 @@ def read_label_map(
         InputError: the source is no label map for these classes; the message names the fix.
     """
     check_reading(as_)
+    legend = Legend.of(classes, aliases, unknown)
     if isinstance(source, str | os.PathLike):
-        return _read_file(Path(source), classes, size, aliases, as_)
+        return _read_file(Path(source), legend, size, as_)
     if isinstance(source, Image.Image):
         with decoding("The PIL image"):
-            return _read_picture(source, classes, size, aliases, as_)
-    return _read_array(source, len(classes), size, as_)
+            return _read_picture(source, legend, size, as_)
+    return _read_array(source, legend, size, as_)
 
 
-def _read_file(
-    path: Path,
-    classes: Sequence[ClassEntry],
-    size: tuple[int, int],
-    aliases: Aliases,
-    as_: Reading | None,
-) -> LabelMap:
+def _read_file(path: Path, legend: Legend, size: tuple[int, int], as_: Reading | None) -> LabelMap:
     if not path.is_file():
         raise InputError(f"There is no file {path}: check the path")
     if path.suffix.lower() == ".npy":
-        return _read_array(_load_npy(path), len(classes), size, as_)
-    with decoding(path.name), Image.open(path, formats=_FORMATS) as picture:
-        return _read_picture(picture, classes, size, aliases, as_)
+        return _read_array(_load_npy(path), legend, size, as_)
+    with opened(path, _FORMATS, path.name, "save it again as PNG") as picture:
+        return _read_picture(picture, legend, size, as_)
 
 
 def _load_npy(path: Path) -> NDArray[np.generic]:
@@ -104,7 +101,7 @@ def _load_npy(path: Path) -> NDArray[np.generic]:
 
 
 def _read_array(
-    source: object, class_count: int, size: tuple[int, int], as_: Reading | None
+    source: object, legend: Legend, size: tuple[int, int], as_: Reading | None
 ) -> LabelMap:
     try:
         array = np.asarray(source)
@@ -115,7 +112,7 @@ def _read_array(
         ) from error
     if as_ == "colours":
         raise InputError("An array holds class ids, not colours: pass colours as a PIL image")
-    ids = _ids_of_array(array, class_count)
+    ids = _ids_of_array(array, len(legend.names))
     notes = framing_notes(ids.shape[0], ids.shape[1], size)
     return LabelMap(np.array(framed(Image.fromarray(ids), size)), notes)
 
@@ -152,11 +149,7 @@ def _check_sides(height: int, width: int) -> None:
 
 
 def _read_picture(
-    picture: Image.Image,
-    classes: Sequence[ClassEntry],
-    size: tuple[int, int],
-    aliases: Aliases,
-    as_: Reading | None,
+    picture: Image.Image, legend: Legend, size: tuple[int, int], as_: Reading | None
 ) -> LabelMap:
     # Before anything is decoded: the header alone may promise gigabytes.
     _check_sides(picture.height, picture.width)
@@ -167,7 +160,7 @@ def _read_picture(
     picture, turned = upright(picture)
     framing = framing_notes(picture.height, picture.width, size)
     if band and as_ != "colours":
-        ids = _ids_of_array(np.asarray(picture), len(classes))
+        ids = _ids_of_array(np.asarray(picture), len(legend.names))
         notes: tuple[str, ...] = ()
     else:
         # Shrunk first, so that a large photograph costs no more than a small one.
@@ -178,7 +171,6 @@ def _read_picture(
                 "The picture has 16 bits a channel, of which only the lower 8 are used: save class "
                 "ids as a grey PNG"
             )
-        legend = Legend.of(classes, aliases)
         ids, notes = ids_of_picture(small, legend, as_, lossy=lossy, whole=picture)
     whole = ids if ids.shape == size else np.array(framed(Image.fromarray(ids), size))
     return LabelMap(whole, turned + notes + framing)

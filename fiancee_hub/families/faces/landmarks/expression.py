@@ -8,6 +8,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from fiancee_hub.core.assets import read_asset
+from fiancee_hub.core.precision import full_precision
 from fiancee_hub.families.faces.landmarks.pose import LANDMARKS, Floats, Pose, canonicalise
 
 BLENDSHAPES = (
@@ -77,7 +78,8 @@ def expression(landmarks: Floats, pose: Pose) -> Floats:
     movements of jaw and mouth.
     """
     face = torch.from_numpy(canonicalise(landmarks, pose))
-    return expression_scores(face[None])[0].numpy()
+    with full_precision(face):
+        return expression_scores(face[None])[0].numpy()
 
 
 def expression_scores(faces: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ def _region_matrix(operation: Operation, points: Tensor) -> Tensor:
     enlarged = plane.new_tensor([operation["scale_x"], operation["scale_y"]])
     linear = turn.mT * ((high - low) * enlarged / window)[:, None]
     centre = ((low + high) / 2)[:, None] @ turn
-    matrix = torch.eye(4).to(plane).repeat(len(plane), 1, 1)
+    matrix = torch.eye(4, dtype=plane.dtype, device=plane.device).repeat(len(plane), 1, 1)
     matrix[:, :2, :2] = linear
     matrix[:, :2, 3] = centre[:, 0] - linear @ (window / 2)
     return matrix
@@ -103,7 +103,7 @@ def _region_matrix(operation: Operation, points: Tensor) -> Tensor:
 
 def _sample_region(operation: Operation, features: Tensor, matrix: Tensor) -> Tensor:
     """A region (batch, channels, size, size) of features (batch, channels, height, width)."""
-    axis = torch.arange(operation["size"]).to(features) + 0.5
+    axis = torch.arange(operation["size"], dtype=features.dtype, device=features.device) + 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     grid = torch.stack([x, y], dim=-1).reshape(1, -1, 2)
     moved = _move_points(operation, grid, matrix).unflatten(1, x.shape)

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fiancee_hub.core.precision import full_precision
 from fiancee_hub.families.faces.landmarks.detector import (
     SAME_FACE,
     Detection,
@@ -111,6 +112,7 @@ class FaceLandmarker:
         self._attention = Graph(ATTENTION_MESH)
 
     @torch.inference_mode()
+    @full_precision(torch.device("cpu"))
     def __call__(
         self, image: Image.Image, *, every: bool = True, least: float = LEAST_SIZE
     ) -> list[Face]:

@@ -79,7 +79,7 @@ class PortraitBackbonePhase(AdversarialPhase):
         generator = PortraitGenerator(config)
         generator.expression_basis.copy_(fit_expression_basis(data))
         super().__init__(generator, PortraitGenerator(config), 1, accelerator, settings)
-        self.lpips = PerceptualDistance().to(accelerator.device)
+        self.lpips = self._compiled(PerceptualDistance().to(accelerator.device))
         self.identity = IdentityLoss(data.root).to(accelerator.device)
         self.motion = MotionLoss().to(accelerator.device)
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.lfs import check_fetched
-from fiancee_hub.families.faces.warps import full_precision, identity_grid
+from fiancee_hub.core.precision import full_precision
+from fiancee_hub.families.faces.warps import identity_grid
 
 WEIGHTS = "identity.safetensors"
 CROP = 112

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fiancee_hub.core.precision import full_precision
 from fiancee_hub.families.faces.heads import LANDMARKS, Head
 from fiancee_hub.families.faces.landmarks.expression import expression_scores
 from fiancee_hub.families.faces.landmarks.graphs import ATTENTION_MESH, Graph
@@ -19,7 +20,7 @@ from fiancee_hub.families.faces.landmarks.landmarker import (
 from fiancee_hub.families.faces.landmarks.landmarker import attention_points as landmarks_of
 from fiancee_hub.families.faces.landmarks.pose import MESH_POINTS, canonical_face
 from fiancee_hub.families.faces.landmarks.regions import EYES, MARGIN
-from fiancee_hub.families.faces.warps import full_precision, identity_grid
+from fiancee_hub.families.faces.warps import identity_grid
 
 ATTENTION = 4.0
 """Weight of lips and lids; 1 elsewhere."""

@@ -163,12 +163,14 @@ class Change:
 @dataclass(frozen=True)
 class Pair:
     """One source and the target that the driver makes of it, with the true picture if there is
-    one: for a driver of the same group, or for a changed copy of the same photograph."""
+    one: for a driver of the same group, or for a changed copy of the same photograph.
+    ``person`` is the source's."""
 
     picture: Tensor
     source: Head
     target: Head
     truth: Tensor
+    person: str
 
 
 class PairSource:
@@ -309,7 +311,7 @@ class PairSource:
             pictures.append(picture)
         if hand is not None:
             pictures = _recoloured(pictures, hand)
-        return Pair(pictures[0], heads[0], heads[1], pictures[1])
+        return Pair(pictures[0], heads[0], heads[1], pictures[1], source[0].person)
 
 
 def _seeded(random: torch.Generator) -> np.random.Generator:

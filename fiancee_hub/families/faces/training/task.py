@@ -16,7 +16,7 @@ from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, 
 from fiancee_hub.families.faces.training.pairs import SIZE, FaceFolder, PairSource, collate
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training.adversarial import AdversarialPhase
-from fiancee_hub.training.task import Inputs, Task
+from fiancee_hub.training.task import HeldOut, Inputs, Task
 
 CALIBRATED = 300
 """Pairs of each kind for calibration."""
@@ -48,13 +48,15 @@ class FacesTask:
     def guide_inputs(self, entries: int) -> Inputs:
         return self.source().draw(entries, torch.Generator().manual_seed(0))
 
-    def calibration_inputs(self) -> tuple[Inputs, list[str]]:
-        """Pairs of the validation persons: of one person, and with another's driver."""
+    def calibration_inputs(self) -> HeldOut:
+        """Pairs of the validation persons: of one person, and with another's driver; the unit is
+        the source person."""
         source, hand = PairSource(self.data, "val"), np.random.default_rng(900_000)
         pairs = [source.random_self(hand, stills=False) for _ in range(CALIBRATED)]
         pairs += [source.random_cross(hand) for _ in range(CALIBRATED)]
         inputs: Inputs = collate(pairs, SIZE)["inputs"]
-        return inputs, ["self"] * CALIBRATED + ["cross"] * CALIBRATED
+        groups = ["self"] * CALIBRATED + ["cross"] * CALIBRATED
+        return HeldOut(inputs, groups, [pair.person for pair in pairs])
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         picture = inputs[0]

@@ -74,7 +74,7 @@ class PhotoQuality:
             DataError: the folder lacks a split or one of its photographs or label maps.
         """
         for name in (split, other_split):
-            _check_files(data, name)
+            check_files(data, name)
         return cls(
             data.images(split, size),
             data.label_maps(split, size),
@@ -151,7 +151,8 @@ def segmentation_scores(
     return {"miou": mean_iou(confusion), "iou": by_class, "accuracy": accuracy}
 
 
-def _check_files(data: DataFolder, split: str) -> None:
+def check_files(data: DataFolder, split: str) -> None:
+    """Raises a DataError that names the first photograph or label map a split lacks."""
     for name in data.names(split):
         for path in (Path("images") / f"{name}.jpg", Path("labels") / f"{name}.png"):
             if not (data.root / path).is_file():

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.files import write_text
 from fiancee_hub.core.lfs import check_fetched
 
 IGNORED = 255
@@ -210,7 +211,7 @@ def save_segmenter(model: Segmenter, folder: Path, report: dict[str, Any]) -> No
     }
     save_file(tensors, folder / "model.safetensors")
     config = asdict(model.config) | {"report": report}
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    write_text(folder / "config.json", json.dumps(config, indent=1) + "\n")
 
 
 def load_segmenter(folder: Path) -> Segmenter:
@@ -231,7 +232,7 @@ def load_segmenter(folder: Path) -> Segmenter:
 
 def _read_config(path: Path) -> SegmenterConfig:
     try:
-        entries = json.loads(path.read_text())
+        entries = json.loads(path.read_text(encoding="utf-8"))
         classes, targets = tuple(entries["classes"]), tuple(entries["targets"])
         return SegmenterConfig(classes, targets, entries["height"], entries["width"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fiancee_hub.core.errors import DataError, InputError
-from fiancee_hub.core.files import replacing
+from fiancee_hub.core.files import write_picture, write_text
 from fiancee_hub.core.pictures import decoding, rgb_of, upright
 from fiancee_hub.families.label_maps.framing import cut
 from fiancee_hub.families.label_maps.own_data.labels import Ids, LabelReader
@@ -112,7 +112,7 @@ def _begin(target: Path, digest: str) -> None:
     for folder in (IMAGES, LABELS, SPLITS):
         (target / folder).mkdir(parents=True, exist_ok=True)
     if not (target / SOURCE).is_file():
-        (target / SOURCE).write_text(json.dumps({"sha256": digest}) + "\n")
+        write_text(target / SOURCE, json.dumps({"sha256": digest}) + "\n")
 
 
 def _check_source(target: Path, digest: str) -> None:
@@ -163,22 +163,22 @@ def _save(picture: Image.Image, size: tuple[int, int], path: Path) -> None:
     """Writes a picture at the size that crops of ``size`` are drawn from, at once or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part, larger = cut(picture, size), enlarged(size)[::-1]
-    with replacing(path) as partial:
-        if path.suffix == ".jpg":
-            part.resize(larger, Image.Resampling.LANCZOS).save(partial, "JPEG", quality=QUALITY)
-        else:
-            part.resize(larger, Image.Resampling.NEAREST).save(partial, "PNG")
+    if path.suffix == ".jpg":
+        photo = part.resize(larger, Image.Resampling.LANCZOS)
+        write_picture(photo, path, "JPEG", quality=QUALITY)
+    else:
+        write_picture(part.resize(larger, Image.Resampling.NEAREST), path, "PNG")
 
 
 def _finish(
     target: Path, layout: OwnLayout, splits: dict[str, list[Pair]], size: tuple[int, int]
 ) -> None:
     table = dataclasses.replace(layout.table, size=size)
-    (target / TABLE).write_text(table.to_json())
+    write_text(target / TABLE, table.to_json())
     # The list of photographs comes last: it marks the folder as complete.
     for split, pairs in reversed(splits.items()):
         path = target / SPLITS / f"{split}.txt"
-        path.write_text("".join(f"{pair.name}\n" for pair in pairs))
+        write_text(path, "".join(f"{pair.name}\n" for pair in pairs))
         logger.info("%s: %d", split, len(pairs))
     few = len(splits["calibration-val"])
     if few < FEWEST_CALIBRATING:

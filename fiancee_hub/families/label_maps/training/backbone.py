@@ -18,6 +18,7 @@ from fiancee_hub.families.label_maps.training.photographs import (
     random_crops,
     to_signed,
 )
+from fiancee_hub.families.label_maps.training.warping import warped
 from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings, Example
 from fiancee_hub.training.augmentation import DIFF_AUGMENT, Augmentation
@@ -29,6 +30,9 @@ from fiancee_hub.training.losses import shifted_lpips
 LAYOUT_STEPS = 400
 """Steps without a discriminator at the start of all."""
 
+MOST_BYTES = 4 * 2**30
+"""Photographs up to this size lie on the accelerator itself, larger sets beside it."""
+
 
 @dataclass(frozen=True)
 class LabelMapSettings(AdversarialSettings):
@@ -36,10 +40,16 @@ class LabelMapSettings(AdversarialSettings):
 
     adversarial_share: float = 3.0
     augmentation: Augmentation = DIFF_AUGMENT
+    warping: float = 0.0
+    """Of the label map at the generator's input, in pixels; 0 leaves it as it is."""
+    elsewhere: float = 0.0
+    """Share of the pictures that are photographs of the splits ``photos-*``, of other places."""
 
 
 class BackbonePhase(AdversarialPhase):
     """Random crops of the training photographs, with their label maps."""
+
+    settings: LabelMapSettings
 
     def __init__(
         self,
@@ -50,31 +60,52 @@ class BackbonePhase(AdversarialPhase):
     ) -> None:
         self.config = config
         self.table = data.table
-        size = config.height, config.width
-        self.photos = data.images("photos", enlarged(size))
-        self.maps = data.label_maps("photos", enlarged(size))
         generator = add_spectral_norm(OasisGenerator(config))
         super().__init__(generator, OasisGenerator(config), config.classes, accelerator, settings)
-        self.lpips = PerceptualDistance().to(accelerator.device)
+        self.lpips = self._compiled(PerceptualDistance().to(accelerator.device))
+        splits = ["photos", *(data.splits("photos-") if settings.elsewhere else ())]
+        self.counts = [len(data.names(split)) for split in splits]
+        size = enlarged((config.height, config.width))
+        self.photos = self._kept([data.images(split, size) for split in splits])
+        self.maps = self._kept([data.label_maps(split, size) for split in splits])
+
+    def _kept(self, parts: list[Tensor]) -> Tensor:
+        """On the accelerator itself, if it is not too much for that."""
+        whole = torch.cat(parts) if len(parts) > 1 else parts[0]
+        return whole.to(self.accelerator.device) if whole.nbytes <= MOST_BYTES else whole
 
     def _adversarial_share(self, progress: float) -> float | None:
         started = self.grown or self.steps >= LAYOUT_STEPS
         return self.settings.adversarial_share if started else None
 
     def _batch(self) -> Example:
-        picks = torch.randint(len(self.photos), (self.settings.batch_size,), generator=self.random)
-        size = self.config.height, self.config.width
-        images, labels = random_crops((self.photos[picks], self.maps[picks]), size, self.random)
+        device = self.accelerator.device
+        images, labels = (drawn.to(device, non_blocking=True) for drawn in self._crops())
         # Half of the maps that people bring have no lane markings; the road must do without, and
         # so must whatever else the table calls a part of another class.
         for part, whole in self.table.part_of.items():
-            plain = torch.rand(len(labels), 1, 1, generator=self.random) < 0.15
+            plain = torch.rand(len(labels), 1, 1, generator=self.draws, device=device) < 0.15
             labels = torch.where(plain & (labels == part), whole, labels)
-        noise = torch.randn(len(images), self.config.noise_channels, generator=self.random)
-        device = self.accelerator.device
-        labels = labels.to(device)
+        shape = len(images), self.config.noise_channels
+        noise = torch.randn(*shape, generator=self.draws, device=device)
         weights = class_weights(labels, self.config.classes, self.table.unknown)
-        return Example((labels, noise.to(device)), to_signed(images).to(device), labels, weights)
+        shown = labels
+        if self.settings.warping:
+            shown = warped(labels, self.settings.warping, self.draws)
+        return Example((shown, noise), to_signed(images), labels, weights)
+
+    def _crops(self) -> tuple[Tensor, ...]:
+        """Pictures and their maps, drawn and cut where they are kept."""
+        device, shape, own = self.photos.device, (self.settings.batch_size,), self.counts[0]
+        random = self.random if device.type == "cpu" else self.draws
+        picks = torch.randint(own, shape, generator=random, device=device)
+        if further := sum(self.counts[1:]):
+            others = own + torch.randint(further, shape, generator=random, device=device)
+            chosen = torch.rand(shape, generator=random, device=device) < self.settings.elsewhere
+            picks = torch.where(chosen, others, picks)
+        size = self.config.height, self.config.width
+        maps = self.maps[picks.to(self.maps.device)].to(device)
+        return random_crops((self.photos[picks], maps), size, random)
 
     def _faithful(self, leaf: Tensor, example: Example) -> tuple[Losses, Tensor]:
         with self.accelerator.autocast():
@@ -87,7 +118,7 @@ class BackbonePhase(AdversarialPhase):
     @torch.no_grad()
     def samples(self) -> Image.Image:
         """Maps, images and photographs of 16 fixed training pictures."""
-        picks = torch.linspace(0, len(self.maps) - 1, 16).long()
+        picks = torch.linspace(0, len(self.maps) - 1, 16).long().to(self.maps.device)
         height, width = self.config.height, self.config.width
         labels = self.maps[picks, :height, :width].to(self.accelerator.device)
         photos = to_signed(self.photos[picks, :, :height, :width])

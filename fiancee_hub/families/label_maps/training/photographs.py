@@ -83,21 +83,26 @@ def enlarged(size: tuple[int, int]) -> tuple[int, int]:
 def random_crops(
     tensors: tuple[Tensor, ...], size: tuple[int, int], generator: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """The same random window and flip of every tensor (…, height, width), one for each item."""
-    height, width = size
-    crops: list[list[Tensor]] = [[] for _ in tensors]
-    for item in zip(*tensors, strict=True):
-        top = _randint(item[0].shape[-2] - height, generator)
-        left = _randint(item[0].shape[-1] - width, generator)
-        flip = _randint(1, generator)
-        for crop, tensor in zip(crops, item, strict=True):
-            window = tensor[..., top : top + height, left : left + width]
-            crop.append(window.flip(-1) if flip else window)
-    return tuple(torch.stack(crop) for crop in crops)
+    """The same random window and flip of every tensor, one for each item.
 
-
-def _randint(highest: int, generator: torch.Generator) -> int:
-    return int(torch.randint(highest + 1, (), generator=generator))
+    Args:
+        tensors: (batch, channels, height, width) or (batch, height, width), all of one size.
+        size: height and width of the windows.
+        generator: on the tensors' device.
+    """
+    first = tensors[0]
+    device, batch = first.device, len(first)
+    room = [whole - part + 1 for whole, part in zip(first.shape[-2:], size, strict=True)]
+    draws = torch.rand(3, batch, 1, generator=generator, device=device)
+    rows = (draws[0] * room[0]).long() + torch.arange(size[0], device=device)
+    across = torch.arange(size[1], device=device)
+    columns = (draws[1] * room[1]).long() + torch.where(draws[2] < 0.5, across.flip(0), across)
+    items = torch.arange(batch, device=device)[:, None, None]
+    windows = items, rows[:, :, None], columns[:, None]
+    return tuple(
+        tensor[windows] if tensor.dim() == 3 else tensor.movedim(1, -1)[windows].movedim(-1, 1)
+        for tensor in tensors
+    )
 
 
 def to_signed(images: Tensor) -> Tensor:

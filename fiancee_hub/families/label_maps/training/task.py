@@ -13,10 +13,11 @@ from fiancee_hub.families.label_maps.shapes import STREETS
 from fiancee_hub.families.label_maps.training.backbone import BackbonePhase, LabelMapSettings
 from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
+from fiancee_hub.families.label_maps.training.units import units_of
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.discriminator import class_weights
-from fiancee_hub.training.task import Inputs, Task
+from fiancee_hub.training.task import HeldOut, Inputs, Task
 
 DRAWN = 300
 DRAWN_SEED = 900_000
@@ -79,17 +80,19 @@ class StreetsTask:
         chosen = maps[torch.linspace(0, len(maps) - 1, entries).round().long()]
         return chosen, self._noise(entries, 0)
 
-    def calibration_inputs(self) -> tuple[Inputs, list[str]]:
+    def calibration_inputs(self) -> HeldOut:
         """The splits ``calibration-KIND``, and fresh drawings where the classes can be drawn."""
-        maps, groups = [], []
+        maps, groups, units = [], [], []
         for split in self.data.splits("calibration-"):
             maps.append(self.data.label_maps(split, self.size))
             groups += [split.removeprefix("calibration-")] * len(maps[-1])
+            units += units_of(self.data.names(split))
         if self.data.table.drawable:
             maps.append(drawn_maps(DRAWN, self.size, DRAWN_SEED))
             groups += ["drawn"] * DRAWN
+            units += [f"drawing {index}" for index in range(DRAWN)]
         labels = torch.cat(maps)
-        return (labels, self._noise(len(labels), NOISE_SEED)), groups
+        return HeldOut((labels, self._noise(len(labels), NOISE_SEED)), groups, units)
 
     def _noise(self, count: int, seed: int) -> Tensor:
         random = torch.Generator().manual_seed(seed)
