@@ -129,8 +129,8 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Everything on the screen."""
+class FaceScreen:
+    """Everything on the screen of one tab."""
 
     tab: Tab
     source: SourceInput
@@ -166,7 +166,7 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
         with gr.Column(min_width=320):
             result = _result(tab, taken)
     result.view.place("cards", "plot")
-    screen = Parts(tab, source, driver, budget, buttons, result)
+    screen = FaceScreen(tab, source, driver, budget, buttons, result)
     _connect_opening(handlers, screen)
     _connect_link(screen)
     _connect_source(handlers, source)
@@ -329,7 +329,7 @@ def _gallery(handlers: Handlers, name: str) -> gr.Gallery:
     )
 
 
-def _connect_opening(handlers: Handlers, screen: Parts) -> None:
+def _connect_opening(handlers: Handlers, screen: FaceScreen) -> None:
     """One event brings the page's state; its new source starts the first picture."""
     source, driver = screen.source, screen.driver
     outputs = (
@@ -353,7 +353,7 @@ def _connect_opening(handlers: Handlers, screen: Parts) -> None:
     )
 
 
-def _connect_link(screen: Parts) -> None:
+def _connect_link(screen: FaceScreen) -> None:
     """A slider at 0 needs no place in a link, nor one that drives nothing."""
     driver, result = screen.driver, screen.result
     values = {
@@ -415,7 +415,7 @@ def _connect_driver(handlers: Handlers, driver: DriverInput) -> None:
     driver.clip.upload(clip.filled(handlers.take_clip), driver.clip, clip.components, **BUSY)
 
 
-def _connect_modes(screen: Parts) -> None:
+def _connect_modes(screen: FaceScreen) -> None:
     groups, result = screen.driver.groups, screen.result
     words = result.view.words
     still = [
@@ -436,7 +436,7 @@ def _connect_modes(screen: Parts) -> None:
     screen.driver.mode.change(switch, screen.driver.mode, outputs, queue=False, **QUIET)
 
 
-def _connect_results(handlers: Handlers, screen: Parts) -> None:
+def _connect_results(handlers: Handlers, screen: FaceScreen) -> None:
     """Whatever changes the input renders at once, or marks what stands as out of date."""
     source, driver, result, buttons = screen.source, screen.driver, screen.result, screen.buttons
     outputs, view = result.outputs, result.view
@@ -488,7 +488,7 @@ def _connect_results(handlers: Handlers, screen: Parts) -> None:
         event.then(*move, **quick_event())
 
 
-def _connect_clip(handlers: Handlers, screen: Parts) -> None:
+def _connect_clip(handlers: Handlers, screen: FaceScreen) -> None:
     source, driver, result = screen.source, screen.driver, screen.result
     outputs = Outputs(clip=result.clip, clip_stale=result.clip_stale)
     # It takes long, so it waits in a line of its own.

@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 
 OUR_SIDE = "Something went wrong on our side. Please try again or with another input."
 
+IN_PYTHON = ("listed by `pipe.config.classes`", "that the page lists")
+"""Where the library says its classes are listed, and where visitors find them."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -31,8 +34,9 @@ def plain_errors(*, escaped: bool = True) -> Iterator[None]:
     except gr.Error:
         raise
     except InputError as error:
+        message = str(error).replace(*IN_PYTHON)
         # It may hold the name of an uploaded file.
-        message = html.escape(str(error)) if escaped else str(error)
+        message = html.escape(message) if escaped else message
         raise gr.Error(message, title="Please check", print_exception=False) from error
     except Exception as error:
         logger.exception("a request failed")

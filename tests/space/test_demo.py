@@ -288,6 +288,18 @@ def test_a_wrong_file_is_a_plain_error(handlers: Handlers, tmp_path: Path) -> No
     )
 
 
+def test_visitors_are_told_where_they_find_the_classes(handlers: Handlers, tmp_path: Path) -> None:
+    noise, ids = tmp_path / "noise.png", tmp_path / "ids.png"
+    random = np.random.default_rng(0)
+    Image.fromarray(random.integers(0, 256, (60, 80, 3), np.uint8)).save(noise)
+    Image.new("L", (80, 60), 99).save(ids)
+    for path in (noise, ids):
+        with pytest.raises(gr.Error) as caught:
+            errors.plainly(handlers.edit)(path)
+        assert "that the page lists" in caught.value.message
+        assert "pipe" not in caught.value.message
+
+
 @pytest.mark.parametrize("seed", [None, -1, 2**63])
 def test_a_wrong_seed_is_a_plain_error(handlers: Handlers, seed: int | None) -> None:
     streamed = Outputs().streamed(handlers.generate)

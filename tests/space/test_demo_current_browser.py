@@ -27,7 +27,7 @@ from space.label_maps.maps import examples
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 
-OPENS = 6
+OPENS = 4
 """Of each link, at random delays."""
 
 
