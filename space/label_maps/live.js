@@ -6,6 +6,7 @@
   const LEAST_PAUSE = 120; // milliseconds
   const REST = 1000;
   const AFTER_FAILURE = 5000;
+  const FITTINGS = 4;
 
   // Every editor announces itself under the same name, and the last one would hide the others.
   const editors = new Set([window.editor].filter(Boolean));
@@ -17,11 +18,24 @@
 
   const part = (tab, name) => document.getElementById(`${tab}-${name}`);
 
-  // The map as a data: address; empty where there is none.
-  async function read(tab) {
+  function editorOf(tab) {
     for (const one of editors) if (!one.target_element?.isConnected) editors.delete(one);
     const map = part(tab, "map");
-    const editor = [...editors].find((one) => map?.contains(one.target_element));
+    return [...editors].find((one) => map?.contains(one.target_element));
+  }
+
+  // The editor fits a map to the size that it has just then, and on a slow page that is not its last.
+  fiancee.fit = (tab) => {
+    for (let turn = 1; turn <= FITTINGS; turn++)
+      setTimeout(() => {
+        const editor = editorOf(tab);
+        if (editor?.background_image) editor.tools.get("zoom").set_zoom("fit");
+      }, (turn * REST) / FITTINGS);
+  };
+
+  // The map as a data: address; empty where there is none.
+  async function read(tab) {
+    const editor = editorOf(tab);
     if (!editor) return "";
     const { composite } = await editor.get_blobs();
     if (!composite) return "";
@@ -54,6 +68,7 @@
   };
 
   fiancee.showPlaced = (tab) => {
+    fiancee.fit(tab);
     fiancee.live(tab).stop();
     press(tab, "back");
     press(tab, "placed");

@@ -293,6 +293,7 @@ def _connect_opening(handlers: Handlers, inputs: Inputs, view: View) -> Any:
         js=call("withQuery"),
         **quick_event(),
     )
+    opened.success(None, js=call("fit", handlers.tab.name), api_visibility="private")
     return opened.success(
         outputs.streamed(handlers.show_first),
         [view.record, inputs.placed, inputs.budget, inputs.seed],
