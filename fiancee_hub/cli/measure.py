@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fiancee_hub import domains
 from fiancee_hub.core.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.most is not None and arguments.most < 2:
         raise DataError("--most: a distance needs at least 2 pictures of a split")
-    data = DataFolder(arguments.data)
+    data = DataFolder(arguments.data, domains.of_family("label_maps"))
     device = _device(arguments.device)
     render, size, noise_channels = _subject(arguments.subject, data, device)
     judge = MapJudge(
@@ -94,13 +95,10 @@ def _subject(
 def _trained(path: Path, data: "DataFolder") -> Any:
     """The average generator of a training state or of a packed one."""
     from fiancee_hub.families.label_maps.generator import OasisGenerator
-    from fiancee_hub.families.label_maps.training.task import StreetsTask
-    from fiancee_hub.training.families import task_of
+    from fiancee_hub.families.label_maps.training.order import shape_of
     from fiancee_hub.training.state import load_state
 
-    task = task_of(data.root)
-    assert isinstance(task, StreetsTask)
-    generator = OasisGenerator(task.generator)
+    generator = OasisGenerator(shape_of(data))
     try:
         generator.load_state_dict(load_state(path)["phase"]["average"])
     except (KeyError, RuntimeError, AttributeError) as error:
@@ -112,12 +110,9 @@ def _trained(path: Path, data: "DataFolder") -> Any:
 
 def _segmenter(folder: Path, data: "DataFolder") -> Any:
     """The net that judges layout, where it was made for the data's classes."""
-    from fiancee_hub.families.label_maps.judging.segmenter import load_segmenter
+    from fiancee_hub.families.label_maps.judging.evaluate import fitting_segmenter
 
-    if not folder.is_dir():
-        return None
-    segmenter = load_segmenter(folder)
-    return segmenter if len(segmenter.config.targets) == len(data.classes) else None
+    return fitting_segmenter(folder, [entry.name for entry in data.classes])
 
 
 def table(rows: list[Figures]) -> str:

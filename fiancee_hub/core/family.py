@@ -4,15 +4,20 @@ A *family* is an architecture with its inputs. Everything outside its folder ask
 that a new family is one folder and one line here.
 """
 
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from fiancee_hub.core.exits import Trunk
     from fiancee_hub.core.recipe import GeneratorConfig, Recipe
+
 
 _HOMES = {
     "label_maps": "fiancee_hub.families.label_maps.family",
@@ -22,6 +27,40 @@ _HOMES = {
 
 FORMER_NAMES = {"oasis": "label_maps", "portraits": "faces"}
 """What format 1 of the checkpoints calls the families."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of ``generate`` and ``compare`` that only some families have.
+
+    Args:
+        flag: such as ``--seed``.
+        kind: from the text given to the value; ``bool`` takes no text and means True.
+        help: what it does.
+        default: the value where it is not given.
+        commands: those that take it.
+    """
+
+    flag: str
+    kind: Callable[[str], Any]
+    help: str
+    default: Any = None
+    commands: tuple[str, ...] = ("generate", "compare")
+
+    @property
+    def name(self) -> str:
+        """Of the value among the parsed arguments."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+class Commands(Protocol):
+    """What a family does on the command line; a module will do."""
+
+    def generate(self, pipe: Any, arguments: Namespace) -> int:
+        """Writes what ``arguments.source`` gives to ``arguments.out``; returns the exit code."""
+
+    def compare(self, pipe: Any, arguments: Namespace) -> "tuple[dict[str, Image.Image], Any]":
+        """The inputs as the model sees them, by heading, and the ``Comparison``."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +76,17 @@ class Family:
         check: raises ``FieldError`` for a shape that no real model has, before one is built.
         trunk: builds the trunk of such a shape, with fresh weights.
         pipeline: the class that users call, a subclass of ``FianceePipeline``.
+        is_data: whether a folder holds data of the family, prepared or as its users have it.
+        task: from a ``TrainingRequest`` to the ``Task`` of ``training.task``.
+        prepare: brings data as users have it into the layout that ``task`` reads, from a
+            ``TrainingRequest`` into a folder; None where there is only one layout.
+        evaluation: its ``EvaluationParts``.
+        card: what its model cards say, ``CardParts``.
         recipes: the generators that we train, and published ones (no branches), by name.
+        inputs: what the command line takes as source, such as "a label map".
+        commands: its part of the command line.
+        options: further options of ``generate`` and ``compare``.
+        writes: endings of the files that ``generate`` may write.
     """
 
     name: str
@@ -45,7 +94,16 @@ class Family:
     check: Callable[[Any], None]
     trunk: "Callable[[Any], Trunk]"
     pipeline: Callable[[], type[Any]]
-    recipes: "Callable[[], Mapping[str, Recipe]]" = dict
+    is_data: Callable[[Path], bool]
+    task: Callable[[Any], Any]
+    evaluation: Callable[[], Any]
+    card: Callable[[], Any]
+    recipes: "Callable[[], Mapping[str, Recipe]]"
+    inputs: str
+    commands: Callable[[], Commands]
+    options: tuple[Option, ...] = ()
+    writes: tuple[str, ...] = ()
+    prepare: Callable[[Any, Path], None] | None = None
 
 
 def names() -> tuple[str, ...]:
@@ -62,6 +120,11 @@ def family(name: str) -> Family:
     """
     found: Family = import_module(_HOMES[FORMER_NAMES.get(name, name)]).FAMILY
     return found
+
+
+def of_data(folder: Path) -> Family | None:
+    """The family whose data a folder holds; None if it is no family's."""
+    return next((found for found in map(family, names()) if found.is_data(folder)), None)
 
 
 def register(name: str, module: str) -> None:

@@ -134,7 +134,7 @@ def _check_bounds(config: CheckpointConfig) -> None:
     _check_exits(config)
     _check_calibration(config)
     _check_classes(config)
-    _check_domain(config)
+    check_domain(config.domain, config.classes)
 
 
 def _check_classes(config: CheckpointConfig) -> None:
@@ -146,8 +146,13 @@ def _check_classes(config: CheckpointConfig) -> None:
         raise FieldError("classes", f"does not list the {classes} ids from 0 on in order")
 
 
-def _check_domain(config: CheckpointConfig) -> None:
-    domain, known = config.domain, {entry.name for entry in config.classes}
+def check_domain(domain: Domain, classes: tuple[ClassEntry, ...]) -> None:
+    """Refuses what a checkpoint with these classes cannot say.
+
+    Raises:
+        FieldError: naming the field of config.json.
+    """
+    known = {entry.name for entry in classes}
     if not NAME.fullmatch(domain.name):
         raise FieldError("domain.name", "is not made of a to z, 0 to 9 and -")
     for field_name in ("title", "summary", "licence"):
@@ -160,7 +165,7 @@ def _check_domain(config: CheckpointConfig) -> None:
         for part in (part for colour in colours for part in colour):
             bound(f"domain.aliases.{name}", part, 0, 255)
     if domain.unknown is not None:
-        bound("domain.unknown", domain.unknown, 0, len(config.classes) - 1)
+        bound("domain.unknown", domain.unknown, 0, len(classes) - 1)
     bound("domain.examples", len(domain.examples), 0, MOST_EXAMPLES)
     for index, example in enumerate(domain.examples):
         if not EXAMPLE.fullmatch(example.file):

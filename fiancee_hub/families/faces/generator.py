@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.core.errors import CheckpointError
-from fiancee_hub.core.exits import Branch, EarlyExitModel, ExitConfig, Trunk
+from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
 from fiancee_hub.core.normalisation import unit_length
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.thinning import inherit_stages, thinner
@@ -36,6 +35,7 @@ from fiancee_hub.families.faces.warps import (
     identity_grid,
     rigid_volume_grid,
     sample,
+    sample_volume,
 )
 
 MOUTH_GATE = 2.0
@@ -227,12 +227,7 @@ class PortraitGenerator(Trunk):
             flat = torch.cat([plane[:, None].expand(-1, depth, -1, -1, -1), z], -1)
             share = small[:, 2, None, :, :, None]
             volume = features.float().unflatten(1, (-1, depth))
-            warped = F.grid_sample(
-                volume,
-                share * rigid + (1 - share) * flat,
-                padding_mode="border",
-                align_corners=False,
-            )
+            warped = sample_volume(volume, share * rigid + (1 - share) * flat)
         return warped.flatten(1, 2).to(features.dtype)
 
     def stage(self, index: int, features: Tensor | None, condition: Condition) -> Tensor:
@@ -272,17 +267,6 @@ class PortraitGenerator(Trunk):
         head = Head(points, crown, torch.eye(3, 4, dtype=torch.float32)[None], face_map)
         picture = torch.zeros(1, 3, size, size, dtype=torch.float32)
         return self.encode(picture, head) if encoded else picture, head, head
-
-
-def portrait_trunk(model: EarlyExitModel) -> PortraitGenerator:
-    """The trunk of a model for faces.
-
-    Raises:
-        CheckpointError: the model is for something else.
-    """
-    if not isinstance(model.trunk, PortraitGenerator):
-        raise CheckpointError("the model is not for faces: load a checkpoint of the family 'faces'")
-    return model.trunk
 
 
 class PortraitBranch(Branch):

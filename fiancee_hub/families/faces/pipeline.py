@@ -20,7 +20,7 @@ from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.controls import CONTROLS, check_switch
 from fiancee_hub.families.faces.controls import Controls as Controls
-from fiancee_hub.families.faces.generator import Appearance, portrait_trunk
+from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
 from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker
@@ -96,7 +96,7 @@ class FacesPipeline(FianceePipeline):
 
     def __init__(self, model: EarlyExitModel, config: CheckpointConfig) -> None:
         super().__init__(model, config)
-        self.trunk = portrait_trunk(model)
+        self.trunk = model.trunk_as(PortraitGenerator)
 
     @cached_property
     def landmarker(self) -> FaceLandmarker:

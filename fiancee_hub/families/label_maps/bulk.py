@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import io
 import logging
 import os
 import unicodedata
@@ -12,17 +11,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fiancee_hub.core.arguments import check_path
 from fiancee_hub.core.errors import InputError, OutputError
-from fiancee_hub.core.files import write_bytes
-from fiancee_hub.core.marking import marked
+from fiancee_hub.core.marking import encoded
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.forms import Reading
-from fiancee_hub.families.label_maps.pipeline import StreetsPipeline, check_seed
+from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline, check_seed
 from fiancee_hub.families.label_maps.reading import LabelMap
 from fiancee_hub.families.label_maps.routes import ROUTES, place, settle
 from fiancee_hub.pipeline import Result
@@ -48,7 +45,6 @@ __all__ = [
     "generate_jobs",
     "plan",
     "seed_of",
-    "write_picture",
 ]
 
 
@@ -77,7 +73,7 @@ class BulkReport:
 
 
 def generate_folder(
-    pipe: StreetsPipeline,
+    pipe: LabelMapPipeline,
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
@@ -136,7 +132,7 @@ def generate_folder(
 
 
 def generate_jobs(
-    pipe: StreetsPipeline,
+    pipe: LabelMapPipeline,
     jobs: Sequence[Job],
     out: Path,
     *,
@@ -171,7 +167,7 @@ def generate_jobs(
     results = pipe.stream(readable, budget=budget, exit=exit, batch_size=batch_size, as_=as_)
     for job, result in results:
         try:
-            written += place(encoded(result.image), job.output, _route(job, result, budget))
+            written += place(encoded(result.image, "PNG"), job.output, _route(job, result, budget))
         except OSError as error:
             if error.errno in _FULL:
                 raise OutputError(
@@ -260,7 +256,7 @@ def seed_of(name: str, seed: int) -> int:
 
 
 def _readable(
-    pipe: StreetsPipeline,
+    pipe: LabelMapPipeline,
     jobs: Iterable[Job],
     failed: list[tuple[str, str]],
     as_: Reading | None,
@@ -296,16 +292,3 @@ def _route(job: Job, result: Result, budget: float) -> dict[str, object]:
         "seed": result.seed,
         "notes": result.notes,
     }
-
-
-def encoded(picture: Image.Image) -> bytes:
-    """A PNG that says that it is generated."""
-    # In memory, since Pillow's writers do not notice every write that falls short.
-    file = io.BytesIO()
-    picture.save(file, format="PNG", **marked("png"))
-    return file.getvalue()
-
-
-def write_picture(picture: Image.Image, path: Path) -> None:
-    """Writes a PNG that says that it is generated, whole or not at all."""
-    write_bytes(path, encoded(picture))

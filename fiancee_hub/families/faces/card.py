@@ -1,50 +1,46 @@
-"""What the model cards of the families say differently."""
+"""What the cards of face checkpoints say."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from fiancee_hub.families.faces.judging import tables as face_tables
+from fiancee_hub.hub.card import CardParts
 from fiancee_hub.measuring import tables
 
 Figures = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class CardKind:
-    """One family's card.
-
-    Args:
-        name: of the text, the README's markers and the checkpoint's folder.
-        tags: of the Hub.
-        dataset: type and name of what the figures were measured on.
-        sheets: file name and caption of each picture.
-        results: kind, name and value of the model index's figures beside those of routing.
-        sections: texts and tables that follow the exits'.
-        measured_on: how the README begins.
-        readme: tables of the README beside those of routing.
-    """
-
-    name: str
-    tags: tuple[str, ...]
-    dataset: tuple[str, str]
-    sheets: tuple[tuple[str, str], ...]
-    results: Callable[[Figures], list[tuple[str, str, float]]]
-    sections: Callable[[Figures], list[str]]
-    measured_on: str
-    readme: Callable[[Figures], list[str]]
-
-
-SHEET, MORE = "contact_sheet.jpg", "more_maps.jpg"
 OWN_SHEET, CROSS_SHEET = "self_reenactment.jpg", "cross_reenactment.jpg"
 
-PHOTOGRAPHS = """\
-**Against real photographs.** mIoU is that of a segmentation net trained on real photographs only \
-(11 classes, lane markings counted as road). Neither judge is foreign to the training: KID's \
-features are those of LPIPS, which is one of its losses, and the segmentation net began from the \
-same ImageNet weights as the discriminator."""
+NOTICE = """\
+**Only with faces of people who agreed.** Outputs are marked as generated in their metadata; leave \
+the mark in, and say so where you show them."""
 
-OTHER_MAPS = "**Other kinds of maps.** Towns (LabelMeFacade, validation) and fresh drawings."
+BACKGROUND = """\
+Motion is read from landmarks, not from a learned code: a landmarker (BlazeFace and the face \
+meshes of MediaPipe, Apache-2.0, as plain torch graphs) gives 478 points, a canonical face fitted \
+to them gives the head's rotation, and a small network 52 blendshape scores. An encoder reads the \
+source once into a volume and finer features; the volume turns with the head in depth, the finer \
+features follow a flow of landmarks that a small network corrects. The stages of the 2D generator \
+are the trunk that the branches leave. *Absolute* driving gives the source the driver's rotation \
+and blendshapes; *relative* driving adds the driver's change against a reference picture."""
+
+CREDITS = """\
+Persons shown: Face Research Lab London Set, DeBruine and Jones (2017), \
+[doi 10.6084/m9.figshare.5047666.v5](https://doi.org/10.6084/m9.figshare.5047666.v5), \
+[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/), cropped and resized; "all individuals \
+gave signed consent for their images to be 'used in lab-based and web-based studies in their \
+original or altered forms and to illustrate research'". Everything beyond the columns "source" and \
+"driver" is generated: they never made those movements. They are in the test split, no phase has \
+seen them."""
+
+CALL = """\
+source = pipe.encode("me.jpg")  # read once, for many drivers
+result = pipe(source=source, driver="you.jpg", budget=0.1)
+result = pipe(source=source, driver=Controls(yaw=15, smile=1), budget=0.1)  # no driver's picture"""
+
+GAZE = """\
+**Gaze, cheeks, tongue.** The expression is what landmarks tell: lids, irises, brows, lips and \
+jaw. Anything else does not come across. Figures on expression and pose come from the landmarker \
+that also drives the model."""
 
 SELF = """\
 **Self-reenactment.** Source and driver are two frames of one person in one crop and light, so \
@@ -79,20 +75,7 @@ whose source is read for it alone this counts in both cost and full depth:"""
 EACH_KIND = "**Each kind of pairs by itself.**"
 
 
-def _streets_results(figures: Figures) -> list[tuple[str, str, float]]:
-    quality = figures["full_depth_quality"]
-    return [
-        ("lpips", "LPIPS of full depth to the photograph", quality["lpips_to_photo"]),
-        ("kid", "KID of full depth on AlexNet features", quality["kid"]),
-        ("miou", "mIoU of full depth", quality["miou"]),
-    ]
-
-
-def _streets_sections(figures: Figures) -> list[str]:
-    return [PHOTOGRAPHS, tables.quality(figures), OTHER_MAPS, tables.other_inputs(figures)]
-
-
-def _faces_results(figures: Figures) -> list[tuple[str, str, float]]:
+def _results(figures: Figures) -> list[tuple[str, str, float]]:
     quality = figures["full_depth_quality"]
     own, cross = quality["self"], quality["cross"]["full_depth"]
     ratios = own["lpips_ratio_to_mesh_warp"]
@@ -106,7 +89,7 @@ def _faces_results(figures: Figures) -> list[tuple[str, str, float]]:
     return [(kind, name, value) for kind, name, value in measured if value is not None]
 
 
-def _faces_sections(figures: Figures) -> list[str]:
+def _sections(figures: Figures) -> list[str]:
     quality = figures["full_depth_quality"]
     own, cross, levels = quality["self"], quality["cross"], quality["identity_levels"]
     choice = quality["mesh_warp_choice"]
@@ -139,33 +122,28 @@ def _faces_sections(figures: Figures) -> list[str]:
     ]
 
 
-STREETS = CardKind(
-    name="streets",
-    tags=("semantic-image-synthesis", "oasis"),
-    dataset=("camvid", "CamVid Seq05VD (unseen drive)"),
-    sheets=(
-        (SHEET, "Map, exits, full depth, photograph"),
-        (MORE, "Ten maps, evenly spread over the drive, with every exit"),
-    ),
-    results=_streets_results,
-    sections=_streets_sections,
-    measured_on="the {n} maps of a drive that nothing was trained or chosen on",
-    readme=lambda figures: [tables.quality(figures)],
-)
-
-FACES = CardKind(
-    name="faces",
+CARD = CardParts(
+    title="the source person with another's pose and expression",
+    summary="A source face and a driver go in, the source person with the driver's head pose and "
+    "expression comes out.",
+    call=CALL,
+    uses="Controls, FianceePipeline",
+    paper="MegaPortraits (Drobyshev et al., MM 2022)",
     tags=("face-reenactment", "portraits"),
-    dataset=("faces", "frames of persons whom training did not see"),
-    sheets=(
+    inputs="pairs",
+    notice=NOTICE,
+    background=BACKGROUND,
+    limits=lambda _: [GAZE],
+    terms=(
+        ("landmarker", "Apache-2.0 (Google, MediaPipe)"),
+        ("judge of identity", "CC0 (dlib), used in the evaluation only"),
+    ),
+    pictures=(
         (OWN_SHEET, "Neutral source, the same person smiling, mesh warp, exits, full depth"),
         (CROSS_SHEET, "Source, driver (a picture or sliders), exits, full depth"),
     ),
-    results=_faces_results,
-    sections=_faces_sections,
-    measured_on="{n} pairs of persons whom no training phase saw",
+    credits=CREDITS,
+    results=_results,
+    sections=_sections,
     readme=lambda figures: [face_tables.own(figures), face_tables.cross(figures)],
 )
-
-KINDS = {"label_maps": STREETS, "faces": FACES}
-"""By the checkpoint's family."""
