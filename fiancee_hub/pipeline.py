@@ -70,7 +70,7 @@ class Result:
 
         Raises:
             InputError: the ending says no format with a place for the mark.
-            OSError: it could not be written; an older file is still there.
+            OutputError: it could not be written; an older file is still there.
         """
         save_picture(self.image, path)
 
@@ -115,7 +115,7 @@ class Comparison:
 
         Raises:
             InputError: the ending says no format with a place for the mark.
-            OSError: it could not be written; an older file is still there.
+            OutputError: it could not be written; an older file is still there.
         """
         from fiancee_hub.measuring.contact_sheet import contact_sheet
 
