@@ -70,9 +70,20 @@ class Result:
 
         Raises:
             InputError: the ending says no format with a place for the mark.
-            OSError: it could not be written; an older file is still there.
+            OutputError: it could not be written; an older file is still there.
         """
         save_picture(self.image, path)
+
+    def __repr__(self) -> str:
+        from fiancee_hub.notebook import of_result
+
+        return of_result(self)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        from fiancee_hub.notebook import png
+
+        return png(self.image)
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ class Comparison:
 
         Raises:
             InputError: the ending says no format with a place for the mark.
-            OSError: it could not be written; an older file is still there.
+            OutputError: it could not be written; an older file is still there.
         """
         from fiancee_hub.measuring.contact_sheet import contact_sheet
 
@@ -112,6 +123,17 @@ class Comparison:
         made = {early: self.early.image, "full depth": self.full.image}
         columns = {heading: [picture] for heading, picture in {**inputs, **made}.items()}
         save_picture(contact_sheet(columns, picture_width=self.early.image.width), path)
+
+    def __repr__(self) -> str:
+        from fiancee_hub.notebook import of_comparison
+
+        return of_comparison(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from fiancee_hub.notebook import table
+
+        return table(self)
 
 
 class Rendering:
@@ -147,7 +169,11 @@ class Rendering:
 
     def deliver(self, budget: float) -> Result:
         """What a routed call returns: the exit that ``budget`` buys, the predictor paid for."""
-        return self.routed(self.route(budget))
+        from fiancee_hub.core.router import budget_notes
+
+        result = self.routed(self.route(budget))
+        notes = budget_notes(budget, self.pipeline.config.calibration)
+        return replace(result, notes=result.notes + notes)
 
     def routed(self, exit_index: int) -> Result:
         """An exit (1 … K) as the router's choice: the predictor is paid for."""
@@ -398,6 +424,11 @@ class FianceePipeline(ModelHubMixin):
             )
         assert address is not None
         return address
+
+    def __repr__(self) -> str:
+        from fiancee_hub.notebook import of_pipeline
+
+        return of_pipeline(self)
 
     def __copy__(self) -> Self:
         """Another pipeline on the same model."""

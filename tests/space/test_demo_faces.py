@@ -19,6 +19,7 @@ from visitor_pictures import group_photo
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import DESCRIPTION, GENERATED, MARK
+from fiancee_hub.families.faces.clips import RATE, Sound, read_clip, read_sound
 from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.pipeline import Result
@@ -321,6 +322,32 @@ def test_a_clip_is_driven_and_its_file_gone(
     html = handlers.make_clip(person, motions, RELATIVE, BUDGET, gr.Progress())
     assert "data:video/mp4" in html and html.count("<rect") == 2
     assert "Without a usable face: 1" in html
+
+
+@pytest.mark.parametrize("kind", ["mkv", "webm", "gif", "webp", "png"])
+def test_every_kind_of_clip_drives_with_its_length_and_sound(
+    kind: str,
+    handlers: Handlers,
+    person: Person,
+    tmp_path: Path,
+    upload: Callable[[str, bytes], Path],
+) -> None:
+    faces = [Image.open(io.BytesIO(example(number))).convert("RGB") for number in (2, 3)]
+    tone = Sound(np.full((RATE, 2), 5000, np.int16))
+    frames = [Image.new("RGB", (256, 256)), *faces, Image.new("RGB", (256, 256)), faces[0]]
+    write_clip(frames, 5, tmp_path / f"clip.{kind}", sound=tone)
+    path = upload("clip.bin", (tmp_path / f"clip.{kind}").read_bytes())
+    motions, _ = handlers.take_clip(path, gr.Progress())
+    assert motions is not None and motions.usable == 3
+    assert (motions.sound is not None) == (kind in ("mkv", "webm"))
+    driven = clips.drive(
+        handlers.pipe, person, motions, lambda *_: None, budget=BUDGET, relative=True
+    )
+    (tmp_path / "driven").write_bytes(driven.film)
+    film = read_clip(tmp_path / "driven")
+    assert film.count / film.fps == pytest.approx(1.0, abs=0.05)
+    heard = read_sound(tmp_path / "driven", film)
+    assert (heard is not None) == (motions.sound is not None)
 
 
 def test_a_refused_clip_is_gone_too(
