@@ -33,7 +33,6 @@ from fiancee_hub.domains.streets.data import STREETS_TABLE
 from fiancee_hub.evaluation import evaluate
 from fiancee_hub.evaluation.card import markers, write_card, write_into_readme
 from fiancee_hub.evaluation.evaluate import Subject, exit_times, unguided_costs
-from fiancee_hub.families.label_maps.card import MORE, SHEET
 from fiancee_hub.families.label_maps.judging import evaluate as evaluate_label_maps
 from fiancee_hub.families.label_maps.judging.evaluate import EvaluatedMaps, evaluate_maps
 from fiancee_hub.families.label_maps.judging.segmenter import (
@@ -42,7 +41,7 @@ from fiancee_hub.families.label_maps.judging.segmenter import (
     save_segmenter,
 )
 from fiancee_hub.families.label_maps.judging.sheets import draw_sheets, without
-from fiancee_hub.families.label_maps.judging.tables import quality
+from fiancee_hub.families.label_maps.judging.tables import MORE, SHEET, quality
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.card import PLOT, VALIDITY, model_card
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
