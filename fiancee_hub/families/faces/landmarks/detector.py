@@ -86,7 +86,7 @@ class Detector:
         """What the network's outputs for one image mean; ``place`` is where its square lies."""
         left, top, scale = place
         # Clipped only so that the exponential does not overflow.
-        scores: Floats = 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
+        scores = np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), np.float32)
         kept = scores > LEAST_SCORE
         points = self._points(boxes.reshape(-1, 8, 2), kept) * SIZE
         points = (points - (left, top)) * scale
