@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from fiancee_hub.core.files import replacing
+
 
 def draw_validity(path: Path, found: dict[str, Any]) -> None:
     """Writes the share of splits that keep the promise against the budget; see ``validity``."""
@@ -34,7 +36,8 @@ def draw_validity(path: Path, found: dict[str, Any]) -> None:
     axes.title.set_fontsize(9)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower right")
-    figure.savefig(path, dpi=130)
+    with replacing(path) as partial:
+        figure.savefig(partial, format=path.suffix.removeprefix("."), dpi=130)
 
 
 def _title(found: dict[str, Any]) -> str:
