@@ -70,9 +70,20 @@ class Result:
 
         Raises:
             InputError: the ending says no format with a place for the mark.
-            OSError: it could not be written; an older file is still there.
+            OutputError: it could not be written; an older file is still there.
         """
         save_picture(self.image, path)
+
+    def __repr__(self) -> str:
+        from fiancee_hub.notebook import of_result
+
+        return of_result(self)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        from fiancee_hub.notebook import png
+
+        return png(self.image)
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ class Comparison:
 
         Raises:
             InputError: the ending says no format with a place for the mark.
-            OSError: it could not be written; an older file is still there.
+            OutputError: it could not be written; an older file is still there.
         """
         from fiancee_hub.measuring.contact_sheet import contact_sheet
 
@@ -112,6 +123,17 @@ class Comparison:
         made = {early: self.early.image, "full depth": self.full.image}
         columns = {heading: [picture] for heading, picture in {**inputs, **made}.items()}
         save_picture(contact_sheet(columns, picture_width=self.early.image.width), path)
+
+    def __repr__(self) -> str:
+        from fiancee_hub.notebook import of_comparison
+
+        return of_comparison(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from fiancee_hub.notebook import table
+
+        return table(self)
 
 
 class Rendering:
@@ -147,7 +169,11 @@ class Rendering:
 
     def deliver(self, budget: float) -> Result:
         """What a routed call returns: the exit that ``budget`` buys, the predictor paid for."""
-        return self.routed(self.route(budget))
+        from fiancee_hub.core.router import budget_notes
+
+        result = self.routed(self.route(budget))
+        notes = budget_notes(budget, self.pipeline.config.calibration)
+        return replace(result, notes=result.notes + notes)
 
     def routed(self, exit_index: int) -> Result:
         """An exit (1 … K) as the router's choice: the predictor is paid for."""
@@ -399,6 +425,16 @@ class FianceePipeline(ModelHubMixin):
         assert address is not None
         return address
 
+    def __repr__(self) -> str:
+        """Where it came from, what it holds and where it runs in one line."""
+        source = self.repository or self.loaded_from or "no checkpoint"
+        height, width = self.size
+        dtype = str(self.dtype).removeprefix("torch.")
+        return (
+            f"<{type(self).__name__} from {source}: {width}x{height}, {self.model.exits} "
+            f"exits, {self.device}, {dtype}>"
+        )
+
     def __copy__(self) -> Self:
         """Another pipeline on the same model."""
         return self._duplicate(vars(self))
@@ -489,7 +525,8 @@ class FianceePipeline(ModelHubMixin):
         try:
             return whole(exit_index, "exit", 1, exits)
         except InputError:
-            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}") from None
+            shown = repr(exit_index) if isinstance(exit_index, str) else exit_index
+            raise InputError(f"exit {shown} does not exist: choose 1 to {exits}") from None
 
 
 def compare(rendering: Rendering, budget: float) -> Comparison:

@@ -41,11 +41,9 @@ import fiancee_hub.families.faces.pipeline, fiancee_hub.families.label_maps.pipe
 print(set({HEAVY!r}) & sys.modules.keys() or "nothing")
 """
     loaded, heavy = run(code, cwd=ROOT).split("\n")
-    assert (loaded, heavy) == (
-        "fiancee_hub.core fiancee_hub.core.errors fiancee_hub.core.pixels "
-        "fiancee_hub.core.placing fiancee_hub.core.precision fiancee_hub.pipeline",
-        "nothing",
-    )
+    homes = {".".join(name.split(".")[:2]) for name in loaded.split()}
+    assert homes == {"fiancee_hub.core", "fiancee_hub.pipeline"}
+    assert heavy == "nothing"
 
 
 def test_help_loads_no_torch() -> None:

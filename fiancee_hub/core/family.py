@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from fiancee_hub.core.exits import Trunk
     from fiancee_hub.core.recipe import GeneratorConfig, Recipe
 
-    Columns = dict[str, list[Image.Image]]
-    """Pictures by the title above them."""
 
 _HOMES = {
     "label_maps": "fiancee_hub.families.label_maps.family",
@@ -37,7 +35,7 @@ class Option:
 
     Args:
         flag: such as ``--seed``.
-        kind: from the text given to the value.
+        kind: from the text given to the value; ``bool`` takes no text and means True.
         help: what it does.
         default: the value where it is not given.
         commands: those that take it.
@@ -61,8 +59,8 @@ class Commands(Protocol):
     def generate(self, pipe: Any, arguments: Namespace) -> int:
         """Writes what ``arguments.source`` gives to ``arguments.out``; returns the exit code."""
 
-    def compare(self, pipe: Any, arguments: Namespace) -> "tuple[Columns, Any]":
-        """The inputs as the model sees them, by title, and the ``Comparison``."""
+    def compare(self, pipe: Any, arguments: Namespace) -> "tuple[dict[str, Image.Image], Any]":
+        """The inputs as the model sees them, by heading, and the ``Comparison``."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,7 @@ class Family:
         inputs: what the command line takes as source, such as "a label map".
         commands: its part of the command line.
         options: further options of ``generate`` and ``compare``.
+        writes: endings of the files that ``generate`` may write.
     """
 
     name: str
@@ -103,6 +102,7 @@ class Family:
     inputs: str
     commands: Callable[[], Commands]
     options: tuple[Option, ...] = ()
+    writes: tuple[str, ...] = ()
     prepare: Callable[[Any, Path], None] | None = None
 
 

@@ -73,6 +73,26 @@ def opened(
             yield picture
 
 
+def content_of(source: object) -> bytes | None:
+    """The bytes of a file, given as such or opened; None for anything else.
+
+    Raises:
+        InputError: it was opened as text, or cannot be read.
+    """
+    if isinstance(source, bytes | bytearray):
+        return bytes(source)
+    read = None if isinstance(source, Image.Image) else getattr(source, "read", None)
+    if not callable(read):
+        return None
+    try:
+        content = read()
+    except (OSError, ValueError) as error:
+        raise InputError(f"The file cannot be read ({error}): open it again") from error
+    if not isinstance(content, bytes):
+        raise InputError('The file is opened as text: open it with mode "rb"')
+    return content
+
+
 def _of_other_kind(
     file: Path | io.BytesIO, formats: Sequence[str], subject: str, fix: str
 ) -> InputError | None:
@@ -83,6 +103,7 @@ def _of_other_kind(
     if kind is None:
         return None
     if kind.sort != "picture":
+        fix = "choose a picture" if kind.sort == "video" else fix
         return InputError(f"{subject} is {kind.name} where a picture is needed: {fix}")
     if kind.format == "HEIF" and "HEIF" in formats and not _heif_is_there():
         fix = f"install the package pillow-heif, or {fix}"

@@ -58,6 +58,17 @@ class CheckpointConfig:
     domain: Domain = field(default_factory=Domain)
     format: int = FORMAT
 
+    def __repr__(self) -> str:
+        """Family, size and exits in one line."""
+        shape = self.generator
+        name = f" '{self.domain.name}'" if self.domain.name else ""
+        classes = f", {len(self.classes)} classes" if self.classes else ""
+        calibrated = "calibrated" if self.calibration else "not calibrated"
+        return (
+            f"<CheckpointConfig {self.family}{name}: {shape.width}x{shape.height}, "
+            f"{len(self.exits) + 1} exits{classes}, {calibrated}>"
+        )
+
 
 def untrained(
     family: str,

@@ -138,7 +138,7 @@ def _beside(source: Path, training_state: bool) -> dict[str, Path]:
     found = {}
     for path in sorted(source.iterdir()):
         # A link could point at anything on this machine, and the folder may be pushed.
-        if path.is_symlink() or not path.is_file():
+        if path.is_symlink() or not path.is_file() or path.name.startswith("."):
             continue
         wanted = path.name in COMPANIONS or path.suffix in PICTURES
         if wanted or (training_state and path.name == TRAINING_STATE):

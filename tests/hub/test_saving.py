@@ -125,6 +125,16 @@ def test_links_are_not_carried_along(tiny_checkpoint: Path, tmp_path: Path) -> N
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [CARD, CONFIG, WEIGHTS]
 
 
+def test_hidden_files_are_not_carried_along(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """macOS leaves ``._`` files beside everything on foreign disks."""
+    source = Path(shutil.copytree(tiny_checkpoint, tmp_path / "source"))
+    (source / "._plot.png").write_bytes(b"a program's own")
+    (source / "plot.png").write_bytes(b"a figure")
+    FianceePipeline.from_pretrained(source).save_pretrained(tmp_path / "saved")
+    assert (tmp_path / "saved" / "plot.png").is_file()
+    assert not (tmp_path / "saved" / "._plot.png").exists()
+
+
 def test_an_interrupted_save_leaves_the_old_checkpoint(
     fine_tuned: FianceePipeline, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.convert import read_classes
 from fiancee_hub.families.label_maps.own_data.labels import LabelReader
 from fiancee_hub.families.label_maps.own_data.layout import FIELDS, LAYOUTS, read_layout
+from fiancee_hub.families.label_maps.palettes import voc_colour
 from fiancee_hub.families.label_maps.shapes import STREETS, streets_generator, streets_recipe
 from fiancee_hub.families.label_maps.training.class_table import (
     ClassTable,
@@ -284,10 +285,41 @@ def as_decorated_ids(ids: np.ndarray) -> Image.Image:
     return picture
 
 
+def as_voc(ids: np.ndarray) -> Image.Image:
+    """Class ids in the palette of most labelling tools, some of whose colours are classes' here."""
+    picture = Image.fromarray(ids).convert("P")
+    picture.putpalette([value for index in range(256) for value in voc_colour(index)])
+    return picture
+
+
+@pytest.mark.parametrize("picture_of", [as_voc, lambda ids: Image.fromarray(ids).convert("RGB")])
+def test_class_colours_by_coincidence(
+    picture_of: Callable[[np.ndarray], Image.Image], tmp_path: Path
+) -> None:
+    """VOC's colours of 0 and 1, and the greys of all ids, nearly black, are other classes' here."""
+    colours = [(128, 0, 0), (9, 9, 9), (0, 0, 0), (3, 3, 4)]
+    classes = tuple(ClassEntry(i, f"class {i}", colour) for i, colour in enumerate(colours))
+    ids = (np.arange(64, dtype=np.uint8) % 2).reshape(8, 8)
+    picture_of(ids).save(tmp_path / "map.png")
+    assert (LabelReader(ClassTable(classes))(tmp_path / "map.png") == ids).all()
+
+
+def test_hidden_folders_and_files_are_not_read(tmp_path: Path) -> None:
+    data = write_scenes(tmp_path / "mine", 4)
+    for folder, ending in (("images", "jpg"), ("labels", "png")):
+        (data / folder / ".checkpoints").mkdir()
+        (data / folder / ".checkpoints" / f"scene 9.{ending}").write_bytes(b"a program's own")
+        (data / folder / f"._scene 0.{ending}").write_bytes(b"a program's own")
+    names = [pair.name for pairs in read_layout(data).splits().values() for pair in pairs]
+    assert sorted(names) == [f"scene {index}" for index in range(4)]
+
+
 @pytest.mark.parametrize(
     "picture_of",
     [
         Image.fromarray,
+        lambda ids: Image.fromarray(ids).convert("RGB"),
+        lambda ids: Image.fromarray(ids).convert("LA"),
         as_colours,
         as_palette,
         as_decorated_ids,

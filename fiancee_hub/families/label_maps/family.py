@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiancee_hub.core.family import Commands, Family, Option
+from fiancee_hub.core.marking import FORMATS
 from fiancee_hub.families.label_maps.config import OasisConfig, check
 
 if TYPE_CHECKING:
@@ -39,13 +40,13 @@ def _is_data(folder: Path) -> bool:
 
 
 def _task(request: "TrainingRequest") -> "Task":
-    from fiancee_hub.families.label_maps.training.order import task_of
+    from fiancee_hub.families.label_maps.order import task_of
 
     return task_of(request)
 
 
 def _prepare(request: "TrainingRequest", target: Path) -> None:
-    from fiancee_hub.families.label_maps.training.order import prepare
+    from fiancee_hub.families.label_maps.order import prepare
 
     prepare(request, target)
 
@@ -93,4 +94,5 @@ FAMILY = Family(
         Option("--read", _reading, "a picture's pixels as ids or as colours (what fits)"),
         Option("--batch-size", int, "maps at once (8)", default=8, commands=("generate",)),
     ),
+    writes=tuple(FORMATS),
 )

@@ -27,12 +27,9 @@ from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, express
 from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
 from fiancee_hub.families.faces.landmarks.pose import LANDMARKS, Floats
 from fiancee_hub.families.faces.training.identity import WEIGHTS
-from fiancee_hub.families.faces.training.pairs import SIZE
+from fiancee_hub.families.faces.training.pairs import FILMED, SIZE
 
 logger = logging.getLogger(__name__)
-
-FILMED = ("clip", "mead")
-"""Sources whose frames' names begin with the clip's segment; each frame of others stands alone."""
 
 
 @dataclass
@@ -83,7 +80,7 @@ def list_frames(folder: Path) -> list[Row]:
     with table.open(newline="", encoding="utf-8") as file:
         for entry in csv.DictReader(file):
             person, source = entry["person"], entry["source"]
-            pictures = sorted((folder / "images" / person).glob("*.jpg"))
+            pictures = sorted((folder / "images" / person).glob("[!.]*.jpg"))
             if not pictures:
                 raise DataError(f"{table} lists {person}, who has no images")
             for path in pictures:

@@ -262,7 +262,9 @@ def _files(root: Path, suffix: str, types: tuple[str, ...]) -> dict[str, Path]:
 
 def _walk(root: Path) -> Iterable[Path]:
     # Large data sets are linked into place, not copied.
-    for folder, _, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, followlinks=True):
+        # Hidden ones are of programs, such as .ipynb_checkpoints and macOS's ._ files.
+        folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(folder, name) for name in names if not name.startswith("."))
 
 
