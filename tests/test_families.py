@@ -74,6 +74,9 @@ def trained(case: FamilyCase, task: Task, tmp_path_factory: pytest.TempPathFacto
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("trained") / case.name
     run = phases.Run(folder, task, accelerate.Accelerator(cpu=True))
+    threads = torch.get_num_threads()
+    # Two threads on busy cores wait for each other at every operation.
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fiancee_hub.training.predictor.CHUNK", 4)
         patch.setattr(*case.calibrating)
@@ -82,6 +85,7 @@ def trained(case: FamilyCase, task: Task, tmp_path_factory: pytest.TempPathFacto
         phases.train_branches(run, MOMENT)
         phases.train_predictor(run, MOMENT, samples=8)
         phases.calibrate(run)
+    torch.set_num_threads(threads)
     return run.checkpoint
 
 

@@ -63,6 +63,11 @@ def _face_arguments() -> dict[str, Any]:
     return {"source": min(PERSON.glob("*.jpg")), "driver": Controls(yaw=10, relative=True)}
 
 
+def _write_toy(folder: Path) -> None:
+    folder.mkdir()
+    (folder / TOY_TABLE).write_text("{}")
+
+
 CASES = (
     FamilyCase(
         "label_maps",
@@ -80,7 +85,7 @@ CASES = (
     ),
     FamilyCase(
         "toy",
-        lambda folder: [folder.mkdir(), (folder / TOY_TABLE).write_text("{}")],
+        _write_toy,
         lambda task: task,
         lambda: {"colour": (1.0, 0.5, 0.0), "size": 0.5},
         ("toy.task.CALIBRATED", 8),
