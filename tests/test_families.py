@@ -169,6 +169,28 @@ def test_its_card_leaves_nothing_open(pipe: Any, case: FamilyCase, tmp_path: Pat
         assert left_open not in card.partition("```")[0] + card.rpartition("```")[2]
 
 
+def test_the_page_has_a_tab_for_it(
+    case: FamilyCase, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gradio = pytest.importorskip("gradio")
+    from toy.screen import SCREEN
+
+    from space import demo, screens
+    from space.settings import Settings
+
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    monkeypatch.setattr(screens, "SCREENS", {**screens.SCREENS, "toy": SCREEN})
+    settings = Settings.from_environment({"FIANCEE_CHECKPOINTS": f"mine={trained}"})
+    loaded = demo.load(settings)
+    page = demo.build(loaded, settings)
+    assert [one.screen for one in loaded] == [screens.SCREENS[case.name]]
+    tabs = [block for block in page.blocks.values() if isinstance(block, gradio.Tab)]
+    assert "mine" in {tab.id for tab in tabs}
+    ids = {block.elem_id for block in page.blocks.values()}
+    assert "mine-missing" not in ids
+    assert any(name and name.startswith("mine-") for name in ids)
+
+
 @pytest.mark.parametrize("case", CASES[-1:], indirect=True, ids=["toy"])
 def test_the_command_line_takes_it_all_the_way(
     case: FamilyCase, data: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -347,3 +347,18 @@ def test_missing_sources_are_named(sources: Path, tmp_path: Path, lost: str, rea
 def test_a_folder_that_is_not_prepared_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="train prepare"):
         FaceFolder(tmp_path)
+
+
+def test_a_split_without_filmed_persons_is_named(tmp_path: Path) -> None:
+    data = write_faces(tmp_path / "data", {"test": 1})
+    for split in ("train", "val"):
+        with pytest.raises(DataError, match=rf"frames\.json has no person .* split '{split}'"):
+            PairSource(data, split)
+    # Evaluation brings the checkpoint's own basis, and needs nobody to fit one to.
+    assert len(PairSource(data, "test", basis()).by_person) == 1
+
+
+def test_a_damaged_list_of_frames_is_named(tmp_path: Path) -> None:
+    (tmp_path / "frames.json").write_text('[{"person": "1"}]')
+    with pytest.raises(DataError, match=r"frames\.json is damaged"):
+        _ = FaceFolder(tmp_path).frames
