@@ -18,6 +18,7 @@ from huggingface_hub import ModelCard, ModelHubMixin
 from PIL import Image
 from torch import Tensor
 
+from fiancee_hub import notebook
 from fiancee_hub.core.arguments import refuse_unknown
 from fiancee_hub.core.errors import CheckpointError, InputError
 from fiancee_hub.core.marking import save_picture
@@ -74,6 +75,13 @@ class Result:
         """
         save_picture(self.image, path)
 
+    def __repr__(self) -> str:
+        return notebook.of_result(self)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return notebook.png(self.image)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -113,6 +121,13 @@ class Comparison:
         columns = {heading: [picture] for heading, picture in {**inputs, **made}.items()}
         save_picture(contact_sheet(columns, picture_width=self.early.image.width), path)
 
+    def __repr__(self) -> str:
+        return notebook.of_comparison(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return notebook.table(self)
+
 
 class Rendering:
     """One input on its way through the exits; going deeper pays only for what is missing.
@@ -147,7 +162,11 @@ class Rendering:
 
     def deliver(self, budget: float) -> Result:
         """What a routed call returns: the exit that ``budget`` buys, the predictor paid for."""
-        return self.routed(self.route(budget))
+        from fiancee_hub.core.router import budget_notes
+
+        result = self.routed(self.route(budget))
+        notes = budget_notes(budget, self.pipeline.config.calibration)
+        return replace(result, notes=result.notes + notes)
 
     def routed(self, exit_index: int) -> Result:
         """An exit (1 … K) as the router's choice: the predictor is paid for."""
@@ -399,6 +418,9 @@ class FianceePipeline(ModelHubMixin):
         assert address is not None
         return address
 
+    def __repr__(self) -> str:
+        return notebook.of_pipeline(self)
+
     def __copy__(self) -> Self:
         """Another pipeline on the same model."""
         return self._duplicate(vars(self))
@@ -489,7 +511,8 @@ class FianceePipeline(ModelHubMixin):
         try:
             return whole(exit_index, "exit", 1, exits)
         except InputError:
-            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}") from None
+            shown = repr(exit_index) if isinstance(exit_index, str) else exit_index
+            raise InputError(f"exit {shown} does not exist: choose 1 to {exits}") from None
 
 
 def compare(rendering: Rendering, budget: float) -> Comparison:

@@ -46,12 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
 def write(folder: Path, readme: Path | None, figures: Figures) -> None:
     """Writes plot and card into the checkpoint's folder, renews a README, prints the tables."""
     from fiancee_hub.evaluation.card import figures_in_short, write_card, write_into_readme
-    from fiancee_hub.hub.card import PLOT
+    from fiancee_hub.hub.card import PLOT, VALIDITY
     from fiancee_hub.hub.config import read_config
     from fiancee_hub.measuring.figures import draw_plot
+    from fiancee_hub.measuring.validity_plot import draw_validity
 
     config = read_config(folder / "config.json")
     draw_plot(folder / PLOT, figures)
+    if "validity" in figures:
+        draw_validity(folder / VALIDITY, figures["validity"])
     write_card(folder, config, figures)
     if readme:
         write_into_readme(readme, folder, config, figures)

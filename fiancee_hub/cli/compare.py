@@ -26,10 +26,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compares, writes the picture, prints the figures."""
+    picture_format(arguments.out)
     pipe, family = load(arguments, COMMAND)
     inputs = (getattr(arguments, option.name) for option in family.options if option.kind is Path)
     check_output(arguments.out, arguments.source, *inputs)
-    picture_format(arguments.out)
     shown, comparison = family.commands().compare(pipe, arguments)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     comparison.save(arguments.out, shown)

@@ -16,6 +16,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--data", type=Path, required=True, help="data from `train prepare`")
     add_readme(parser)
     parser.add_argument("--seed", type=int, default=0, help="of noise and pairs (0)")
+    parser.add_argument(
+        "--keep-times",
+        action="store_true",
+        help="on a busy machine: take the times over from the last evaluation of these weights",
+    )
     for name in names():
         family(name).evaluation().add_options(parser)
     parser.set_defaults(run=run)
@@ -30,7 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.checkpoint
     name = read_config(folder / "config.json").family
     known = domains.of_family(name)
-    request = EvaluationRequest(folder, arguments.data, arguments, arguments.seed, known)
+    request = EvaluationRequest(
+        folder, arguments.data, arguments, arguments.seed, known, arguments.keep_times
+    )
     figures = family(name).evaluation().evaluate(request)
     write_json(folder / EVALUATION, figures)
     write(folder, arguments.readme, figures)

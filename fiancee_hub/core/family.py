@@ -35,7 +35,7 @@ class Option:
 
     Args:
         flag: such as ``--seed``.
-        kind: from the text given to the value.
+        kind: from the text given to the value; ``bool`` takes no text and means True.
         help: what it does.
         default: the value where it is not given.
         commands: those that take it.
@@ -87,6 +87,7 @@ class Family:
         commands: its part of the command line.
         options: further options of ``generate`` and ``compare``.
         exportable: whether its graphs can be written as ONNX.
+        writes: endings of the files that ``generate`` may write.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Family:
     inputs: str
     commands: Callable[[], Commands]
     options: tuple[Option, ...] = ()
+    writes: tuple[str, ...] = ()
     prepare: Callable[[Any, Path], None] | None = None
     exportable: bool = False
 

@@ -20,6 +20,7 @@ class EvaluationRequest:
         options: values of the options that the family has added.
         seed: of noise and pairs.
         domains: what is known of the family's data sets beside their folders.
+        keep_times: take the times over from the checkpoint's evaluation.json.
     """
 
     checkpoint: Path
@@ -27,6 +28,7 @@ class EvaluationRequest:
     options: argparse.Namespace
     seed: int = 0
     domains: tuple[Any, ...] = ()
+    keep_times: bool = False
 
 
 @dataclass(frozen=True)

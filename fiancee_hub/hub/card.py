@@ -7,11 +7,12 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from fiancee_hub.core.family import family
+from fiancee_hub.core.router import Calibration
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring import tables
 
 UNSTATED_LICENCE = "terms-of-the-training-data"
-PLOT = "exits.png"
+PLOT, VALIDITY = "exits.png", "validity.png"
 
 Figures = dict[str, Any]
 """Content of evaluation.json."""
@@ -108,17 +109,32 @@ calibration has seen; `evaluation.json` has them in full precision."""
 
 ROUTING = """\
 **Routing.** MACs are relative to full depth, predictor and guide look-up included (together \
-{overhead}). The oracle knows every exit's true LPIPS; no router can cost less. The best fixed \
-exit is the cheapest single exit that keeps the budget at least as often as the router does, or \
-as often as promised; both are picked in hindsight on these very inputs and pay for no predictor. \
-The intervals are exact binomial ones, as if inputs were independent: frames of one film look \
-alike, so the truth is less certain than they say."""
+{overhead}). Full depth is always right, so those that leave early are also judged by themselves. \
+The oracle knows every exit's true LPIPS; no router can cost less. The best fixed exit is the \
+cheapest single exit that keeps the budget at least as often as the router does, or as often as \
+promised; both are picked in hindsight on these very inputs and pay for no predictor. The \
+intervals are exact binomial ones, as if inputs were independent: frames of one film look alike, \
+so the truth is less certain than they say."""
 
 EXITS = """\
 **Exits.** LPIPS to full depth. MACs are an exit's own, guide look-up included; time includes the \
 predictor too, and is relative to full depth without it, measured in turn in one run. "Without \
 guides" runs the same branches with the guide left out, as in a tenth of their training steps; \
-branches trained without any guide would lose less."""
+branches trained without any guide would lose less.{times}"""
+
+KEPT_TIMES = " The times are those of an earlier evaluation of these weights ({taken})."
+
+VALIDITY_TEXT = """\
+**Does the promise hold?** The {inputs} inputs of calibration and evaluation together were split \
+{splits:,} times at random into halves, neighbouring frames of a film and pictures of one person \
+never apart (independent units: {units}); margins from one half, judged on the other. The share \
+of splits in which at least {level:.0%} keep the budget; {confidence:.0%} are promised, each \
+budget by itself. Where nothing leaves early, the promise is kept."""
+
+RELIABILITY = """\
+**The spread.** Margins are multiples of the predicted spread, which claims to reach from the \
+predicted mean to the 90 % quantile. The calibration set in fifths by predicted spread: share of \
+inputs whose true LPIPS is within mean + spread, and that spread on average."""
 
 TRAINING = """\
 Images are counted as often as they were seen; the hours leave out filling the guide bank and \
@@ -132,9 +148,9 @@ BUDGET = (
 GUARANTEE = """\
 **What the guarantee covers.** With confidence {confidence:.0%} over the draw of the calibration \
 set, at least {level:.0%} of the pictures made from *{inputs} like its {samples}* ({groups}) keep \
-the budget. It was required of each kind on its own, and holds for each calibrated budget by \
-itself, not for all at once ({budgets}; between two of them the smaller one stands in). Frames of \
-one film count for less than their number. What you bring is no draw from that set: nothing is \
+the budget{early}. It was required of each kind on its own, and holds for each calibrated budget \
+by itself, not for all at once ({budgets}; between two of them the smaller one stands in). Frames \
+of one film count for less than their number. What you bring is no draw from that set: nothing is \
 promised for it, and `pipe.compare` measures the true LPIPS."""
 
 
@@ -275,12 +291,37 @@ def _figures(
         MEASURED.format(held_out=measured_on(config, figures)),
         ROUTING.format(overhead=overhead),
         tables.budgets(figures["budgets"]),
-        EXITS,
+        *_promise(figures, files),
+        EXITS.format(times=_times(figures)),
         tables.exits(figures),
         plot,
         *parts.sections(figures),
     ]
     return [_headed("Figures", paragraphs)]
+
+
+def _promise(figures: Figures, files: Sequence[str]) -> list[str]:
+    """Validity and reliability, as far as they were measured."""
+    paragraphs = []
+    if "validity" in figures:
+        found = figures["validity"]
+        units = ", ".join(f"{kind} {count}" for kind, count in found["units"].items())
+        budgets = [row["budget"] for row in figures["budgets"]]
+        paragraphs += [
+            VALIDITY_TEXT.format(**(found | {"units": units})),
+            tables.validity(found, budgets),
+            f"![Share of splits that keep the promise]({VALIDITY})" if VALIDITY in files else "",
+        ]
+    if "reliability" in figures:
+        paragraphs += [RELIABILITY, tables.reliability(figures["reliability"])]
+    return paragraphs
+
+
+def _times(figures: Figures) -> str:
+    times = figures.get("times", {})
+    if not times.get("kept"):
+        return ""
+    return KEPT_TIMES.format(taken=times["taken"] or "its date was not noted")
 
 
 def _costs(config: CheckpointConfig) -> str:
@@ -311,12 +352,22 @@ def _limits(config: CheckpointConfig, parts: CardParts) -> list[str]:
     guarantee = GUARANTEE.format(
         confidence=calibration.confidence,
         level=calibration.level,
+        early=_early(calibration),
         inputs=parts.inputs,
         samples=calibration.samples,
         groups=", ".join(f"{name}: {count}" for name, count in calibration.groups.items()),
         budgets=_budgets(calibration.budgets),
     )
     return [*limits, guarantee]
+
+
+def _early(calibration: Calibration) -> str:
+    if calibration.early_level is None:
+        return "; of those that leave early alone nothing is promised"
+    return (
+        f", and so do at least {calibration.early_level:.0%} of those among them that leave early "
+        "(where the set had too few of them to tell, nothing leaves early)"
+    )
 
 
 def _budgets(budgets: Sequence[float]) -> str:

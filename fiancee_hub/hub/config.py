@@ -58,6 +58,11 @@ class CheckpointConfig:
     domain: Domain = field(default_factory=Domain)
     format: int = FORMAT
 
+    def __repr__(self) -> str:
+        from fiancee_hub.notebook import of_config
+
+        return of_config(self)
+
 
 def untrained(
     family: str,

@@ -301,7 +301,7 @@ def test_a_missing_extra_is_named(
 
     monkeypatch.setattr("fiancee_hub.cli.main.import_module", absent)
     assert run(command) == 2
-    expected = f"accelerate is not installed: pip install 'fiancee-hub[{command}]'"
+    expected = f'accelerate is not installed: pip install "fiancee-hub[{command}]"'
     assert expected in capsys.readouterr().err
 
 

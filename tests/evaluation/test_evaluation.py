@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import shutil
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ from fiancee_hub.cli.main import main
 from fiancee_hub.core.cost import Costs, count
 from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.router import BUDGETS as CALIBRATED
 from fiancee_hub.core.router import Calibration, openings
 from fiancee_hub.domains.streets.classes import STREETS
 from fiancee_hub.domains.streets.data import STREETS_TABLE
 from fiancee_hub.evaluation import evaluate
 from fiancee_hub.evaluation.card import markers, write_card, write_into_readme
-from fiancee_hub.evaluation.evaluate import unguided_costs
+from fiancee_hub.evaluation.evaluate import Subject, exit_times, unguided_costs
 from fiancee_hub.families.label_maps.card import MORE, SHEET
 from fiancee_hub.families.label_maps.judging import evaluate as evaluate_label_maps
 from fiancee_hub.families.label_maps.judging.evaluate import EvaluatedMaps, evaluate_maps
@@ -42,7 +44,7 @@ from fiancee_hub.families.label_maps.judging.segmenter import (
 from fiancee_hub.families.label_maps.judging.sheets import draw_sheets, without
 from fiancee_hub.families.label_maps.judging.tables import quality
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
-from fiancee_hub.hub.card import PLOT
+from fiancee_hub.hub.card import PLOT, VALIDITY, model_card
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig, read_config, to_json
 from fiancee_hub.measuring import tables
@@ -431,7 +433,7 @@ def test_the_plot_can_be_drawn(figures: Figures, tmp_path: Path) -> None:
 # The command
 
 
-STREETS_SEEN = {"test": 4, "towns": 3, "photos": 3}
+STREETS_SEEN = {"test": 4, "towns": 3, "photos": 3, "calibration-drive": 2}
 
 
 @pytest.fixture(scope="module")
@@ -448,7 +450,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     model = build(config).eval()
     costs = count(model)
-    calibration = Calibration(0.9, 0.9, 500, (0.1,), (0.5,), {"drawn": 500})
+    margins = tuple(None if budget < 0.1 else 0.5 for budget in CALIBRATED)
+    openings = (6.0,) * len(CALIBRATED)
+    calibration = Calibration(
+        0.9, 0.9, 500, CALIBRATED, margins, {"drawn": 500}, early_level=0.9, openings=openings
+    )
     folder = tmp_path_factory.mktemp("street-checkpoint")
     config = dataclasses.replace(config, costs=costs, calibration=calibration)
     save_checkpoint(folder, model, config)
@@ -487,6 +493,7 @@ def evaluated(
     words = ["evaluate", folder, "--data", streets.root, "--segmenter", root / "segmenter"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate_label_maps, "DRAWN", 4)
+        patch.setattr("fiancee_hub.families.label_maps.training.task.DRAWN", 5)
         # Two threads on busy cores wait for each other at every operation.
         patch.setattr(evaluate, "THREADS", 1)
         quick = functools.partial(exit_milliseconds, rounds=1)
@@ -567,6 +574,66 @@ def test_at_full_depth_the_delivered_pictures_are_full_depths(written: Figures) 
     assert written["budgets"][0]["exit_shares"] == [0, 0, 0, 1]
     for key in ("lpips_to_photo", "kid", "miou"):
         assert delivered[key] == pytest.approx(full[key], rel=1e-3, abs=1e-9), key
+
+
+def test_the_promise_is_judged_on_calibration_and_test_inputs_together(
+    written: Figures, evaluated: Path
+) -> None:
+    found = written["validity"]
+    # 2 + 4 of the drive, which is one stretch of a film; 5 + 4 drawings; 3 towns, alike here.
+    assert found["inputs"] == 2 + 4 + 5 + 4 + 3
+    assert found["units"] == {"drive": 1, "drawn": 9, "towns": 1}
+    assert [row["budget"] for row in found["budgets"]] == list(CALIBRATED)
+    assert all(row["nothing_early"] == row["early"] == 1 for row in found["budgets"])
+    assert [row["exit"] for row in written["reliability"]] == [1, 2, 3]
+    assert sum(part["n"] for part in written["reliability"][0]["bins"]) == 7
+    card = (evaluated / "README.md").read_text()
+    assert VALIDITY in card
+    assert Image.open(evaluated / VALIDITY).width > 0
+    assert tables.reliability(written["reliability"]) in card
+    assert "of those among them that leave early" in card
+
+
+def test_times_are_kept_and_the_file_says_so(
+    evaluated: Path, written: Figures, streets: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert written["times"]["kept"] is False
+    assert date.fromisoformat(written["times"]["taken"]) <= datetime.now(UTC).date()
+    monkeypatch.setattr(evaluate, "exit_milliseconds", None)  # nothing may be timed
+    subject = Subject.load(evaluated, "label_maps", keep_times=True)
+    times = exit_times(subject, ())
+    for row, ratios in zip(written["exits"], times.ratios, strict=False):
+        assert {key: row[key] for key in ratios} == ratios
+    assert times.full_depth.items() <= written["full_depth"].items()
+    kept = evaluate.identity(subject, "test", 4, 0)["times"]
+    assert kept == {"taken": written["times"]["taken"], "torch": torch.__version__, "kept": True}
+
+
+def test_an_older_evaluation_knows_no_date(evaluated: Path, written: Figures) -> None:
+    older = {key: value for key, value in written.items() if key != "times"}
+    subject = dataclasses.replace(Subject.load(evaluated, "label_maps"), timed=older)
+    kept = evaluate.identity(subject, "test", 4, 0)["times"]
+    assert kept == {"taken": None, "torch": torch.__version__, "kept": True}
+
+
+def test_times_of_other_weights_are_not_kept(checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "checkpoint")
+    with pytest.raises(CheckpointError, match="leave --keep-times out"):
+        Subject.load(folder, "label_maps", keep_times=True)
+    (folder / "evaluation.json").write_text(json.dumps({"model_sha256": "0" * 64}))
+    with pytest.raises(CheckpointError, match="leave --keep-times out"):
+        Subject.load(folder, "label_maps", keep_times=True)
+
+
+def test_the_card_says_when_kept_times_were_taken(
+    config: CheckpointConfig, figures: Figures
+) -> None:
+    def text(**times: Any) -> str:
+        return str(model_card(config, figures=figures | {"times": times}))
+
+    assert "(2026-11-02)" in text(taken="2026-11-02", kept=True)
+    assert "its date was not noted" in text(taken=None, kept=True)
+    assert "earlier evaluation" not in text(taken="2026-11-02", kept=False)
 
 
 def test_the_command_leaves_a_card_beside_its_figures(evaluated: Path, written: Figures) -> None:

@@ -417,6 +417,7 @@ def evaluated(checkpoint: Path, data: FaceFolder, tmp_path_factory: pytest.TempP
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate_faces, "PAIRS", 6)
         patch.setattr(evaluate_faces, "CHOICE_PAIRS", 2)
+        patch.setattr("fiancee_hub.families.faces.training.task.CALIBRATED", 4)
         patch.setattr(evaluate, "THREADS", 1)
         quick = functools.partial(exit_milliseconds, rounds=1)
         patch.setattr(evaluate, "exit_milliseconds", quick)
@@ -494,6 +495,13 @@ def test_the_card_and_the_readme_say_what_the_figures_say(
         assert left_open not in card.text
     assert "without consent" in card.text
     assert "pairs like its 10* (self: 5, cross: 5)" in card.text
+
+
+def test_the_spread_is_checked_on_the_calibration_pairs(written: Figures) -> None:
+    rows = written["reliability"]
+    assert [row["exit"] for row in rows] == [1, 2, 3]
+    assert sum(part["n"] for part in rows[0]["bins"]) == 8
+    assert "validity" not in written  # an older calibration says not where its margins began
 
 
 def test_streets_data_cannot_judge_faces(checkpoint: Path, tmp_path: Path) -> None:

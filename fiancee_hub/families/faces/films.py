@@ -17,26 +17,11 @@ from fiancee_hub.core.errors import InputError, OutputError
 from fiancee_hub.core.files import replacing, write_bytes
 from fiancee_hub.core.marking import MARK, marked
 from fiancee_hub.families.faces.clips import MOST_FPS, RATE, Sound, pyav
+from fiancee_hub.families.faces.formats import ANIMATIONS, VIDEOS
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
-
-VIDEOS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {
-        ".mp4": ("mp4", "libx264", "aac"),
-        ".m4v": ("mp4", "libx264", "aac"),
-        ".mov": ("mov", "libx264", "aac"),
-        ".mkv": ("matroska", "libx264", "aac"),
-        ".webm": ("webm", "libvpx-vp9", "libopus"),
-    }
-)
-"""Container, codec of the pictures and codec of the sound by a name's ending."""
-
-ANIMATIONS: Mapping[str, str] = MappingProxyType(
-    {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
-)
-"""Pillow's names of formats for animations, which have no sound."""
 
 _OPTIONS = {
     "libx264": {"crf": "18"},

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiancee_hub.core.family import Commands, Family, Option
+from fiancee_hub.core.marking import FORMATS
 from fiancee_hub.families.label_maps.config import OasisConfig, check
 
 if TYPE_CHECKING:
@@ -94,4 +95,5 @@ FAMILY = Family(
         Option("--read", _reading, "a picture's pixels as ids or as colours (what fits)"),
         Option("--batch-size", int, "maps at once (8)", default=8, commands=("generate",)),
     ),
+    writes=tuple(FORMATS),
 )

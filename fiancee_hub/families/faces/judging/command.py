@@ -35,7 +35,13 @@ def _evaluate(request: EvaluationRequest) -> Figures:
     data, private = FaceFolder(request.data), request.options.private_sheets
     if private:
         check_private(private)
-    found = evaluate_faces(request.checkpoint, data, request.options.judge, seed=request.seed)
+    found = evaluate_faces(
+        request.checkpoint,
+        data,
+        request.options.judge,
+        seed=request.seed,
+        keep_times=request.keep_times,
+    )
     ratios = [row["macs_ratio"] for row in found.figures["exits"]]
     ShownPersons(request.checkpoint, data, ratios).draw(request.checkpoint, found.warp)
     if private:

@@ -31,7 +31,9 @@ def _evaluate(request: EvaluationRequest) -> Figures:
 
     data = DataFolder(request.data, request.domains)
     segmenter = _segmenter(request.options.segmenter, data)
-    found = evaluate_maps(request.checkpoint, data, segmenter, seed=request.seed)
+    found = evaluate_maps(
+        request.checkpoint, data, segmenter, seed=request.seed, keep_times=request.keep_times
+    )
     draw_sheets(request.checkpoint, found, data.table)
     return found.figures
 

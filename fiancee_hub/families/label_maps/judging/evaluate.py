@@ -9,16 +9,21 @@ from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.evaluation.evaluate import Figures, Subject, identity, routing_figures
+from fiancee_hub.evaluation.promise import promise_figures
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.judging.quality import PhotoQuality
 from fiancee_hub.families.label_maps.judging.segmenter import Segmenter, load_segmenter
 from fiancee_hub.families.label_maps.training.class_table import TABLE
 from fiancee_hub.families.label_maps.training.maps import drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
+from fiancee_hub.families.label_maps.training.task import MapsTask
+from fiancee_hub.families.label_maps.training.units import units_of
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring.measure import Measurement, measure, try_exits
 from fiancee_hub.measuring.routing import BUDGETS, budget_table, routed_exits
+from fiancee_hub.measuring.validity import Drawn
 
 TEST, PHOTOS = "test", "photos"
 """Splits that an evaluation needs: what it is about, and other photographs to compare with."""
@@ -41,7 +46,12 @@ class EvaluatedMaps:
 
 
 def evaluate_maps(
-    folder: Path, data: DataFolder, segmenter: Segmenter | None, *, seed: int = 0
+    folder: Path,
+    data: DataFolder,
+    segmenter: Segmenter | None,
+    *,
+    seed: int = 0,
+    keep_times: bool = False,
 ) -> EvaluatedMaps:
     """Measures a checkpoint on the split ``test``, and its routing on all other kinds of maps.
 
@@ -53,11 +63,12 @@ def evaluate_maps(
         data: prepared data with the splits ``test`` and ``photos``.
         segmenter: the net that judges pictures; without one there is no mIoU.
         seed: of the noise.
+        keep_times: take the times over from an earlier evaluation.
 
     Raises:
         CheckpointError, DataError: naming what is missing.
     """
-    subject = Subject.load(folder, "label_maps")
+    subject = Subject.load(folder, "label_maps", keep_times=keep_times)
     check_classes(subject.config, data)
     for split in (TEST, PHOTOS):
         data.names(split)
@@ -68,12 +79,14 @@ def evaluate_maps(
     inputs = maps, _noise(subject.config, len(maps), seed)
     trial = try_exits(subject.model, inputs, lpips)
     example = inputs[0][:1], inputs[1][:1]
+    others = _other_inputs(subject, data, lpips, seed)
     figures = {
         **identity(subject, TEST, len(maps), seed),
         **routing_figures(subject, trial.found, trial.unguided, example),
         "full_depth_quality": judge.score(trial.images[-1]),
         "delivered_quality": _delivered(trial.found, subject.config, trial.images, judge),
-        "other_inputs": _other_inputs(subject, data, lpips, seed),
+        "other_inputs": [_routed(subject, name, drawn) for name, drawn in others.items()],
+        **_promise(subject, data, trial.found, others, lpips),
     }
     return EvaluatedMaps(figures, maps, trial.images, data.images(TEST, size))
 
@@ -145,17 +158,49 @@ def _delivered(
 
 def _other_inputs(
     subject: Subject, data: DataFolder, lpips: PerceptualDistance, seed: int
-) -> list[Figures]:
-    config, size = subject.config, _size(subject.config)
+) -> dict[str, Drawn]:
+    """Every other kind of maps that nothing was trained or calibrated on, by its name."""
+    size = _size(subject.config)
     sets = {name: data.label_maps(name, size) for name in other_splits(data)}
+    units = {name: units_of(data.names(name)) for name in sets}
     if data.draw:
         sets["drawn"] = drawn_maps(data.draw, DRAWN, size, DRAWN_SEED)
-    rows = []
+        units["drawn"] = [f"other drawing {index}" for index in range(DRAWN)]
+    found = {}
     for name, maps in sets.items():
-        found = measure(subject.model, (maps, _noise(config, len(maps), seed)), lpips)
-        table = budget_table(found, config.costs, config.calibration)
-        rows.append({"split": name, "n": len(maps), "budgets": table})
-    return rows
+        noise = _noise(subject.config, len(maps), seed)
+        measured = measure(subject.model, (maps, noise), lpips)
+        found[name] = Drawn(measured, [name] * len(maps), units[name])
+    return found
+
+
+def _routed(subject: Subject, name: str, drawn: Drawn) -> Figures:
+    table = budget_table(drawn.found, subject.config.costs, subject.calibration)
+    return {"split": name, "n": len(drawn.units), "budgets": table}
+
+
+def _promise(
+    subject: Subject,
+    data: DataFolder,
+    found: Measurement,
+    others: dict[str, Drawn],
+    lpips: PerceptualDistance,
+) -> Figures:
+    """Whether the promise holds, where the data has what the checkpoint was calibrated on.
+
+    The split ``test`` is of the only kind that was calibrated on and that no other set is of.
+    """
+    if not (data.draw or data.splits(CALIBRATION)):
+        return {}
+    config = subject.config
+    assert isinstance(config.generator, OasisConfig)
+    recipe = Recipe(config.generator, config.exits, config.guides)
+    inputs, groups, units = MapsTask(data, recipe).calibration_inputs()
+    calibrated = Drawn(measure(subject.model, inputs, lpips), groups, units)
+    left = [kind for kind in dict.fromkeys(groups) if kind not in others]
+    kind = left[0] if len(left) == 1 else TEST
+    test = Drawn(found, [kind] * len(found.true), units_of(data.names(TEST)))
+    return promise_figures(subject.calibration, calibrated, [test, *others.values()])
 
 
 def other_splits(data: DataFolder) -> list[str]:
