@@ -18,7 +18,6 @@ from huggingface_hub import ModelCard, ModelHubMixin
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub import notebook
 from fiancee_hub.core.arguments import refuse_unknown
 from fiancee_hub.core.errors import CheckpointError, InputError
 from fiancee_hub.core.marking import save_picture
@@ -71,16 +70,20 @@ class Result:
 
         Raises:
             InputError: the ending says no format with a place for the mark.
-            OSError: it could not be written; an older file is still there.
+            OutputError: it could not be written; an older file is still there.
         """
         save_picture(self.image, path)
 
     def __repr__(self) -> str:
-        return notebook.of_result(self)
+        from fiancee_hub.notebook import of_result
+
+        return of_result(self)
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
-        return notebook.png(self.image)
+        from fiancee_hub.notebook import png
+
+        return png(self.image)
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class Comparison:
 
         Raises:
             InputError: the ending says no format with a place for the mark.
-            OSError: it could not be written; an older file is still there.
+            OutputError: it could not be written; an older file is still there.
         """
         from fiancee_hub.measuring.contact_sheet import contact_sheet
 
@@ -122,11 +125,15 @@ class Comparison:
         save_picture(contact_sheet(columns, picture_width=self.early.image.width), path)
 
     def __repr__(self) -> str:
-        return notebook.of_comparison(self)
+        from fiancee_hub.notebook import of_comparison
+
+        return of_comparison(self)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return notebook.table(self)
+        from fiancee_hub.notebook import table
+
+        return table(self)
 
 
 class Rendering:
@@ -419,7 +426,14 @@ class FianceePipeline(ModelHubMixin):
         return address
 
     def __repr__(self) -> str:
-        return notebook.of_pipeline(self)
+        """Where it came from, what it holds and where it runs in one line."""
+        source = self.repository or self.loaded_from or "no checkpoint"
+        height, width = self.size
+        dtype = str(self.dtype).removeprefix("torch.")
+        return (
+            f"<{type(self).__name__} from {source}: {width}x{height}, {self.model.exits} "
+            f"exits, {self.device}, {dtype}>"
+        )
 
     def __copy__(self) -> Self:
         """Another pipeline on the same model."""

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub.core.files import write_picture
+from fiancee_hub.core.marking import save_picture
 from fiancee_hub.training.state import load_state, save_state
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def _agreed(seconds: float, accelerator: Accelerator) -> float:
 def _save(phase: Phase, path: Path, seconds: float, steps: int, images: int) -> None:
     state = {"phase": phase.state(), "seconds": seconds, "steps": steps, "images": images}
     save_state(path, state)
-    write_picture(phase.samples(), path.with_name("samples.png"), "PNG")
+    save_picture(phase.samples(), path.with_name("samples.png"))
 
 
 class _Meter:

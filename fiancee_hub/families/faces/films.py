@@ -15,7 +15,7 @@ from PIL import Image
 
 from fiancee_hub.core.errors import InputError, OutputError
 from fiancee_hub.core.files import replacing, write_bytes
-from fiancee_hub.core.marking import MARK, marked
+from fiancee_hub.core.marking import MARK, marked, saving
 from fiancee_hub.families.faces.clips import MOST_FPS, RATE, Sound, pyav
 from fiancee_hub.families.faces.formats import ANIMATIONS, VIDEOS
 
@@ -75,22 +75,19 @@ def write_clip(
 
     Raises:
         InputError: there are no frames, the ending says no such format, or PyAV is missing.
-        OSError: it could not be written; an older file is still there.
+        OutputError: it could not be written; an older file is still there.
     """
     path = Path(path)
     check_clip_name(path)
     ending = path.suffix.lower()
-    if ending in ANIMATIONS:
-        write_bytes(path, _animation(_some(frames), fps, ANIMATIONS[ending]))
-        return
-    av = pyav()
-    count = _Counted(_some(frames))
-    try:
+    with saving(path):
+        if ending in ANIMATIONS:
+            write_bytes(path, _animation(_some(frames), fps, ANIMATIONS[ending]))
+            return
+        count = _Counted(_some(frames))
         with replacing(path) as partial:
             _encode(count, fps, partial, VIDEOS[ending], sound, comment)
             _check(partial, count.seen, path)
-    except av.FFmpegError as error:
-        raise OutputError(f"{path} could not be written: {error.strerror}") from error
 
 
 class _Counted:

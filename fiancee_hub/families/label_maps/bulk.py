@@ -15,7 +15,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fiancee_hub.core.arguments import check_path
-from fiancee_hub.core.errors import InputError, OutputError
+from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import encoded
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.forms import Reading
@@ -30,8 +30,6 @@ MAP_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
 
 _OF_ITS_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)
 """Errors of a picture that the folder takes under no such name, while it takes others."""
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _NAME_BYTES = 255
 """Of a file name, where the system does not say."""
@@ -158,7 +156,7 @@ def generate_jobs(
 
     Raises:
         InputError: an argument cannot be used.
-        OSError: nothing can be written, such as on a full disk.
+        OSError: nothing can be written, such as on a full disk; what was written stays.
     """
     budget = check_budget(budget)
     failed: list[tuple[str, str]] = []
@@ -169,11 +167,6 @@ def generate_jobs(
         try:
             written += place(encoded(result.image, "PNG"), job.output, _route(job, result, budget))
         except OSError as error:
-            if error.errno in _FULL:
-                raise OutputError(
-                    f"there is no room left for {job.output}: make some, then the same command "
-                    "goes on"
-                ) from error
             if error.errno not in _OF_ITS_NAME:
                 raise
             _leave_out(job, f"{job.output.name[:60]}: {error.strerror}", failed)

@@ -1,5 +1,7 @@
-() => {
-  // Gradio's before/after slider has neither words for its pictures nor keys for its edge.
+// Gradio's before/after slider has neither words for its pictures nor keys for its edge.
+(() => {
+  if (window.fianceeEdge) return;
+  window.fianceeEdge = true;
   const STEP = 0.05;
   const WORDS = ["Early exit", "Full depth"];
   const KEYS = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, Home: -1, End: 1 };
@@ -47,4 +49,4 @@
     event.preventDefault();
     move(edge, Math.min(1, Math.max(0, share(edge) + KEYS[event.key])));
   });
-}
+})();

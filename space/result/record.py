@@ -12,8 +12,8 @@ from space.result.plots import Point
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
-    """One exit's picture.
+class ExitPicture:
+    """What one exit made.
 
     Args:
         result: the exit on its own account.
@@ -32,7 +32,7 @@ class Shot:
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class Record:
     """The exits of one rendering, as far as they are known.
 
     Moving the budget asks the router again and looks here for the picture: nothing is rendered.
@@ -42,7 +42,7 @@ class Film:
         macs: of every exit, full depth last.
         budget: LPIPS.
         chosen: the exit that stands for the early picture, 1 … K.
-        shots: those rendered so far, by exit.
+        pictures: those rendered so far, by exit.
         source_milliseconds: that reading the source took; 0 where nothing is read ahead.
     """
 
@@ -50,7 +50,7 @@ class Film:
     macs: tuple[int, ...]
     budget: float
     chosen: int
-    shots: Mapping[int, Shot]
+    pictures: Mapping[int, ExitPicture]
     source_milliseconds: float = 0.0
 
     @classmethod
@@ -60,29 +60,29 @@ class Film:
         budget: float,
         source_milliseconds: float = 0.0,
         chosen: int | None = None,
-    ) -> "Film":
+    ) -> "Record":
         """The early picture alone: ``chosen``, or the exit that ``budget`` buys."""
         chosen = rendering.route(budget) if chosen is None else chosen
         macs = rendering.pipeline.config.costs.exits
-        film = cls(rendering.forecast, macs, budget, chosen, {}, source_milliseconds)
-        return film.add(rendering, chosen)
+        record = cls(rendering.forecast, macs, budget, chosen, {}, source_milliseconds)
+        return record.add(rendering, chosen)
 
-    def add(self, rendering: Rendering, *exits: int) -> "Film":
-        """The film with further exits of the same rendering; full depth brings the truth."""
-        wanted = {*self.shots, *exits}
+    def add(self, rendering: Rendering, *exits: int) -> "Record":
+        """The record with further exits of the same rendering; full depth brings the truth."""
+        wanted = {*self.pictures, *exits}
         truth = self.exits in wanted
-        shots = {index: self._shot(rendering, index, truth) for index in sorted(wanted)}
-        return replace(self, shots=shots)
+        pictures = {index: self._picture(rendering, index, truth) for index in sorted(wanted)}
+        return replace(self, pictures=pictures)
 
-    def _shot(self, rendering: Rendering, index: int, truth: bool) -> Shot:
-        known = self.shots.get(index)
+    def _picture(self, rendering: Rendering, index: int, truth: bool) -> ExitPicture:
+        known = self.pictures.get(index)
         if known and (known.lpips is not None or not truth):
             return known
         lpips = true_lpips(rendering, index) if truth else None
-        return Shot(rendering.result(index), rendering.routed(index), lpips)
+        return ExitPicture(rendering.result(index), rendering.routed(index), lpips)
 
-    def at(self, budget: float) -> "Film":
-        """The film routed anew.
+    def at(self, budget: float) -> "Record":
+        """The record routed anew.
 
         Raises:
             InputError: the budget is no number from 0 to 1.
@@ -95,15 +95,15 @@ class Film:
 
     @property
     def complete(self) -> bool:
-        return len(self.shots) == self.exits
+        return len(self.pictures) == self.exits
 
     @property
-    def early(self) -> Shot:
-        return self.shots[self.chosen]
+    def early(self) -> ExitPicture:
+        return self.pictures[self.chosen]
 
     @property
-    def full(self) -> Shot | None:
-        return self.shots.get(self.exits)
+    def full(self) -> ExitPicture | None:
+        return self.pictures.get(self.exits)
 
     @property
     def predicted(self) -> tuple[float, ...]:
@@ -131,5 +131,5 @@ class Film:
     def _point(self, index: int, macs: int, predicted: float) -> Point:
         if not self.complete:
             return Point(index, macs, predicted)
-        shot = self.shots[index]
-        return Point(index, macs, predicted, shot.lpips, shot.result.milliseconds)
+        picture = self.pictures[index]
+        return Point(index, macs, predicted, picture.lpips, picture.result.milliseconds)

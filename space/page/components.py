@@ -1,4 +1,4 @@
-"""Gradio parts that leave no picture on the server's disk.
+"""Gradio components that leave no picture on the server's disk.
 
 Gradio writes a stub file beside this one when it is imported; git leaves it alone.
 """

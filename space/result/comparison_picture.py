@@ -6,7 +6,7 @@ from fiancee_hub.measuring.contact_sheet import BACKGROUND, GAP, INK, contact_sh
 from fiancee_hub.pipeline import Result
 from space.result.difference import MOST, colour_bar, difference, heat_map
 from space.result.facts import distance, exit_name, giga, saved, time
-from space.result.film import Film
+from space.result.record import Record
 
 PANEL_WIDTH = 512
 MARGIN = 18
@@ -15,19 +15,21 @@ TITLE_SIZE, TEXT_SIZE = 24, 17
 LINE = 26
 
 
-def sheet(film: Film, title: str) -> Image.Image:
-    """The comparison of a complete film.
+def comparison_picture(record: Record, title: str) -> Image.Image:
+    """The comparison of a complete record.
 
     Args:
-        film: all its exits are rendered.
+        record: all its exits are rendered.
         title: what the pictures are of, such as "Streets".
     """
-    panels = _panels(film)
-    words = _words(film)
+    panels = _panels(record)
+    words = _words(record)
     height = MARGIN + 2 * LINE + panels.height + GAP + LINE * len(words) + MARGIN
     page = Image.new("RGB", (panels.width + 2 * MARGIN, height), BACKGROUND)
     draw = ImageDraw.Draw(page)
-    draw.text((MARGIN + GAP, MARGIN), _title(film, title), INK, ImageFont.load_default(TITLE_SIZE))
+    draw.text(
+        (MARGIN + GAP, MARGIN), _title(record, title), INK, ImageFont.load_default(TITLE_SIZE)
+    )
     top = MARGIN + 2 * LINE
     page.paste(panels, (MARGIN, top))
     below = top + panels.height + GAP
@@ -38,18 +40,18 @@ def sheet(film: Film, title: str) -> Image.Image:
     return page
 
 
-def _title(film: Film, title: str) -> str:
-    name = exit_name(film.chosen, film.exits)
-    taken = name if film.chosen == film.exits else f"{name} of {film.exits}"
-    return f"{title}: {taken} at budget LPIPS {film.budget:.3f}, against full depth"
+def _title(record: Record, title: str) -> str:
+    name = exit_name(record.chosen, record.exits)
+    taken = name if record.chosen == record.exits else f"{name} of {record.exits}"
+    return f"{title}: {taken} at budget LPIPS {record.budget:.3f}, against full depth"
 
 
-def _panels(film: Film) -> Image.Image:
-    outcome = film.outcome
+def _panels(record: Record) -> Image.Image:
+    outcome = record.outcome
     early, full = outcome.early, outcome.full
     assert full is not None
     columns = {
-        f"Taken: {exit_name(film.chosen, film.exits)}, {_cost(early, full)}": early.image,
+        f"Taken: {exit_name(record.chosen, record.exits)}, {_cost(early, full)}": early.image,
         f"Full depth, {_cost(full, full)}": full.image,
         "Absolute difference": heat_map(difference(early.image, full.image)),
     }
@@ -61,12 +63,12 @@ def _cost(result: Result, full: Result) -> str:
     return f"{giga(result.macs)} MACs ({share:.1f} %), {time(result.milliseconds)}"
 
 
-def _words(film: Film) -> list[str]:
+def _words(record: Record) -> list[str]:
     """Verdict, operations and provenance, one line each."""
-    outcome = film.outcome
+    outcome = record.outcome
     early, full = outcome.early, outcome.full
     assert full is not None and outcome.lpips is not None
-    kept = "budget kept" if outcome.lpips <= film.budget else "budget missed"
+    kept = "budget kept" if outcome.lpips <= record.budget else "budget missed"
     lpips = f"measured {distance(outcome.lpips)}, predicted {distance(early.predicted_lpips)}"
     reading = f" Reading the source once: {giga(early.source_macs)} MACs." * bool(early.source_macs)
     # Where a source is read, noise plays no part.
