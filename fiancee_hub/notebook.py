@@ -9,7 +9,6 @@ from PIL import Image
 from fiancee_hub.core.marking import encoded
 
 if TYPE_CHECKING:
-    from fiancee_hub.hub.config import CheckpointConfig
     from fiancee_hub.pipeline import Comparison, FianceePipeline, Result
 
 
@@ -27,18 +26,6 @@ def of_comparison(comparison: "Comparison") -> str:
     return (
         f"<Comparison: exit {early.exit} against {comparison.full.exit}, LPIPS "
         f"{comparison.lpips:.4f}, budget {comparison.budget:g} {kept}, saving {early.saving:.1%}>"
-    )
-
-
-def of_config(config: "CheckpointConfig") -> str:
-    """Family, size and exits in one line."""
-    shape = config.generator
-    name = f" '{config.domain.name}'" if config.domain.name else ""
-    classes = f", {len(config.classes)} classes" if config.classes else ""
-    calibrated = "calibrated" if config.calibration else "not calibrated"
-    return (
-        f"<CheckpointConfig {config.family}{name}: {shape.width}x{shape.height}, "
-        f"{len(config.exits) + 1} exits{classes}, {calibrated}>"
     )
 
 
