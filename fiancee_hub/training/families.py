@@ -42,7 +42,7 @@ def task_of(
         DataError: the folder is not prepared, or has other classes or another size.
     """
     if (folder / FRAMES).is_file():
-        if size or backbone:
+        if size or (backbone and backbone.family != "faces"):
             raise DataError(f"{folder} holds faces: they have a size and a backbone of their own")
         settings = PortraitSettings(workers=workers)
         if batch_size:
