@@ -32,7 +32,7 @@ from demo_server import (  # noqa: E402
 )
 from visitor_pictures import encoded, group_photo, noise  # noqa: E402
 
-from fiancee_hub.families.faces.clips import write_clip  # noqa: E402
+from fiancee_hub.families.faces.films import write_clip  # noqa: E402
 from space.faces import people  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screens"

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from fiancee_hub import StreetsPipeline
 
 
 def distance(pipe: StreetsPipeline, label_map: Tensor, seed: int) -> Tensor:
@@ -48,7 +48,6 @@ def main() -> None:
     say = sys.stdout.write
 
     pipe = StreetsPipeline.from_pretrained(arguments.checkpoint)
-    assert isinstance(pipe, StreetsPipeline)
     result = pipe(arguments.label_map, budget=0.1, seed=0)
     say(f"exit {result.exit} of {pipe.model.exits}, saving {result.saving:.1%}\n")
 

@@ -23,9 +23,8 @@ class Generate:
     """The stage: batches of jobs in, what became of each out."""
 
     def __init__(self, checkpoint: str, out: str, budget: float) -> None:
-        pipe = StreetsPipeline.from_pretrained(checkpoint)
-        assert isinstance(pipe, StreetsPipeline)
-        self.pipe, self.out, self.budget = pipe, Path(out), budget
+        self.pipe = StreetsPipeline.from_pretrained(checkpoint)
+        self.out, self.budget = Path(out), budget
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         columns = zip(batch["source"], batch["output"], batch["seed"], strict=True)

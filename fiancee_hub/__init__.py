@@ -3,14 +3,21 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fiancee_hub.core.errors import CheckpointError, DataError, FianceeError, InputError
+    from fiancee_hub.core.errors import (
+        CheckpointError,
+        DataError,
+        FianceeError,
+        InputError,
+        OutputError,
+    )
     from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline, Source
-    from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
-    from fiancee_hub.pipeline import Comparison, FianceePipeline, Rendering, Result
+    from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline, StreetsPipeline
+    from fiancee_hub.pipeline import AutoPipeline, Comparison, FianceePipeline, Rendering, Result
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AutoPipeline": "pipeline",
     "CheckpointError": "core.errors",
     "Comparison": "pipeline",
     "Controls": "families.faces.pipeline",
@@ -19,6 +26,8 @@ _HOMES = {
     "FianceeError": "core.errors",
     "FianceePipeline": "pipeline",
     "InputError": "core.errors",
+    "LabelMapPipeline": "families.label_maps.pipeline",
+    "OutputError": "core.errors",
     "Rendering": "pipeline",
     "Result": "pipeline",
     "Source": "families.faces.pipeline",
@@ -26,6 +35,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AutoPipeline",
     "CheckpointError",
     "Comparison",
     "Controls",
@@ -34,6 +44,8 @@ __all__ = [
     "FianceeError",
     "FianceePipeline",
     "InputError",
+    "LabelMapPipeline",
+    "OutputError",
     "Rendering",
     "Result",
     "Source",

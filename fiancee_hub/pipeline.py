@@ -5,8 +5,10 @@ importing torch and the Hub's mixin.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -15,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError, InputError
+from fiancee_hub.core.marking import save_picture
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.placing import CPU, place, wait_for
 from fiancee_hub.core.precision import full_precision
@@ -51,6 +54,18 @@ class Result:
     notes: tuple[str, ...] = ()
     source_macs: int = 0
 
+    def save(self, path: str | Path) -> None:
+        """Writes the picture, marked as generated, whole or not at all.
+
+        Args:
+            path: the file; its ending says the format: .png, .jpg, .webp, .avif or .tif.
+
+        Raises:
+            InputError: the ending says no format with a place for the mark.
+            OSError: it could not be written; an older file is still there.
+        """
+        save_picture(self.image, path)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -69,6 +84,26 @@ class Comparison:
     lpips: float
     kept: bool
     budget: float
+
+    def save(
+        self, path: str | Path, inputs: Mapping[str, Image.Image] = MappingProxyType({})
+    ) -> None:
+        """Writes both pictures side by side, marked as generated, whole or not at all.
+
+        Args:
+            path: the file; its ending says the format, as for ``Result.save``.
+            inputs: pictures to show before them, by heading.
+
+        Raises:
+            InputError: the ending says no format with a place for the mark.
+            OSError: it could not be written; an older file is still there.
+        """
+        from fiancee_hub.measuring.contact_sheet import contact_sheet
+
+        early = f"exit {self.early.exit} of {self.full.exit}"
+        made = {early: self.early.image, "full depth": self.full.image}
+        columns = {heading: [picture] for heading, picture in {**inputs, **made}.items()}
+        save_picture(contact_sheet(columns, picture_width=self.early.image.width), path)
 
 
 class Rendering:
@@ -228,7 +263,8 @@ class FianceePipeline(ModelHubMixin):
         kind = pipeline_class(config)
         if not issubclass(kind, cls):
             raise CheckpointError(
-                f"{folder} holds a {config.family} model: load it with {kind.__name__}"
+                f"{folder} holds a checkpoint of the family {config.family}: load it with "
+                f"{kind.__name__}"
             )
         pipe = kind(model, config)
         pipe.loaded_from = folder

@@ -42,7 +42,8 @@ print(set({HEAVY!r}) & sys.modules.keys() or "nothing")
 """
     loaded, heavy = run(code, cwd=ROOT).split("\n")
     assert (loaded, heavy) == (
-        "fiancee_hub.core fiancee_hub.core.errors fiancee_hub.core.pixels fiancee_hub.pipeline",
+        "fiancee_hub.core fiancee_hub.core.errors fiancee_hub.core.pixels "
+        "fiancee_hub.core.placing fiancee_hub.core.precision fiancee_hub.pipeline",
         "nothing",
     )
 

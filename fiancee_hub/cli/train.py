@@ -64,7 +64,8 @@ def add_parser(subparsers: Any) -> None:
             _add_backbone(phase)
         if name == "guides":
             _add_best(phase)
-        phase.add_argument("--start", help=START)
+        # Under torchrun `--start` is taken for the beginning of an option of its own.
+        phase.add_argument("--from", "--start", dest="start", help=START)
         phase.add_argument("--batch-size", type=int, help="pictures in a step of a process (4)")
         phase.add_argument(
             "--workers",

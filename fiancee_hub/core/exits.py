@@ -7,12 +7,13 @@ going deeper after exit k reuses the stages that exit k already ran.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.guides import Guide, GuideBank
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.predictor import Prediction, Predictor
@@ -84,6 +85,9 @@ class Trunk(nn.Module):
         return self.to_image(features, condition)
 
 
+TrunkT = TypeVar("TrunkT", bound=Trunk)
+
+
 class Branch(nn.Module):
     """What leaves the trunk early; a family gives the layers.
 
@@ -152,6 +156,19 @@ class EarlyExitModel(nn.Module):
         )
         channels, vector = self.trunk.predictor_shape()
         self.predictor = Predictor(channels, vector, len(exits)) if exits else None
+
+    def trunk_as(self, kind: type[TrunkT]) -> TrunkT:
+        """The trunk as the generator of a family.
+
+        Raises:
+            CheckpointError: it is that of another family.
+        """
+        if not isinstance(self.trunk, kind):
+            raise CheckpointError(
+                f"the model's trunk is of type {type(self.trunk).__name__}, but {kind.__name__} is "
+                "needed: load a checkpoint of that family"
+            )
+        return self.trunk
 
     @property
     def exits(self) -> int:

@@ -4,15 +4,21 @@ A *family* is an architecture with its inputs. Everything outside its folder ask
 that a new family is one folder and one line here.
 """
 
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from fiancee_hub.core.exits import Trunk
     from fiancee_hub.core.recipe import GeneratorConfig, Recipe
+
+    Columns = dict[str, list[Image.Image]]
+    """Pictures by the title above them."""
 
 _HOMES = {
     "label_maps": "fiancee_hub.families.label_maps.family",
@@ -22,6 +28,40 @@ _HOMES = {
 
 FORMER_NAMES = {"oasis": "label_maps", "portraits": "faces"}
 """What format 1 of the checkpoints calls the families."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of ``generate`` and ``compare`` that only some families have.
+
+    Args:
+        flag: such as ``--seed``.
+        kind: from the text given to the value.
+        help: what it does.
+        default: the value where it is not given.
+        commands: those that take it.
+    """
+
+    flag: str
+    kind: Callable[[str], Any]
+    help: str
+    default: Any = None
+    commands: tuple[str, ...] = ("generate", "compare")
+
+    @property
+    def name(self) -> str:
+        """Of the value among the parsed arguments."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+class Commands(Protocol):
+    """What a family does on the command line; a module will do."""
+
+    def generate(self, pipe: Any, arguments: Namespace) -> int:
+        """Writes what ``arguments.source`` gives to ``arguments.out``; returns the exit code."""
+
+    def compare(self, pipe: Any, arguments: Namespace) -> "tuple[Columns, Any]":
+        """The inputs as the model sees them, by title, and the ``Comparison``."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +78,9 @@ class Family:
         trunk: builds the trunk of such a shape, with fresh weights.
         pipeline: the class that users call, a subclass of ``FianceePipeline``.
         recipes: the generators that we train, and published ones (no branches), by name.
+        inputs: what the command line takes as source, such as "a label map".
+        commands: its part of the command line.
+        options: further options of ``generate`` and ``compare``.
     """
 
     name: str
@@ -45,7 +88,10 @@ class Family:
     check: Callable[[Any], None]
     trunk: "Callable[[Any], Trunk]"
     pipeline: Callable[[], type[Any]]
-    recipes: "Callable[[], Mapping[str, Recipe]]" = dict
+    recipes: "Callable[[], Mapping[str, Recipe]]"
+    inputs: str
+    commands: Callable[[], Commands]
+    options: tuple[Option, ...] = ()
 
 
 def names() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from PIL import Image
 
-from fiancee_hub.core.errors import OutputError
+from fiancee_hub.core.errors import InputError, OutputError
 
 
 @contextmanager
@@ -93,3 +93,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Writes a text file (UTF-8) whole or not at all."""
     write_bytes(path, content.encode())
+
+
+def check_output(out: Path, *inputs: Path | None) -> None:
+    """Refuses to write over what was read.
+
+    Raises:
+        InputError: ``out`` is one of the inputs.
+    """
+    if any(path is not None and path.resolve() == out.resolve() for path in inputs):
+        raise InputError(f"{out} is one of the inputs: choose another --out")

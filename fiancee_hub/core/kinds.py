@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-ENOUGH = 64
+ENOUGH = 512
 """Bytes of a file's beginning that tell its kind."""
 
 Sort = Literal["picture", "video", "other"]
@@ -62,7 +62,7 @@ _BEGINNINGS = (
     (b"#EXTM3U", Kind("a playlist", "other")),
     (b"ID3", _SOUND),
     (b"fLaC", _SOUND),
-    (b"OggS", Kind("an Ogg file", "other")),
+    (b"OggS", Kind("an Ogg file", "video")),
     (b"<", _XML),
     (b"\xef\xbb\xbf<", _XML),
 )
@@ -78,7 +78,12 @@ def kind_of(start: bytes) -> Kind | None:
     """The kind of a file that begins so; None if it is none of the known ones."""
     if not start:
         return Kind("an empty file", "other")
-    looks: tuple[Callable[[bytes], Kind | None], ...] = (_of_boxes, _of_riff, _of_beginning)
+    looks: tuple[Callable[[bytes], Kind | None], ...] = (
+        _of_boxes,
+        _of_riff,
+        _of_beginning,
+        _of_packets,
+    )
     return next((kind for look in looks if (kind := look(start))), None)
 
 
@@ -113,3 +118,11 @@ def _of_riff(start: bytes) -> Kind | None:
 
 def _of_beginning(start: bytes) -> Kind | None:
     return next((kind for known, kind in _BEGINNINGS if start.startswith(known)), None)
+
+
+def _of_packets(start: bytes) -> Kind | None:
+    """MPEG transport streams: packets of 188 bytes, those of cameras with 4 bytes before each."""
+    for place, length in ((0, 188), (4, 192)):
+        if start[place::length][:2] == b"GG":
+            return Kind("an MPEG video", "video")
+    return None

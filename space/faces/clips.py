@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
@@ -13,16 +13,17 @@ from typing import Any
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.marking import MARK
-from fiancee_hub.families.faces.clips import MOST_SECONDS, Clip, read_clip, write_clip
+from fiancee_hub.families.faces.clips import MOST_SECONDS, Clip, Sound, read_clip, read_sound
+from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.landmarks.motion import Motion
-from fiancee_hub.families.faces.pipeline import ClipFrame, FacesPipeline
+from fiancee_hub.families.faces.pipeline import ClipFrame, FacesPipeline, filled
 from fiancee_hub.pipeline import Result
 from space.faces.people import Person
 from space.page.files import address
 from space.result.facts import exit_name, saved, time
 
-KINDS = [".mp4", ".mov", ".webm", ".gif"]
+KINDS = [".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".webp", ".png", ".apng", ".avif"]
+"""Endings that the browser offers; what a file is is told by what it holds."""
 
 MOST_FPS = 12.0
 """Frames a second that are driven: reading a face takes longer than a video's frame stands."""
@@ -43,6 +44,7 @@ class Motions:
 
     frames: tuple[Motion | None, ...]
     fps: float
+    sound: Sound | None = None
 
     @property
     def usable(self) -> int:
@@ -52,8 +54,8 @@ class Motions:
         """What was found, one sentence each."""
         frames, missing = len(self.frames), len(self.frames) - self.usable
         seconds = f"{frames} frames, {frames / self.fps:.1f} seconds."
-        left_out = f"Without a usable face, and left out: {missing}."
-        return (seconds, left_out) if missing else (seconds,)
+        standing = f"Without a usable face: {missing}; there the last picture stands."
+        return (seconds, standing) if missing else (seconds,)
 
 
 def read(pipe: FacesPipeline, path: Path, tell: Tell) -> Motions:
@@ -67,7 +69,7 @@ def read(pipe: FacesPipeline, path: Path, tell: Tell) -> Motions:
     for index, (motion, _) in enumerate(pipe.motions(clip.frames)):
         tell(index, clip.count)
         frames.append(motion)
-    motions = Motions(tuple(frames), clip.fps)
+    motions = Motions(tuple(frames), clip.fps, _sound(path, clip))
     if not motions.usable:
         raise InputError("No frame of the clip shows a usable face: choose another clip")
     return motions
@@ -78,13 +80,20 @@ def _opened(path: Path) -> Clip:
     return read_clip(path, fps=MOST_FPS) if clip.fps > MOST_FPS else clip
 
 
+def _sound(path: Path, clip: Clip) -> Sound | None:
+    try:
+        return read_sound(path, clip)
+    except InputError:
+        return None  # The pictures are good: better a silent clip than none.
+
+
 @dataclass(frozen=True)
 class Driven:
     """A driven clip.
 
     Args:
         film: the MP4.
-        results: one for each frame; None where it was left out.
+        results: one for each frame; None where the last picture stands.
         fps: frames a second.
         full_macs: MACs of a frame at full depth.
         exits: number of exits.
@@ -115,9 +124,10 @@ def drive(
     made = pipe.animate(source=person.source, frames=known, budget=budget, relative=relative)
     results = iter(_told(made, tell, len(known)))
     placed = tuple(next(results).result if motion else None for motion in motions.frames)
-    images = [result.image for result in placed if result]
+    images = filled(ClipFrame(index, result) for index, result in enumerate(placed))
+    film = _film(images, motions)
     full = pipe.config.costs.full_depth
-    return Driven(_film(images, motions.fps), placed, motions.fps, full, pipe.model.exits)
+    return Driven(film, placed, motions.fps, full, pipe.model.exits)
 
 
 def _told(frames: Iterator[ClipFrame], tell: Tell, count: int) -> Iterator[ClipFrame]:
@@ -126,10 +136,10 @@ def _told(frames: Iterator[ClipFrame], tell: Tell, count: int) -> Iterator[ClipF
         yield frame
 
 
-def _film(images: list[Image.Image], fps: float) -> bytes:
+def _film(images: Iterable[Image.Image], motions: Motions) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "driven.mp4"
-        write_clip(images, fps, path, comment=MARK)
+        write_clip(images, motions.fps, path, sound=motions.sound)
         return path.read_bytes()
 
 
@@ -181,7 +191,7 @@ def strip(exits_taken: Sequence[int | None], fps: float, exits: int) -> str:
 
 
 def _block(start: int, count: int, frames: int, taken: int | None, exits: int) -> str:
-    """Neighbouring frames of one exit; a thin mark where frames were left out."""
+    """Neighbouring frames of one exit; a thin mark where frames show no face."""
     width, floor = (WIDTH - LEFT - RIGHT) / frames, HEIGHT - BOTTOM
     height = 4 if taken is None else (floor - TOP) * taken / exits
     kind = "missing" if taken is None else "full" if taken == exits else "early"

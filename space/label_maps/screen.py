@@ -131,7 +131,9 @@ class Handlers:
             The picture, and which way it took: exit, predicted_lpips, macs, saving and more.
         """
         result = self.pipe(uploaded(label_map), budget=budget, seed=seed)
-        return answer(stored(result.image, "street")), route(result, self.pipe.model.exits)
+        return answer(stored(result.image, "street", marked=True)), route(
+            result, self.pipe.model.exits
+        )
 
 
 def brush(pipe: StreetsPipeline, name: str) -> gr.Brush:

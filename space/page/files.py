@@ -28,9 +28,10 @@ _recent = Recent()
 
 def encoded(picture: Image.Image, kind: Kind = "png", *, marked: bool = False) -> bytes:
     """A picture as the bytes of a file; ``marked``: its metadata says that it is synthetic."""
+    if marked:
+        return marking.encoded(picture, kind, quality=QUALITY)
     file = io.BytesIO()
-    options = marking.marked(kind) if marked else {}
-    picture.save(file, kind, quality=QUALITY, **options)
+    picture.save(file, kind, quality=QUALITY)
     return file.getvalue()
 
 

@@ -216,6 +216,14 @@ def test_compare(tiny_checkpoint: Path, maps: Path, tmp_path: Path, capsys: Capt
         ),
         (["generate", "MAP", "--checkpoint", "CHECKPOINT", "--out", "MAP"], "choose another --out"),
         (["generate", "MAP", "--checkpoint", "CHECKPOINT", "--out", "MAP/x.png"], "MAP"),
+        (
+            ["generate", "MAP", "--checkpoint", "CHECKPOINT", "--out", "OUT", "--driver", "MAP"],
+            "--driver does nothing for a checkpoint of the family label_maps: leave it out",
+        ),
+        (
+            ["compare", "MAP", "--checkpoint", "CHECKPOINT", "--out", "MAP"],
+            "is one of the inputs: choose another --out",
+        ),
         (["compare", "MAPS", "--checkpoint", "CHECKPOINT"], "maps"),
         (["compare", "MAP", "--checkpoint", "CHECKPOINT", "--seed", "-1"], "seed -1"),
     ],

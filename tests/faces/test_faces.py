@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw, ImageOps
 from fiancee_hub.core import pictures
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.faces import clips, photos
-from fiancee_hub.families.faces.clips import at_rate, read_clip, write_clip
+from fiancee_hub.families.faces.clips import at_rate, read_clip
+from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.landmarks.expression import (
     BLENDSHAPES,
     expression,
@@ -582,9 +583,9 @@ def test_what_is_no_clip_is_refused(video: Path, tmp_path: Path) -> None:
     (tmp_path / "playlist.mp4").write_text(playlist)
     for name, fix in {
         "text.mp4": "damaged or no video: save it again as MP4",
-        "empty.mp4": "damaged or no video: save it again as MP4",
+        "empty.mp4": "is an empty file where a clip is needed",
         "half.mp4": "damaged or no video: save it again as MP4",
-        "playlist.mp4": "damaged or no video: save it again as MP4",
+        "playlist.mp4": "is a playlist where a clip is needed",
         "picture.jpg": "is a single picture: use a video",
         "missing.mp4": "check the path",
     }.items():

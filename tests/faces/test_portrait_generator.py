@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from fiancee_hub.core.cost import count, macs
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.families.faces.config import PortraitConfig
-from fiancee_hub.families.faces.generator import PortraitGenerator, portrait_trunk
+from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.faces.heads import CONTROL_POINTS
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of, motion_of
 from fiancee_hub.families.faces.landmarks.outlines import (
@@ -386,14 +386,14 @@ def test_an_untrained_generator_only_moves_the_source() -> None:
 @pytest.mark.parametrize("exit_index", range(1, 5))
 def test_a_source_read_ahead_gives_the_same_image(model: EarlyExitModel, exit_index: int) -> None:
     picture, source, target = tiny_faces.inputs(2)
-    read = portrait_trunk(model).encode(picture, source)
+    read = model.trunk_as(PortraitGenerator).encode(picture, source)
     ahead = model(read, source, target, exit_index=exit_index)
     assert torch.equal(ahead, model(picture, source, target, exit_index=exit_index))
 
 
 def test_one_source_serves_many_drivers(model: EarlyExitModel) -> None:
     picture, source, _ = tiny_faces.inputs(1)
-    read = portrait_trunk(model).encode(picture, source)
+    read = model.trunk_as(PortraitGenerator).encode(picture, source)
     kept = [feature.clone() for feature in read.features]
     images = [
         model(read, source, tiny_faces.head(motion((yaw, 0, 0))), exit_index=1)
@@ -405,8 +405,8 @@ def test_one_source_serves_many_drivers(model: EarlyExitModel) -> None:
 
 def test_reading_a_source_is_counted_apart(model: EarlyExitModel) -> None:
     costs, (picture, source, target) = count(model), tiny_faces.inputs(1)
-    read = portrait_trunk(model).encode(picture, source)
-    assert costs.encoder == macs(lambda: portrait_trunk(model).encode(picture, source))
+    read = model.trunk_as(PortraitGenerator).encode(picture, source)
+    assert costs.encoder == macs(lambda: model.trunk_as(PortraitGenerator).encode(picture, source))
     for index, exit_macs in enumerate(costs.exits, 1):
         ahead = macs(lambda index=index: model(read, source, target, exit_index=index))  # type: ignore[misc]
         whole = macs(lambda index=index: model(picture, source, target, exit_index=index))  # type: ignore[misc]

@@ -9,9 +9,9 @@ from tiny import CLASSES, EXITS, GENERATOR, GUIDES, SIZE, maps, noise, random_mo
 from torch import Tensor
 from torch.nn import functional as F
 
-from fiancee_hub.cli.info import describe
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.families.label_maps.generator import OasisGenerator, SharedModulation
+from fiancee_hub.hub.info import describe
 
 SPADE = replace(GENERATOR, modulation="spade", hidden=(), channels=(32, 32, 24, 16, 16, 8, 8))
 

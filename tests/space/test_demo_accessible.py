@@ -13,7 +13,7 @@ from demo_server import CHROMIUM, PATIENCE, DemoPage, FacesPage, StreetsPage, br
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from fiancee_hub.families.faces.clips import write_clip
+from fiancee_hub.families.faces.films import write_clip
 from space.faces import people
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")

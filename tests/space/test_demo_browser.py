@@ -39,7 +39,7 @@ from visitor_pictures import (
 
 from fiancee_hub import FianceePipeline
 from fiancee_hub.core.marking import GENERATED, MARK
-from fiancee_hub.families.faces.clips import write_clip
+from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space.faces import people

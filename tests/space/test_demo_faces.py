@@ -19,7 +19,7 @@ from visitor_pictures import group_photo
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import DESCRIPTION, GENERATED, MARK
-from fiancee_hub.families.faces.clips import write_clip
+from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.pipeline import Result
 from space import demo
@@ -317,10 +317,10 @@ def test_a_clip_is_driven_and_its_file_gone(
     motions, notes = handlers.take_clip(path, gr.Progress())
     assert not path.exists()
     assert motions is not None and (len(motions.frames), motions.usable) == (3, 2)
-    assert "left out: 1" in notes
+    assert "Without a usable face: 1" in notes
     html = handlers.make_clip(person, motions, RELATIVE, BUDGET, gr.Progress())
     assert "data:video/mp4" in html and html.count("<rect") == 2
-    assert "left out: 1" in html
+    assert "Without a usable face: 1" in html
 
 
 def test_a_refused_clip_is_gone_too(

@@ -11,7 +11,7 @@ from fiancee_hub.core.cost import Costs, count
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.core.router import BUDGETS, Calibration
 from fiancee_hub.domains.streets.classes import STREETS
-from fiancee_hub.families.faces.generator import portrait_trunk
+from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig, untrained
@@ -38,7 +38,7 @@ def save_face_checkpoint(folder: Path) -> Path:
     recipe = Recipe(tiny_faces.GENERATOR, tiny_faces.EXITS, tiny_faces.GUIDES)
     model = tiny_faces.random_model()
     random = torch.Generator().manual_seed(0)
-    portrait_trunk(model).expression_basis.normal_(std=0.05, generator=random)
+    model.trunk_as(PortraitGenerator).expression_basis.normal_(std=0.05, generator=random)
     calibration = Calibration(0.9, 0.9, 500, BUDGETS, (0.0,) * len(BUDGETS), {"drawn": 500})
     config = replace(untrained("faces", recipe), costs=count(model), calibration=calibration)
     save_checkpoint(folder, model, config)

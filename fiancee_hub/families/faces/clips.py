@@ -1,47 +1,88 @@
-"""Clips: frames of videos and animations at a constant rate, and writing videos.
+"""Clips: frames of videos and animations at a constant rate, and their sound.
 
-Videos need PyAV (package ``av``); it is imported when one is read or written.
+Videos need PyAV (package ``av``); it is imported when one is read.
 """
 
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.files import replacing
-from fiancee_hub.core.pictures import MOST_PIXELS, decoding, flattened
+from fiancee_hub.core.kinds import kind_of_file
+from fiancee_hub.core.pictures import (
+    MOST_PIXELS,
+    decoding,
+    eight_bits,
+    flattened,
+    in_srgb,
+    upright,
+)
 from fiancee_hub.families.faces.photos import WHITE
 
 if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
     from av.container import InputContainer
+    from av.video.frame import VideoFrame
 
 MOST_SECONDS = 30.0
 MOST_FPS = 60.0
 DEFAULT_SECONDS = 0.1
 """How long a frame is shown where the file does not say: what browsers do."""
 
+MOST_STRETCHED = 4
+"""Ratio of a pixel's sides up to which a video's word is taken for it."""
+
 LENGTH_TOLERANCE = 0.5
 """Seconds by which a header may overstate the length: sound often ends after the pictures."""
 
+RATE = 48_000
+"""Samples of sound a second."""
+
 _FIX = "save it again as MP4, WebM or GIF"
-_PICTURES = ("GIF", "WEBP", "PNG", "JPEG")
+_ANIMATIONS = ("GIF", "WEBP", "PNG", "AVIF")
 # Playlists could make the decoder open other files and addresses.
 _SAFE = {
     "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg,asf,flv",
 }
-_DENOMINATOR = 1001
-"""Allows the broadcast rates, such as 30000/1001."""
+_TURNS = {
+    (1, 0, 0, 1): None,
+    (-1, 0, 0, 1): Image.Transpose.FLIP_LEFT_RIGHT,
+    (1, 0, 0, -1): Image.Transpose.FLIP_TOP_BOTTOM,
+    (-1, 0, 0, -1): Image.Transpose.ROTATE_180,
+    (0, 1, -1, 0): Image.Transpose.ROTATE_270,
+    (0, -1, 1, 0): Image.Transpose.ROTATE_90,
+    (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
+    (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
+}
+"""What a display matrix does to a picture, by a, b, c, d: (x, y) goes to (ax + cy, bx + dy)."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """What is heard with a clip, from its first frame on."""
+
+    samples: NDArray[np.int16]
+    """(n, 2), left and right, 48,000 a second."""
+
+    def frame(self, start: int, end: int) -> "AudioFrame":
+        """The samples from ``start`` to ``end`` as encoders take them."""
+        packed = np.ascontiguousarray(self.samples[start:end]).reshape(1, -1)
+        frame = pyav().AudioFrame.from_ndarray(packed, "s16", "stereo")
+        frame.sample_rate, frame.pts = RATE, start
+        return frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +95,9 @@ class Clip:
     fps: float
     count: int
     """Number of frames."""
+
+    start: float = 0.0
+    """Seconds in the file at which the first frame is shown."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +114,32 @@ class _Timing:
         return min(1 / self.step, MOST_FPS)
 
 
+def moves(path: str | Path) -> bool:
+    """Whether a file is a video or an animation, by what it holds, not by its name.
+
+    What cannot be read counts as no clip: reading it as a photograph says what is wrong with it.
+    """
+    path = Path(path)
+    kind = kind_of_file(path) if path.is_file() else None
+    if kind is None or kind.sort == "video":
+        return kind is not None
+    if kind.format not in _ANIMATIONS:
+        return False
+    try:
+        with Image.open(path, formats=(kind.format,)) as picture:
+            return getattr(picture, "n_frames", 1) > 1
+    # A damaged one may raise anything.
+    except Exception:
+        return False
+
+
 def read_clip(
     path: str | Path, *, max_seconds: float = MOST_SECONDS, fps: float | None = None
 ) -> Clip:
-    """Opens an MP4, MOV, WebM or AVI video, or an animation in GIF, WebP or PNG.
+    """Opens a video (MP4, MOV, WebM, MKV, AVI …) or an animation in GIF, WebP, PNG or AVIF.
 
     Args:
-        path: the file.
+        path: the file; what it is is told by what it holds.
         max_seconds: longer clips are refused, before they are decoded.
         fps: frames a second that are wanted, up to 60; frames are left out or repeated. The
             clip's own usual rate if left out.
@@ -98,23 +161,47 @@ def read_clip(
     return _clip(_video_frames(path, timing.start), timing, fps)
 
 
-def write_clip(
-    frames: Iterable[Image.Image], fps: float, path: str | Path, *, comment: str = ""
-) -> None:
-    """Writes RGB frames of one size as MP4 (H.264, yuv420p); an odd last row or column is cut.
-
-    Args:
-        frames: the pictures, in order.
-        fps: frames a second.
-        path: file to write.
-        comment: what the file's metadata says of it.
+def read_sound(path: str | Path, clip: Clip) -> Sound | None:
+    """What is heard with a clip, as long as the clip; None if it is silent or an animation.
 
     Raises:
-        InputError: there are no frames, or PyAV is missing.
+        InputError: the sound cannot be decoded.
     """
-    path = Path(path)
-    with replacing(path) as partial:
-        _encode(iter(frames), fps, partial, comment)
+    path = Path(path).resolve()
+    if _is_picture(path):
+        return None
+    samples = np.zeros((round(clip.count / clip.fps * RATE), 2), np.int16)
+    with _opened(path) as container:
+        if not container.streams.audio:
+            return None
+        try:
+            for seconds, heard in _heard(container):
+                _place(samples, heard, round((seconds - clip.start) * RATE))
+        except pyav().FFmpegError as error:
+            raise InputError(
+                f"The sound of {path.name} cannot be decoded: {_FIX}, or drop its sound"
+            ) from error
+    return Sound(samples)
+
+
+def _heard(container: "InputContainer") -> Iterator[tuple[float, NDArray[np.int16]]]:
+    """Samples (n, 2) and when they begin, in seconds of the file."""
+    resampler = pyav().AudioResampler("s16", "stereo", RATE)
+    seconds = 0.0
+    for frame in container.decode(audio=0):
+        seconds = frame.time if frame.time is not None else seconds
+        frame.pts = None
+        for part in resampler.resample(frame):
+            samples = part.to_ndarray().reshape(-1, 2)
+            yield seconds, samples
+            seconds += len(samples) / RATE
+
+
+def _place(samples: NDArray[np.int16], heard: NDArray[np.int16], start: int) -> None:
+    """Writes what is heard from sample ``start`` on, as far as it lies within ``samples``."""
+    first, last = max(start, 0), min(start + len(heard), len(samples))
+    if last > first:
+        samples[first:last] = heard[first - start : last - start]
 
 
 def at_rate(timed: Iterable[tuple[float, T]], fps: float, count: int) -> Iterator[T]:
@@ -142,21 +229,28 @@ def _clip(timed: Iterator[tuple[float, Image.Image]], timing: _Timing, fps: floa
     count = max(1, round(timing.seconds * rate))
     frames = at_rate(timed, rate, count)
     # The first is decoded now, so that what cannot be decoded at all fails here.
-    return Clip(chain([next(frames)], frames), rate, count)
+    return Clip(chain([next(frames)], frames), rate, count, timing.start)
 
 
 def _is_picture(path: Path) -> bool:
-    try:
-        with Image.open(path, formats=_PICTURES):
-            return True
-    except UnidentifiedImageError:
-        return False
-    except Exception:
-        return True  # one, but damaged
+    """Whether a file is a picture, moving or not.
+
+    Raises:
+        InputError: it is neither a picture nor a video.
+    """
+    kind = kind_of_file(path)
+    if kind is not None and kind.sort == "other":
+        raise InputError(
+            f"{path.name} is {kind.name} where a clip is needed: use a video or an animation"
+        )
+    return kind is not None and kind.sort == "picture"
 
 
 def _animation_timing(path: Path, max_seconds: float) -> _Timing:
-    with Image.open(path, formats=_PICTURES) as picture:
+    kind = kind_of_file(path)
+    if kind is None or kind.format not in _ANIMATIONS:
+        raise InputError(f"{path.name} is a single picture: use a video or an animation")
+    with Image.open(path, formats=(kind.format,)) as picture:
         _check_size(path, picture.width, picture.height)
         count = getattr(picture, "n_frames", 1)
         if count == 1:
@@ -169,11 +263,12 @@ def _animation_timing(path: Path, max_seconds: float) -> _Timing:
 
 
 def _animation_frames(path: Path) -> Iterator[tuple[float, Image.Image]]:
-    with decoding(path.name, _FIX), Image.open(path, formats=_PICTURES) as picture:
+    with decoding(path.name, _FIX), Image.open(path, formats=_ANIMATIONS) as picture:
         seconds = 0.0
         for index in range(getattr(picture, "n_frames", 1)):
             shown = _shown(picture, index)
-            yield seconds, flattened(picture, WHITE, "")[0]
+            coloured, _ = in_srgb(eight_bits(upright(picture)[0]))
+            yield seconds, flattened(coloured, WHITE, "")[0]
             seconds += shown
 
 
@@ -187,21 +282,29 @@ def _shown(picture: Image.Image, index: int) -> float:
 def _video_timing(path: Path, max_seconds: float) -> _Timing:
     """Timing of a video by its packets: headers often lack it, and decoding would take long."""
     times: list[float] = []
+    last: float | None = None
     with _opened(path) as container:
         stream = container.streams.video[0]
         _check_size(path, stream.width, stream.height)
         if container.duration:
             _check_length(path, container.duration / 1e6 - LENGTH_TOLERANCE, max_seconds)
         for packet in container.demux(stream):
-            if packet.size and packet.pts is not None and packet.time_base is not None:
-                times.append(float(packet.pts * packet.time_base))
-                _check_length(path, times[-1] - times[0], max_seconds)
+            if not packet.size or packet.is_discard or packet.pts is None:
+                continue
+            unit = packet.time_base or stream.time_base
+            assert unit is not None
+            times.append(float(packet.pts * unit))
+            if times[-1] == max(times) and packet.duration:
+                last = float(packet.duration * unit)
+            _check_length(path, times[-1] - times[0], max_seconds)
     if not times:
         raise InputError(f"{path.name} has no frames: {_FIX}")
     times.sort()
     steps = [later - earlier for earlier, later in pairwise(times) if later > earlier]
     step = median(steps or [DEFAULT_SECONDS])
-    return _Timing(times[0], times[-1] - times[0] + step, step)
+    seconds = times[-1] - times[0] + (last or step)
+    _check_length(path, seconds - step, max_seconds)
+    return _Timing(times[0], seconds, step)
 
 
 def _video_frames(path: Path, start: float) -> Iterator[tuple[float, Image.Image]]:
@@ -209,16 +312,36 @@ def _video_frames(path: Path, start: float) -> Iterator[tuple[float, Image.Image
         seconds = -1.0
         for frame in container.decode(video=0):
             seconds = frame.time - start if frame.time is not None else seconds
-            image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
-            yield seconds, image.rotate(frame.rotation, expand=True) if frame.rotation else image
+            yield seconds, _as_displayed(frame, container)
         if seconds < 0:
             raise InputError(f"{path.name} has no frames: {_FIX}")
+
+
+def _as_displayed(frame: "VideoFrame", container: "InputContainer") -> Image.Image:
+    """A frame with square pixels, turned and mirrored as its display matrix says."""
+    image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+    aspect = container.streams.video[0].sample_aspect_ratio
+    if aspect and aspect != 1 and 1 / MOST_STRETCHED <= aspect <= MOST_STRETCHED:
+        image = image.resize((max(1, round(image.width * aspect)), image.height))
+    turn = _turn_of(frame)
+    return image if turn is None else image.transpose(turn)
+
+
+def _turn_of(frame: "VideoFrame") -> Image.Transpose | None:
+    """The one of the eight orientations that a frame's display matrix comes nearest to."""
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return None
+    a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
+    length = max(abs(value) for value in (a, b, c, d)) or 1
+    wanted = np.array([a, b, c, d]) / length
+    return _TURNS[max(_TURNS, key=lambda matrix: float(wanted @ matrix))]
 
 
 @contextmanager
 def _opened(path: Path) -> "Iterator[InputContainer]":
     """A file with a video in it; whatever the decoder raises becomes an InputError."""
-    av = _pyav()
+    av = pyav()
     try:
         with av.open(str(path), options=_SAFE) as container:
             if not container.streams.video:
@@ -228,25 +351,12 @@ def _opened(path: Path) -> "Iterator[InputContainer]":
         raise InputError(f"{path.name} is damaged or no video: {_FIX}") from error
 
 
-def _encode(frames: Iterator[Image.Image], fps: float, path: Path, comment: str) -> None:
-    av = _pyav()
-    first = next(frames, None)
-    if first is None:
-        raise InputError("There are no frames to write: give at least one")
-    size = (first.width // 2 * 2, first.height // 2 * 2)
-    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        if comment:
-            container.metadata["comment"] = comment
-        stream = container.add_stream("libx264", Fraction(fps).limit_denominator(_DENOMINATOR))
-        stream.width, stream.height = size
-        stream.pix_fmt, stream.options = "yuv420p", {"crf": "18"}
-        for image in chain([first], frames):
-            frame = av.VideoFrame.from_image(image.convert("RGB").crop((0, 0, *size)))
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+def pyav() -> ModuleType:
+    """The package that decodes and encodes videos.
 
-
-def _pyav() -> ModuleType:
+    Raises:
+        InputError: it is missing.
+    """
     try:
         import av
     except ImportError as error:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.marking import MARK, marked
+from fiancee_hub.core.files import check_output, write_picture
+from fiancee_hub.core.marking import marked
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 
 if TYPE_CHECKING:
@@ -24,11 +25,10 @@ def generate(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
     Raises:
         InputError: an input cannot be used; the message says what to do.
     """
-    for path in (arguments.source, arguments.driver, arguments.reference):
-        if path is not None and not path.is_file():
-            raise InputError(f"there is no file {path}: check the path")
+    _check_inputs(arguments)
     if arguments.driver.suffix.lower() in CLIPS:
         return _generate_clip(pipe, arguments)
+    out = _output(arguments, ".png")
     result = pipe(
         source=arguments.source,
         driver=arguments.driver,
@@ -36,7 +36,6 @@ def generate(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
         budget=arguments.budget,
         exit=arguments.exit,
     )
-    out = _output(arguments, ".png")
     write_marked(result.image, out)
     for note in result.notes:
         print(note)
@@ -48,9 +47,21 @@ def generate(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
-    from fiancee_hub.families.faces.clips import read_clip, write_clip
+def _check_inputs(arguments: argparse.Namespace) -> None:
+    if arguments.driver is None:
+        raise InputError("this checkpoint drives faces: add --driver PICTURE or --driver CLIP")
+    for path in (arguments.source, arguments.driver, arguments.reference):
+        if path is not None and not path.is_file():
+            raise InputError(f"there is no file {path}: check the path")
 
+
+def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
+    from fiancee_hub.families.faces.clips import read_clip
+    from fiancee_hub.families.faces.films import write_clip
+
+    if arguments.reference is not None:
+        raise InputError("a clip is driven against its own first face: leave --reference out")
+    out = _output(arguments, ".mp4")
     clip = read_clip(arguments.driver)
     source = pipe.encode(arguments.source)
     shares: Counter[int] = Counter()
@@ -71,8 +82,7 @@ def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
     images = pictures()
     if not images:
         raise InputError(f"no frame of {arguments.driver} shows a usable face: choose another clip")
-    out = _output(arguments, ".mp4")
-    write_clip(images, clip.fps, out, comment=MARK)
+    write_clip(images, clip.fps, out)
     exits = ", ".join(f"exit {index}: {count}" for index, count in sorted(shares.items()))
     print(f"{out}: {len(images)} frames ({exits}); {len(skipped)} without a usable face left out")
     return 1 if skipped else 0
@@ -82,24 +92,24 @@ def _output(arguments: argparse.Namespace, suffix: str) -> Path:
     out: Path = arguments.out
     if out.is_dir() or not out.suffix:
         out = out / f"{arguments.source.stem}-driven{suffix}"
-    if out.resolve() in (arguments.source.resolve(), arguments.driver.resolve()):
-        raise InputError(f"{out} is one of the inputs: choose another --out")
+    check_output(out, arguments.source, arguments.driver, arguments.reference)
     out.parent.mkdir(parents=True, exist_ok=True)
     return out
 
 
 def write_marked(image: Image.Image, path: Path) -> None:
     """Saves a picture with a note in its metadata that it is synthetic."""
-    try:
-        image.save(path, **marked(path.suffix.removeprefix(".")))
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{path.name} is no picture format: use .png or .jpg") from error
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"{path.name} is no picture format: use .png or .jpg")
+    write_picture(image, path, kind, **marked(kind))
 
 
 def compare(
     pipe: FacesPipeline, arguments: argparse.Namespace
 ) -> tuple[dict[str, list[Image.Image]], "Comparison"]:
     """Source and driver as shown to the model, and the comparison."""
+    _check_inputs(arguments)
     source = pipe.encode(arguments.source)
     _, driver = pipe.read(arguments.driver)
     comparison = pipe.compare(

@@ -1,9 +1,10 @@
 """Faces: a source person with the head pose and expression of a driver (after MegaPortraits)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fiancee_hub.core.family import Family
+from fiancee_hub.core.family import Commands, Family, Option
 from fiancee_hub.families.faces.config import PortraitConfig, check
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ def _recipes() -> "Mapping[str, Recipe]":
     return RECIPES
 
 
+def _commands() -> Commands:
+    from fiancee_hub.families.faces import commands
+
+    return commands
+
+
 FAMILY = Family(
     name="faces",
     config=PortraitConfig,
@@ -36,4 +43,10 @@ FAMILY = Family(
     trunk=_trunk,
     pipeline=_pipeline,
     recipes=_recipes,
+    inputs="a face",
+    commands=_commands,
+    options=(
+        Option("--driver", Path, "picture or clip to take motion from"),
+        Option("--reference", Path, "the driver's neutral picture"),
+    ),
 )

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.core.errors import CheckpointError
-from fiancee_hub.core.exits import Branch, EarlyExitModel, ExitConfig, Trunk
+from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
 from fiancee_hub.core.normalisation import unit_length
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.thinning import inherit_stages, thinner
@@ -272,17 +271,6 @@ class PortraitGenerator(Trunk):
         head = Head(points, crown, torch.eye(3, 4, dtype=torch.float32)[None], face_map)
         picture = torch.zeros(1, 3, size, size, dtype=torch.float32)
         return self.encode(picture, head) if encoded else picture, head, head
-
-
-def portrait_trunk(model: EarlyExitModel) -> PortraitGenerator:
-    """The trunk of a model for faces.
-
-    Raises:
-        CheckpointError: the model is for something else.
-    """
-    if not isinstance(model.trunk, PortraitGenerator):
-        raise CheckpointError("the model is not for faces: load a checkpoint of the family 'faces'")
-    return model.trunk
 
 
 class PortraitBranch(Branch):

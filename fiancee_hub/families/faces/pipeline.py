@@ -18,7 +18,7 @@ from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.placing import wait_for
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
-from fiancee_hub.families.faces.generator import Appearance, portrait_trunk
+from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
 from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker
@@ -136,12 +136,27 @@ class ClipFrame:
     problem: str = ""
 
 
+def filled(frames: Iterable[ClipFrame]) -> Iterator[Image.Image]:
+    """A picture for every frame: where there is none, the last one stands, or at first the first.
+
+    Nothing at all if no frame has a picture.
+    """
+    waiting, last = 0, None
+    for frame in frames:
+        if frame.result:
+            last = frame.result.image
+        waiting += 1
+        if last:
+            yield from [last] * waiting
+            waiting = 0
+
+
 class FacesPipeline(FianceePipeline):
     """The source person with the driver's head pose and expression (after MegaPortraits)."""
 
     def __init__(self, model: EarlyExitModel, config: CheckpointConfig) -> None:
         super().__init__(model, config)
-        self.trunk = portrait_trunk(model)
+        self.trunk = model.trunk_as(PortraitGenerator)
 
     @cached_property
     def landmarker(self) -> FaceLandmarker:
@@ -382,6 +397,7 @@ class FacesPipeline(FianceePipeline):
         budget: float = 0.1,
         exit: int | None = None,
         relative: bool = True,
+        reference: Any = None,
         face: int = 0,
     ) -> Iterator[ClipFrame]:
         """Drives one source with every frame of a clip; the source is encoded once.
@@ -392,6 +408,7 @@ class FacesPipeline(FianceePipeline):
             budget: LPIPS to full depth, 0 to 1.
             exit: render this exit whatever the budget.
             relative: add the driver's change against its first frame to the source.
+            reference: the driver's neutral picture or ``Motion``, in place of its first frame.
             face: which of several faces of the driver, largest first.
 
         Yields:
@@ -399,18 +416,20 @@ class FacesPipeline(FianceePipeline):
         """
         budget = check_budget(budget)
         check_switch("relative", relative)
+        if reference is not None and not relative:
+            raise InputError("reference is for relative driving: leave it out, or relative=True")
         frames = several(frames, "frames", "pictures")
         read = self.encode(source)
-        reference: Motion | None = None
+        neutral = None if reference is None else self.motion(reference)
         for index, (motion, problem) in enumerate(self.motions(frames, face=face)):
             if motion is None:
                 yield ClipFrame(index, None, problem)
                 continue
-            if relative and reference is None:
-                reference = motion
+            if relative and neutral is None:
+                neutral = motion
             yield ClipFrame(
                 index,
-                self(source=read, driver=motion, budget=budget, exit=exit, reference=reference),
+                self(source=read, driver=motion, budget=budget, exit=exit, reference=neutral),
             )
 
     def paste(self, source: Source, image: Image.Image) -> Image.Image:

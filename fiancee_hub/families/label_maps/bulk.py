@@ -22,7 +22,7 @@ from fiancee_hub.core.files import write_bytes
 from fiancee_hub.core.marking import marked
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.forms import Reading
-from fiancee_hub.families.label_maps.pipeline import StreetsPipeline, check_seed
+from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline, check_seed
 from fiancee_hub.families.label_maps.reading import LabelMap
 from fiancee_hub.families.label_maps.routes import ROUTES, place, settle
 from fiancee_hub.pipeline import Result
@@ -77,7 +77,7 @@ class BulkReport:
 
 
 def generate_folder(
-    pipe: StreetsPipeline,
+    pipe: LabelMapPipeline,
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
@@ -136,7 +136,7 @@ def generate_folder(
 
 
 def generate_jobs(
-    pipe: StreetsPipeline,
+    pipe: LabelMapPipeline,
     jobs: Sequence[Job],
     out: Path,
     *,
@@ -260,7 +260,7 @@ def seed_of(name: str, seed: int) -> int:
 
 
 def _readable(
-    pipe: StreetsPipeline,
+    pipe: LabelMapPipeline,
     jobs: Iterable[Job],
     failed: list[tuple[str, str]],
     as_: Reading | None,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fiancee_hub.core.family import Family
+from fiancee_hub.core.family import Commands, Family, Option
 from fiancee_hub.families.label_maps.config import OasisConfig, check
 
 if TYPE_CHECKING:
@@ -18,15 +18,21 @@ def _trunk(shape: OasisConfig) -> "Trunk":
 
 
 def _pipeline() -> type[Any]:
-    from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+    from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 
-    return StreetsPipeline
+    return LabelMapPipeline
 
 
 def _recipes() -> "Mapping[str, Recipe]":
     from fiancee_hub.families.label_maps.shapes import RECIPES
 
     return RECIPES
+
+
+def _commands() -> Commands:
+    from fiancee_hub.families.label_maps import commands
+
+    return commands
 
 
 FAMILY = Family(
@@ -36,4 +42,10 @@ FAMILY = Family(
     trunk=_trunk,
     pipeline=_pipeline,
     recipes=_recipes,
+    inputs="a label map, or a folder of them",
+    commands=_commands,
+    options=(
+        Option("--seed", int, "of the noise (0)", default=0),
+        Option("--batch-size", int, "maps at once (8)", default=8, commands=("generate",)),
+    ),
 )

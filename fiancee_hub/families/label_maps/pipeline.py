@@ -1,4 +1,4 @@
-"""Streets: label map in, street photograph out."""
+"""Label map in, photograph out."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,14 +13,15 @@ from torch import Tensor
 
 from fiancee_hub.core.arguments import several, whole
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import Progress, join, select
+from fiancee_hub.core.exits import EarlyExitModel, Progress, join, select
 from fiancee_hub.core.grouping import grouped
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.placing import CPU, wait_for
 from fiancee_hub.core.router import check_budget, route
-from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.forms import Reading, check_reading
+from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
+from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.pipeline import (
     Comparison,
     FianceePipeline,
@@ -38,8 +39,12 @@ one-hot form."""
 Key = TypeVar("Key")
 
 
-class StreetsPipeline(FianceePipeline):
-    """Label map in, street photograph out, by the cheapest exit that keeps an LPIPS budget."""
+class LabelMapPipeline(FianceePipeline):
+    """Label map in, photograph out, by the cheapest exit that keeps an LPIPS budget."""
+
+    def __init__(self, model: EarlyExitModel, config: CheckpointConfig) -> None:
+        super().__init__(model, config)
+        self.trunk = model.trunk_as(OasisGenerator)
 
     def read(self, label_map: Any, *, as_: Reading | None = None) -> LabelMap:
         """A label map of the model's size from an array, a picture or a path.
@@ -82,12 +87,9 @@ class StreetsPipeline(FianceePipeline):
     def noise(self, seeds: Iterable[int]) -> Tensor:
         """Noise (batch, noise channels), each row from its own seed; made on the CPU in float32,
         so that a seed means the same picture on every device."""
-        shape = self.config.generator
-        assert isinstance(shape, OasisConfig)
-        rows = []
+        size, rows = self.trunk.config.noise_channels, []
         for seed in seeds:
             random = torch.Generator(CPU).manual_seed(check_seed(seed))
-            size = shape.noise_channels
             rows.append(torch.randn(size, generator=random, dtype=torch.float32, device=CPU))
         return torch.stack(rows)
 
@@ -279,6 +281,10 @@ class StreetsPipeline(FianceePipeline):
 def check_seed(seed: Any) -> int:
     """Raises an InputError unless ``seed`` is a whole number from 0 to 2**63 − 1."""
     return whole(seed, "seed", 0, MAX_SEED)
+
+
+StreetsPipeline = LabelMapPipeline
+"""What it is called in code about streets."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from fiancee_hub.evaluation.evaluate import (
     identity,
     routing_figures,
 )
-from fiancee_hub.families.faces.generator import portrait_trunk
+from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.faces.judging.identity_judge import load_judge
 from fiancee_hub.families.faces.judging.looks import FaceReader
 from fiancee_hub.families.faces.judging.mesh_warp import VARIANTS, MeshWarp
@@ -84,7 +84,7 @@ class FaceEvaluation:
         self.subject, self.data, self.seed = subject, data, seed
         self.side = subject.config.generator.height
         self.judges = Judges(data, FaceReader(load_judge(judge)), PerceptualDistance())
-        self.basis = portrait_trunk(subject.model).expression_basis.numpy()
+        self.basis = subject.model.trunk_as(PortraitGenerator).expression_basis.numpy()
 
     def run(self) -> EvaluatedFaces:
         source = self.pair_source("test")
@@ -170,7 +170,11 @@ class FaceEvaluation:
     def _encoded(self, example: tuple[Any, ...]) -> tuple[Any, ...]:
         """With the source already read, as for every frame but a clip's first."""
         picture, source, target = example
-        return portrait_trunk(self.subject.model).encode(picture, source), source, target
+        return (
+            self.subject.model.trunk_as(PortraitGenerator).encode(picture, source),
+            source,
+            target,
+        )
 
     def _source_read_anew(self, found: Measurement, example: tuple[Any, ...]) -> Figures:
         """Cost and time of a frame whose source is read for it alone."""
