@@ -78,6 +78,7 @@ class Run:
         """Keeps what a phase cost."""
         if self.accelerator.is_main_process:
             notes = json.dumps(self.notes() | {phase: facts}, indent=1)
+            self.folder.mkdir(parents=True, exist_ok=True)
             write_text(self.folder / "training.json", notes + "\n")
 
 

@@ -374,7 +374,8 @@ def test_the_best_backbone_goes_into_the_checkpoint(family: Family, tmp_path: Pa
     phases.build_guides(run, best=True)
     model, _ = run.load()
     for name, tensor in model.trunk.state_dict().items():
-        assert torch.allclose(tensor, best["phase"]["average"][name].float(), atol=1e-3, rtol=1e-3)
+        wanted = best["phase"]["average"][name]
+        assert torch.allclose(tensor.float(), wanted.float(), atol=1e-3, rtol=1e-3), name
 
 
 @pytest.mark.parametrize("family", [faces], indirect=True)
