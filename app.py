@@ -4,8 +4,8 @@ from space.demo import build, launch, load
 from space.settings import Settings
 
 settings = Settings.from_environment()
-models = load(settings)
-demo = build(models, settings)
+checkpoints = load(settings)
+demo = build(checkpoints, settings)
 
 if __name__ == "__main__":
-    launch(demo, models, settings)
+    launch(demo, checkpoints, settings)

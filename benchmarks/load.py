@@ -28,7 +28,7 @@ import figures  # noqa: E402
 from demo_client import Call, QueueFull, ask, request, upload  # noqa: E402
 from demo_server import running  # noqa: E402
 
-from space.faces import people  # noqa: E402
+from space.faces.examples import examples as face_examples  # noqa: E402
 from space.label_maps import maps  # noqa: E402
 
 SECONDS = 3600
@@ -59,7 +59,7 @@ class Tally:
 def calls(number: int, faces: bool) -> Call:
     """The ``number``-th request of all: families, inputs, budgets and seeds in turn."""
     budget = BUDGETS[number % len(BUDGETS)]
-    label_maps, photos = maps.examples(), people.examples()
+    label_maps, photos = maps.examples(), face_examples()
     street = Call("streets", (label_maps[number % len(label_maps)].path,), (budget, number % 7))
     source = photos[number % len(photos)].path
     driver = photos[(number + 3) % len(photos)].path

@@ -19,10 +19,12 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from fiancee_hub.core.errors import FianceeError
+from fiancee_hub import domains
+from fiancee_hub.core.errors import DataError, FianceeError
+from fiancee_hub.core.family import of_data
 from fiancee_hub.training import adversarial
 from fiancee_hub.training.adversarial import AdversarialPhase
-from fiancee_hub.training.families import task_of
+from fiancee_hub.training.task import TrainingRequest
 from fiancee_hub.training.trials import with_settings
 
 PARTS = {
@@ -128,9 +130,19 @@ def _report(arguments: argparse.Namespace, choices: list[list[str]]) -> None:
 def _phase(
     arguments: argparse.Namespace, words: list[str], accelerator: Accelerator
 ) -> AdversarialPhase:
-    task = task_of(arguments.data, batch_size=arguments.batch_size, workers=arguments.workers)
-    task = with_settings(task, words)
-    phase = task.backbone(task.recipe.generator, accelerator)
+    found = of_data(arguments.data)
+    if found is None:
+        raise DataError(f"{arguments.data} holds no prepared data: run `train prepare` first")
+    request = TrainingRequest(
+        arguments.data,
+        Path("runs") / "benchmark",
+        accelerator,
+        batch_size=arguments.batch_size,
+        workers=arguments.workers,
+        domains=domains.of_family(found.name),
+    )
+    task: Any = with_settings(found.task(request), words)
+    phase: AdversarialPhase = task.backbone(task.recipe.generator, accelerator)
     phase.grown = True
     return phase
 

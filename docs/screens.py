@@ -33,7 +33,7 @@ from demo_server import (  # noqa: E402
 from visitor_pictures import encoded, group_photo, noise  # noqa: E402
 
 from fiancee_hub.families.faces.films import write_clip  # noqa: E402
-from space.faces import people  # noqa: E402
+from space.faces.examples import examples as face_examples  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screens"
 PAGE = ROOT / "docs" / "screens.md"
@@ -94,7 +94,7 @@ def drawing(screen: DemoPage, folder: Path) -> None:
     before = screen.sources()[0]
     screen.pick_class("car")
     # On a phone the picture stays above the map, and would cover one that is scrolled too far.
-    show(screen.page, "#label-map")
+    show(screen.page, "#streets-map")
     # Left open: the brush stays on the map while the picture is taken.
     ExitStack().enter_context(screen.drawing((0.3, 0.62)))
     screen.move((0.42, 0.64))
@@ -157,12 +157,12 @@ def several(screen: DemoPage, folder: Path) -> None:
         screen.press("zoom", "ArrowLeft", 4)
     screen.part("whole-wanted", "input").check()
     expect(screen.part("whole", "img")).to_be_visible(timeout=PATIENCE)
-    expect(screen.part("film", ".missing")).to_have_count(0, timeout=PATIENCE)
+    expect(screen.part("cards", ".missing")).to_have_count(0, timeout=PATIENCE)
 
 
 def clip(screen: DemoPage, folder: Path) -> None:
     assert isinstance(screen, FacesPage)
-    faces = [Image.open(example.path).convert("RGB") for example in people.examples()[2:]]
+    faces = [Image.open(example.path).convert("RGB") for example in face_examples()[2:]]
     frames = [Image.blend(*faces, step / 12) for step in (*range(13), *range(12, -1, -1))]
     write_clip(frames, 12, folder / "clip.mp4")
     screen.part("mode").get_by_label("Clip").check()
@@ -170,7 +170,7 @@ def clip(screen: DemoPage, folder: Path) -> None:
     expect(screen.part("clip-notes", "li").first).to_contain_text("frames", timeout=PATIENCE)
     screen.part("make").click()
     expect(screen.part("clip", "video")).to_be_visible(timeout=PATIENCE)
-    screen.page.wait_for_function("document.querySelector('#face-clip video').readyState > 1")
+    screen.page.wait_for_function("document.querySelector('#faces-clip video').readyState > 1")
 
 
 def no_face(screen: DemoPage, folder: Path) -> None:
@@ -190,20 +190,24 @@ STATES = {
     "streets": State("Streets, as the page opens", StreetsPage, nothing),
     "streets-dark": State("Streets, dark", StreetsPage, nothing, "dark"),
     "streets-drawing": State(
-        "The picture follows the brush", StreetsPage, drawing, at="#label-map"
+        "The picture follows the brush", StreetsPage, drawing, at="#streets-map"
     ),
     "streets-budget": State(
-        "Another budget takes another exit", StreetsPage, other_budget, at="#budget"
+        "Another budget takes another exit", StreetsPage, other_budget, at="#streets-budget"
     ),
-    "streets-pair": State("Real pairs at several distances", StreetsPage, pair, at="#pairs"),
-    "streets-refused": State("A photograph is no label map", StreetsPage, other_map, at="#sources"),
+    "streets-pair": State(
+        "Real pairs at several distances", StreetsPage, pair, at="#streets-pairs"
+    ),
+    "streets-refused": State(
+        "A photograph is no label map", StreetsPage, other_map, at="#streets-sources"
+    ),
     "streets-link": State("A link that brings the state back", StreetsPage, copied),
     "faces": State("Faces, moved by sliders", FacesPage, turned),
     "faces-dark": State("Faces, dark", FacesPage, nothing, "dark"),
     "faces-picture": State("A picture drives", FacesPage, driven),
     "faces-several": State("Several faces, a moved crop, the whole photo", FacesPage, several),
     "faces-clip": State("A clip drives; the exit of every frame", FacesPage, clip),
-    "faces-refused": State("A picture without a face", FacesPage, no_face, at="#face-source"),
+    "faces-refused": State("A picture without a face", FacesPage, no_face, at="#faces-source"),
     "method": State("How it works, and snippets to embed it", StreetsPage, explained),
 }
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
         DataError,
         FianceeError,
         InputError,
+        MissingPackageError,
         OutputError,
     )
     from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline, Source
@@ -27,6 +28,7 @@ _HOMES = {
     "FianceePipeline": "pipeline",
     "InputError": "core.errors",
     "LabelMapPipeline": "families.label_maps.pipeline",
+    "MissingPackageError": "core.errors",
     "OutputError": "core.errors",
     "Rendering": "pipeline",
     "Result": "pipeline",
@@ -45,12 +47,18 @@ __all__ = [
     "FianceePipeline",
     "InputError",
     "LabelMapPipeline",
+    "MissingPackageError",
     "OutputError",
     "Rendering",
     "Result",
     "Source",
     "StreetsPipeline",
 ]
+
+
+def __dir__() -> list[str]:
+    """Public names, also those that are not loaded yet."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

@@ -4,27 +4,35 @@ What only loading or routing needs is imported there: importing this module cost
 importing torch and the Hub's mixin.
 """
 
+import copy
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Never, Self
 
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
 from PIL import Image
 from torch import Tensor
 
+from fiancee_hub.core.arguments import refuse_unknown
 from fiancee_hub.core.errors import CheckpointError, InputError
 from fiancee_hub.core.marking import save_picture
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.placing import CPU, place, wait_for
 from fiancee_hub.core.precision import full_precision
 
+PUSH = ("commit_message", "private", "token", "branch", "create_pr")
+"""What ``push_to_hub`` takes beside what ``save_pretrained`` takes."""
+
 if TYPE_CHECKING:
     from fiancee_hub.core.exits import EarlyExitModel, Progress
     from fiancee_hub.hub.config import CheckpointConfig
+    from fiancee_hub.hub.download import Snapshot
+    from fiancee_hub.hub.reference import Reference
 
 
 @dataclass(frozen=True)
@@ -62,9 +70,20 @@ class Result:
 
         Raises:
             InputError: the ending says no format with a place for the mark.
-            OSError: it could not be written; an older file is still there.
+            OutputError: it could not be written; an older file is still there.
         """
         save_picture(self.image, path)
+
+    def __repr__(self) -> str:
+        from fiancee_hub.notebook import of_result
+
+        return of_result(self)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        from fiancee_hub.notebook import png
+
+        return png(self.image)
 
 
 @dataclass(frozen=True)
@@ -96,7 +115,7 @@ class Comparison:
 
         Raises:
             InputError: the ending says no format with a place for the mark.
-            OSError: it could not be written; an older file is still there.
+            OutputError: it could not be written; an older file is still there.
         """
         from fiancee_hub.measuring.contact_sheet import contact_sheet
 
@@ -104,6 +123,17 @@ class Comparison:
         made = {early: self.early.image, "full depth": self.full.image}
         columns = {heading: [picture] for heading, picture in {**inputs, **made}.items()}
         save_picture(contact_sheet(columns, picture_width=self.early.image.width), path)
+
+    def __repr__(self) -> str:
+        from fiancee_hub.notebook import of_comparison
+
+        return of_comparison(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from fiancee_hub.notebook import table
+
+        return table(self)
 
 
 class Rendering:
@@ -139,7 +169,11 @@ class Rendering:
 
     def deliver(self, budget: float) -> Result:
         """What a routed call returns: the exit that ``budget`` buys, the predictor paid for."""
-        return self.routed(self.route(budget))
+        from fiancee_hub.core.router import budget_notes
+
+        result = self.routed(self.route(budget))
+        notes = budget_notes(budget, self.pipeline.config.calibration)
+        return replace(result, notes=result.notes + notes)
 
     def routed(self, exit_index: int) -> Result:
         """An exit (1 … K) as the router's choice: the predictor is paid for."""
@@ -215,6 +249,8 @@ class FianceePipeline(ModelHubMixin):
     repository: str | None = None
     """Repository on the Hub that it was loaded from."""
 
+    _snapshot: "Snapshot | None" = None
+
     def __call__(self, *inputs: Any, **options: Any) -> Result:
         """Renders one input by the cheapest exit that keeps the budget."""
         raise NotImplementedError
@@ -231,7 +267,7 @@ class FianceePipeline(ModelHubMixin):
         self.model, self.config = model.eval(), config
 
     @classmethod
-    def from_pretrained(  # type: ignore[override]
+    def from_pretrained(
         cls,
         pretrained_model_name_or_path: str | Path,
         *,
@@ -240,15 +276,32 @@ class FianceePipeline(ModelHubMixin):
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         force_download: bool = False,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        **unknown: Never,
     ) -> Self:
         """Loads a checkpoint; ``FianceePipeline`` itself takes the class of its family.
 
+        Args:
+            pretrained_model_name_or_path: a folder, ``"user/repo"`` or ``"user/repo@revision"``.
+            revision: branch, tag or commit of a repository.
+            token: for repositories that need one; the one of ``hf auth login`` if left out.
+            cache_dir: where downloads are kept; ``HF_HOME`` says so if left out.
+            local_files_only: take what is in the cache and ask nobody.
+            force_download: fetch what is in the cache again.
+            device: where it is to run, see ``to``.
+            dtype: in which type, see ``to``.
+
         Raises:
             CheckpointError: it cannot be found, is damaged or contradicts its config.
+            InputError: an argument is unknown, or the device or the type cannot be used.
         """
         from fiancee_hub.hub.checkpoints import load_checkpoint, resolve
+        from fiancee_hub.hub.download import snapshot_of
         from fiancee_hub.hub.examples import fetch_examples
 
+        refuse_unknown("from_pretrained", unknown)
+        place((), device, dtype)
         options: dict[str, Any] = {
             "revision": revision,
             "token": token,
@@ -270,12 +323,136 @@ class FianceePipeline(ModelHubMixin):
         pipe.loaded_from = folder
         if not Path(pretrained_model_name_or_path).is_dir():
             pipe.repository = str(pretrained_model_name_or_path).partition("@")[0]
-        return pipe
+            pipe._snapshot = snapshot_of(folder, pipe.repository, token)
+        return pipe.to(device=device, dtype=dtype)
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        from fiancee_hub.hub.saving import save
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        training_state: bool = False,
+        model_card_kwargs: dict[str, Any] | None = None,
+        **push_options: Any,
+    ) -> str | None:
+        """Writes a checkpoint that loads back bit for bit; see ``hub.saving.save`` for what comes
+        along.
 
-        save(save_directory, self.model, self.config, self.loaded_from)
+        Args:
+            save_directory: made if missing.
+            push_to_hub: upload it too.
+            repo_id: where to; ``"user/repo"`` with the folder's name if left out.
+            training_state: take ``resume.safetensors`` along, with which training goes on.
+            model_card_kwargs: fields of ``hub.card.Origin`` for the card, if it has none yet.
+            push_options: of ``push_to_hub``.
+
+        Returns:
+            address of the commit if it was uploaded.
+
+        Raises:
+            CheckpointError: the model cannot be written so that it loads; the old checkpoint stays.
+            InputError: an argument is unknown.
+        """
+        from fiancee_hub.hub.saving import CARD, push, save
+
+        if not push_to_hub:
+            refuse_unknown("save_pretrained", push_options)
+        refuse_unknown("push_to_hub", {n: v for n, v in push_options.items() if n not in PUSH})
+        folder = Path(save_directory)
+        save(
+            folder,
+            self.model,
+            self.config,
+            self.loaded_from,
+            snapshot=self._snapshot,
+            training_state=training_state,
+        )
+        if not (folder / CARD).exists():
+            self.generate_model_card(**model_card_kwargs or {}).save(folder / CARD)
+        if not push_to_hub:
+            return None
+        names = {"branch": "revision"}
+        options = {names.get(name, name): value for name, value in push_options.items()}
+        return push(folder, repo_id or folder.name, options.pop("token", None), **options)
+
+    def push_to_hub(  # type: ignore[override]
+        self,
+        repo_id: str,
+        *,
+        commit_message: str = "Add the checkpoint",
+        private: bool | None = None,
+        token: str | bool | None = None,
+        branch: str | None = None,
+        create_pr: bool | None = None,
+        training_state: bool = False,
+        model_card_kwargs: dict[str, Any] | None = None,
+        **unknown: Never,
+    ) -> str:
+        """Uploads what ``save_pretrained`` writes, as one commit.
+
+        Args:
+            repo_id: ``"user/repo"``; made if it is missing.
+            commit_message: of the commit.
+            private: whether a new repository is private; the account's own default if left out.
+            token: that may write there; the one of ``hf auth login`` if left out.
+            branch: to upload to; ``main`` if left out.
+            create_pr: propose the commit instead of making it.
+            training_state: see ``save_pretrained``.
+            model_card_kwargs: see ``save_pretrained``.
+
+        Returns:
+            address of the commit.
+
+        Raises:
+            CheckpointError: the Hub refused it or cannot be reached.
+            InputError: an argument is unknown.
+        """
+        refuse_unknown("push_to_hub", unknown)
+        with TemporaryDirectory() as folder:
+            address = self.save_pretrained(
+                Path(folder) / "checkpoint",
+                push_to_hub=True,
+                repo_id=repo_id,
+                training_state=training_state,
+                model_card_kwargs=model_card_kwargs,
+                commit_message=commit_message,
+                private=private,
+                token=token,
+                branch=branch,
+                create_pr=create_pr,
+            )
+        assert address is not None
+        return address
+
+    def __repr__(self) -> str:
+        from fiancee_hub.notebook import of_pipeline
+
+        return of_pipeline(self)
+
+    def __copy__(self) -> Self:
+        """Another pipeline on the same model."""
+        return self._duplicate(vars(self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A pipeline with a model of its own."""
+        return self._duplicate(copy.deepcopy(vars(self), memo))
+
+    def _duplicate(self, state: dict[str, Any]) -> Self:
+        made = object.__new__(type(self))
+        vars(made).update(state)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles the pipeline by reference to its checkpoint, for other processes.
+
+        Raises:
+            CheckpointError: the model was not loaded from one, or changed since.
+        """
+        from fiancee_hub.hub.reference import reference_to
+
+        reference = reference_to(self.model, self.loaded_from, self._snapshot)
+        return _restored, (type(self), reference, self.config, str(self.device), self.dtype)
 
     def generate_model_card(self, *_: Any, **origin: Any) -> ModelCard:
         """The card that ``save_pretrained`` and ``push_to_hub`` write where there is none.
@@ -287,6 +464,12 @@ class FianceePipeline(ModelHubMixin):
         from fiancee_hub.hub.card import Origin
         from fiancee_hub.hub.saving import card_of
 
+        unknown = {
+            name: value
+            for name, value in origin.items()
+            if name not in {field.name for field in fields(Origin)}
+        }
+        refuse_unknown("model_card_kwargs", unknown)
         origin = {"base_model": self.repository} | origin
         return card_of(self.model, self.config, Origin(**origin), self.loaded_from)
 
@@ -337,7 +520,8 @@ class FianceePipeline(ModelHubMixin):
         try:
             return whole(exit_index, "exit", 1, exits)
         except InputError:
-            raise InputError(f"exit {exit_index} does not exist: choose 1 to {exits}") from None
+            shown = repr(exit_index) if isinstance(exit_index, str) else exit_index
+            raise InputError(f"exit {shown} does not exist: choose 1 to {exits}") from None
 
 
 def compare(rendering: Rendering, budget: float) -> Comparison:
@@ -362,6 +546,24 @@ def true_lpips(rendering: Rendering, exit_index: int) -> float:
     with full_precision(CPU):
         distance = perceptual_distance()(rendering.image(exit_index), rendering.image(exits))
     return float(distance)
+
+
+def _restored(
+    kind: type[FianceePipeline],
+    reference: "Reference",
+    config: "CheckpointConfig",
+    device: str,
+    dtype: torch.dtype,
+) -> FianceePipeline:
+    """What a pickle becomes."""
+    from fiancee_hub.hub.download import snapshot_of
+
+    folder = reference.locate()
+    pipe = kind.from_pretrained(folder, device=device, dtype=dtype)
+    pipe.config, pipe.repository = config, reference.repository
+    if reference.repository is not None:
+        pipe._snapshot = snapshot_of(folder, reference.repository, None)
+    return pipe
 
 
 def pipeline_class(config: "CheckpointConfig") -> type[FianceePipeline]:

@@ -1,21 +1,20 @@
-"""Puts the screens together and serves them."""
+"""Puts the screens together, one tab for each checkpoint, and serves them."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import gradio as gr
 import torch
 
-from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
-from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from fiancee_hub.core.errors import FianceeError
+from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
 from space import texts
-from space.faces import people
-from space.faces import screen as face_screen
-from space.label_maps import live
-from space.label_maps import screen as streets
-from space.page import embedding, inline, links, theme
-from space.settings import Settings
+from space.page import embedding, inline, links, scripts, theme
+from space.page.tabs import Screen, Tab, when_opened
+from space.screens import SCREENS, screen_of
+from space.settings import Checkpoint, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -23,76 +22,86 @@ TITLE = "FIANCEE: pictures that cost what they need"
 CACHE_SECONDS = (600, 1800)
 """How often Gradio's cache is searched, and how old its files grow."""
 
-CSS = Path(__file__).parent / "demo.css"
-EDGE = Path(__file__).parent / "edge.js"
+CSS = Path(__file__).parent / "page" / "page.css"
 
 
 @dataclass(frozen=True)
-class Models:
-    """What the demo shows; ``faces`` is None where its checkpoint is missing."""
+class Loaded:
+    """A checkpoint of the settings with the screen that shows it; neither where it did not load."""
 
-    streets: StreetsPipeline
-    faces: FacesPipeline | None
+    name: str
+    pipe: FianceePipeline | None = None
+    screen: Screen | None = None
+    fields: Mapping[str, links.Field] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Heading of its tab."""
+        title = self.pipe.config.domain.title if self.pipe else ""
+        return title or self.name.replace("-", " ").capitalize()
 
 
-def load(settings: Settings) -> Models:
-    """The models, warmed up, so that the first visitor's times are true ones."""
+def load(settings: Settings) -> tuple[Loaded, ...]:
+    """The checkpoints, warmed up, so that the first visitor's times are true ones."""
     torch.set_num_threads(settings.threads)
-    return Models(_streets(settings.streets), _faces(settings.faces))
+    return tuple(map(_loaded, settings.checkpoints))
 
 
-def _streets(checkpoint: str) -> StreetsPipeline:
-    pipe = StreetsPipeline.from_pretrained(checkpoint)
-    assert isinstance(pipe, StreetsPipeline)
-    height, width = pipe.size
-    pipe.compare([[0] * width] * height, budget=0.0)
-    return pipe
+def _loaded(checkpoint: Checkpoint) -> Loaded:
+    try:
+        pipe = AutoPipeline.from_pretrained(checkpoint.address)
+        screen = screen_of(pipe)
+        screen.warm_up(pipe)
+        fields = screen.fields(pipe)
+    except Exception as error:
+        # Whatever it is, it costs this tab and no other.
+        known = isinstance(error, FianceeError | LookupError)
+        logger.error("Tab %s: %s", checkpoint.name, error, exc_info=not known)
+        return Loaded(checkpoint.name)
+    return Loaded(checkpoint.name, pipe, screen, fields)
 
 
-def _faces(checkpoint: str) -> FacesPipeline | None:
-    # A Hub id is never an absolute path.
-    if Path(checkpoint).is_absolute() and not Path(checkpoint).is_dir():
-        logger.warning("There is no folder %s: the demo runs without faces", checkpoint)
-        return None
-    pipe = FacesPipeline.from_pretrained(checkpoint)
-    assert isinstance(pipe, FacesPipeline)
-    pipe.compare(source=people.examples()[0].path, driver=Controls(), budget=0.0)
-    return pipe
-
-
-def build(models: Models, settings: Settings) -> gr.Blocks:
+def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
     """The whole demo, not yet served."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as demo:
         gr.Markdown(texts.read("header"), elem_id="header")
-        if models.faces is None:
-            gr.Markdown(texts.read("faces-missing"), elem_id="notice")
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Streets", id="streets"):
-                gr.Markdown(texts.read("streets"), elem_classes="lead")
-                streets.screen(demo, models.streets)
-                gr.Markdown(texts.read("limits"), elem_classes="limits")
-            if models.faces is not None:
-                with gr.Tab("Faces", id="faces") as tab:
-                    gr.Markdown(texts.read("faces"), elem_classes="lead")
-                    face_screen.screen(tab, models.faces)
-                    gr.Markdown(texts.read("faces-limits"), elem_classes="limits")
+            for number, loaded in enumerate(checkpoints):
+                with gr.Tab(loaded.title, id=loaded.name) as tab:
+                    _place(loaded, demo, tab, first=number == 0)
             with gr.Tab("How it works", id="method"):
                 gr.Markdown(texts.read("method"), elem_id="method")
                 embedding.screen(demo)
         gr.Markdown(texts.read("footer"), elem_id="footer")
-        for script in (EDGE, live.SCRIPT):
-            demo.load(None, js=script.read_text(encoding="utf-8"), api_visibility="private")
-        links.open_tab(demo, [links.STREETS, *([links.FACES] if models.faces else [])])
+        links.open_tab(demo, {loaded.name: loaded.fields for loaded in checkpoints})
     demo.queue(max_size=settings.queue)
     return demo
 
 
-def launch(demo: gr.Blocks, models: Models, settings: Settings) -> None:
+def _place(loaded: Loaded, demo: gr.Blocks, tab: gr.Tab, *, first: bool) -> None:
+    """The screen of a checkpoint, or a sentence in its place."""
+    if loaded.screen is None:
+        words = texts.read("missing").format(title=loaded.title)
+        gr.Markdown(words, elem_id=f"{loaded.name}-missing", elem_classes="missing-tab")
+        return
+    opened = when_opened(demo, tab, first=first)
+    loaded.screen.place(Tab(loaded.name, loaded.title, opened, first), loaded.pipe)
+
+
+def style(checkpoints: Sequence[Loaded]) -> str:
+    """CSS of the page and of its tabs."""
+    shown = [one for one in checkpoints if one.screen]
+    own = [one.screen.style(one.name, one.pipe) for one in shown if one.screen]
+    return "\n".join((CSS.read_text(encoding="utf-8"), *own))
+
+
+def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -> None:
     """Serves the demo until it is stopped."""
     inline.keep_apart()
     demo.launch(
         theme=theme.theme(),
-        css=CSS.read_text(encoding="utf-8") + theme.class_chips(models.streets.config.classes),
+        css=style(checkpoints),
+        head=scripts.head(path for screen in SCREENS.values() for path in screen.scripts),
         ssr_mode=False,
         max_file_size=settings.upload,
         footer_links=["api", "gradio"],

@@ -1,12 +1,16 @@
 """What a host can set, all of it from environment variables, read here and nowhere else.
 
-FIANCEE_CHECKPOINT_STREETS   folder or Hub id (user/repo or user/repo@revision) of the streets model
-FIANCEE_CHECKPOINT_FACES     the same of the faces model; without that folder there is no faces tab
+FIANCEE_CHECKPOINTS          the page's tabs in order, NAME=FOLDER or NAME=USER/REPO[@REVISION],
+                             with commas between them; by default the two that come along,
+                             streets=weights_card/streets,faces=weights_card/faces
+FIANCEE_CHECKPOINT_STREETS   another checkpoint for the tab called streets
+FIANCEE_CHECKPOINT_FACES     another checkpoint for the tab called faces
 FIANCEE_THREADS              PyTorch threads; by default two, or one where there is one processor
 FIANCEE_QUEUE                visitors that may wait before the next is asked to come back later
 FIANCEE_UPLOAD               largest upload, such as 10mb
 FIANCEE_LOCAL_PAGES          1: pages opened from a file may embed a demo that runs on localhost
 
+A tab's name stands in links and in the names of its endpoints: small letters, digits and dashes.
 Any page may embed a demo on a host of its own (a proxy must hand on the Host header); a demo on
 localhost can be embedded by pages of localhost only.
 
@@ -14,19 +18,41 @@ Gradio's own variables (GRADIO_SERVER_PORT, GRADIO_SERVER_NAME, GRADIO_ROOT_PATH
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
+NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+RESERVED = ("drive", "method", "reenact")
+"""Endpoints of the faces tab, and the tab that explains the page."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One tab of the page.
+
+    Args:
+        name: of the tab, in links and endpoints.
+        address: folder or Hub id (user/repo or user/repo@revision).
+    """
+
+    name: str
+    address: str
+
+
+SHIPPED = tuple(
+    Checkpoint(name, str(ROOT / "weights_card" / name)) for name in ("streets", "faces")
+)
+
 
 @dataclass(frozen=True)
 class Settings:
     """How the demo runs on this host."""
 
-    streets: str = str(ROOT / "weights_card" / "streets")
-    faces: str = str(ROOT / "weights_card" / "faces")
+    checkpoints: tuple[Checkpoint, ...] = SHIPPED
     threads: int = 2
     queue: int = 32
     upload: str = "10mb"
@@ -37,16 +63,44 @@ class Settings:
         """Reads the variables above.
 
         Raises:
-            ValueError: a number is none, or below 1; or a switch neither 0 nor 1.
+            ValueError: a value cannot be used; the message names the variable and the fix.
         """
         return cls(
-            streets=environment.get("FIANCEE_CHECKPOINT_STREETS") or cls.streets,
-            faces=environment.get("FIANCEE_CHECKPOINT_FACES") or cls.faces,
+            checkpoints=_checkpoints(environment),
             threads=_count(environment, "FIANCEE_THREADS", min(2, os.cpu_count() or 1)),
             queue=_count(environment, "FIANCEE_QUEUE", cls.queue),
             upload=environment.get("FIANCEE_UPLOAD") or cls.upload,
             local_pages=_switch(environment, "FIANCEE_LOCAL_PAGES"),
         )
+
+
+def _checkpoints(environment: Mapping[str, str]) -> tuple[Checkpoint, ...]:
+    listed = environment.get("FIANCEE_CHECKPOINTS") or ""
+    found = tuple(map(_checkpoint, listed.split(","))) if listed.strip() else SHIPPED
+    names = [one.name for one in found]
+    if len(set(names)) < len(names):
+        raise ValueError(f"FIANCEE_CHECKPOINTS names a tab twice: {', '.join(names)}")
+    return tuple(
+        Checkpoint(
+            one.name, environment.get(f"FIANCEE_CHECKPOINT_{one.name.upper()}") or one.address
+        )
+        for one in found
+    )
+
+
+def _checkpoint(text: str) -> Checkpoint:
+    name, equals, address = (part.strip() for part in text.partition("="))
+    if not equals or not address:
+        raise ValueError(f"FIANCEE_CHECKPOINTS has {text.strip()!r}: write NAME=FOLDER_OR_HUB_ID")
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"FIANCEE_CHECKPOINTS calls a tab {name!r}: use small letters, digits and dashes, "
+            "a letter first"
+        )
+    if name in RESERVED:
+        raise ValueError(f"FIANCEE_CHECKPOINTS calls a tab {name!r}: that name is taken")
+    beside = ROOT / address
+    return Checkpoint(name, str(beside) if beside.is_dir() else address)
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -41,11 +41,9 @@ import fiancee_hub.families.faces.pipeline, fiancee_hub.families.label_maps.pipe
 print(set({HEAVY!r}) & sys.modules.keys() or "nothing")
 """
     loaded, heavy = run(code, cwd=ROOT).split("\n")
-    assert (loaded, heavy) == (
-        "fiancee_hub.core fiancee_hub.core.errors fiancee_hub.core.pixels "
-        "fiancee_hub.core.placing fiancee_hub.core.precision fiancee_hub.pipeline",
-        "nothing",
-    )
+    homes = {".".join(name.split(".")[:2]) for name in loaded.split()}
+    assert homes == {"fiancee_hub.core", "fiancee_hub.pipeline"}
+    assert heavy == "nothing"
 
 
 def test_help_loads_no_torch() -> None:
@@ -127,7 +125,7 @@ assert fiancee_hub.__file__.startswith(installed), fiancee_hub.__file__
 assert metadata.version("fiancee-hub") == fiancee_hub.__version__
 package = resources.files("fiancee_hub")
 for name in ("py.typed", "assets/LICENSES.txt", "assets/lpips_alex.safetensors",
-             "evaluation/texts/streets.md", "assets/faces/NOTICE"):
+             "assets/domains/streets.json", "assets/faces/NOTICE"):
     assert (package / name).is_file(), name
 assert len(read_classes("coco")) == 183
 assert main(["info", checkpoint]) == 0

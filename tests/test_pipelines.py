@@ -203,6 +203,7 @@ def test_four_threads_disturb_nobody(pipeline: StreetsPipeline) -> None:
         ({"exit": 0}, "exit 0 does not exist: choose 1 to 4"),
         ({"exit": 5}, "exit 5 does not exist"),
         ({"exit": 2.0}, "exit 2.0 does not exist"),
+        ({"exit": "2"}, "exit '2' does not exist"),
     ],
 )
 def test_impossible_arguments(

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.errors import InputError, missing_package
 
 Array = NDArray[Any]
 
@@ -74,14 +74,13 @@ def session(runtime: str, path: Path, threads: int) -> Session:
     """Loads a graph.
 
     Raises:
-        InputError: there is no such runtime, or it is not installed.
+        InputError: there is no such runtime.
+        MissingPackageError: it is not installed.
     """
     if runtime not in SESSIONS:
         raise InputError(f"there is no runtime {runtime!r}: choose {', '.join(SESSIONS)}")
     try:
         loaded: Session = SESSIONS[runtime](path, threads)
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"{runtime} is not installed: pip install 'fiancee-hub[{runtime}]'"
-        ) from error
+        raise missing_package(runtime, runtime) from error
     return loaded

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiancee_hub.cli.routing import add_routing, load
-from fiancee_hub.core.files import check_output, write_picture
-from fiancee_hub.core.marking import marked
+from fiancee_hub.core.files import check_output
+from fiancee_hub.core.marking import picture_format
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    from fiancee_hub.pipeline import Comparison, FianceePipeline
+    from fiancee_hub.pipeline import Comparison
 
 COMMAND = "compare"
 
@@ -28,29 +26,17 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compares, writes the picture, prints the figures."""
+    picture_format(arguments.out)
     pipe, family = load(arguments, COMMAND)
     inputs = (getattr(arguments, option.name) for option in family.options if option.kind is Path)
     check_output(arguments.out, arguments.source, *inputs)
-    columns, comparison = family.commands().compare(pipe, arguments)
+    shown, comparison = family.commands().compare(pipe, arguments)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(_side_by_side(pipe, columns, comparison), arguments.out, "PNG", **marked("png"))
+    comparison.save(arguments.out, shown)
     facts = _facts(comparison) | {"out": str(arguments.out)}
     lines = (f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
     print(json.dumps(facts, indent=1) if arguments.json else "\n".join(lines))
     return 0
-
-
-def _side_by_side(
-    pipe: "FianceePipeline", inputs: dict[str, list["Image.Image"]], comparison: "Comparison"
-) -> "Image.Image":
-    from fiancee_hub.measuring.contact_sheet import contact_sheet
-
-    early = comparison.early
-    columns = inputs | {
-        f"exit {early.exit} of {pipe.model.exits}": [early.image],
-        "full depth": [comparison.full.image],
-    }
-    return contact_sheet(columns, picture_width=pipe.size[1])
 
 
 def _facts(comparison: "Comparison") -> dict[str, object]:

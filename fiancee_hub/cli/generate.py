@@ -6,6 +6,8 @@ from typing import Any
 
 from fiancee_hub.cli.routing import add_routing, load
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.family import family, names
+from fiancee_hub.core.marking import picture_format
 
 COMMAND = "generate"
 
@@ -23,5 +25,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Makes the pictures."""
     if not arguments.source.exists():
         raise InputError(f"there is no file or folder {arguments.source}: check the path")
-    pipe, family = load(arguments, COMMAND)
-    return family.commands().generate(pipe, arguments)
+    _check_ending(arguments.source, arguments.out)
+    pipe, known = load(arguments, COMMAND)
+    return known.commands().generate(pipe, arguments)
+
+
+def _check_ending(source: Path, out: Path) -> None:
+    """Before a checkpoint is loaded: raises InputError for a name that no family writes."""
+    if source.is_dir() or out.is_dir() or not out.suffix:
+        return  # a folder
+    if out.suffix.lower() not in {ending for name in names() for ending in family(name).writes}:
+        picture_format(out)

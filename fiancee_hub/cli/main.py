@@ -11,15 +11,17 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from fiancee_hub.cli.console import escape_what_it_lacks
-from fiancee_hub.core.errors import FianceeError
+from fiancee_hub.core.errors import FianceeError, missing_package
 
 PROGRAM = "fiancee-hub"
 COMMANDS = {
     "info": "parameters and MACs of every exit",
     "generate": "an input, or a folder of them, to pictures",
     "compare": "early exit beside full depth, true LPIPS",
+    "faces": "the faces of a photograph, largest first",
     "convert": "someone else's generator to a checkpoint folder",
     "evaluate": "every figure of a checkpoint, and its card",
+    "card": "write a model card from stored figures",
     "measure": "how real generated scenes look",
     "train": "train a checkpoint, phase by phase",
 }
@@ -27,6 +29,7 @@ EXTRAS = {
     "generate": "faces",
     "compare": "compare",
     "evaluate": "evaluate",
+    "card": "evaluate",
     "measure": "evaluate",
     "train": "train",
 }
@@ -48,17 +51,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser(words).parse_args(words)
         return int(arguments.run(arguments))
-    except ModuleNotFoundError as error:
-        return _missing_module(error, words)
     except (FianceeError, OSError) as error:
         return _fail(str(error))
+    except ModuleNotFoundError as error:
+        return _missing_module(error, words)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
 def _set_up_logging() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _fail(message: str) -> int:
@@ -70,11 +72,13 @@ def _missing_module(error: ModuleNotFoundError, words: list[str]) -> int:
     extra = EXTRAS.get(words[0]) if words else None
     if extra is None or (error.name or "").startswith("fiancee_hub"):
         raise error
-    return _fail(f"{error.name} is not installed: pip install 'fiancee-hub[{extra}]'")
+    return _fail(str(missing_package(str(error.name), extra)))
 
 
 def _parser(words: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(PROGRAM, description=import_module("fiancee_hub").__doc__)
+    version = f"{PROGRAM} {import_module('fiancee_hub').__version__}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command, purpose in COMMANDS.items():
         if command in words[:1]:

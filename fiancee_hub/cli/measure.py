@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fiancee_hub import domains
 from fiancee_hub.core.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
@@ -39,13 +40,14 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures, and prints the table."""
+    from fiancee_hub.families.label_maps.judging.evaluate import fitting_segmenter
     from fiancee_hub.families.label_maps.judging.judge import MapJudge
     from fiancee_hub.families.label_maps.training.photographs import DataFolder
     from fiancee_hub.measuring.realism import JudgeNet
 
     if arguments.most is not None and arguments.most < 2:
         raise DataError("--most: a distance needs at least 2 pictures of a split")
-    data = DataFolder(arguments.data)
+    data = DataFolder(arguments.data, domains.of_family("label_maps"))
     device = _device(arguments.device)
     render, size, noise_channels = _subject(arguments.subject, data, device)
     judge = MapJudge(
@@ -54,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         JudgeNet().to(device),
         splits=tuple(arguments.splits),
         most=arguments.most,
-        segmenter=_segmenter(arguments.segmenter, data),
+        segmenter=fitting_segmenter(arguments.segmenter, [entry.name for entry in data.classes]),
     )
     rows = judge.score(render, noise_channels, seed=arguments.seed)
     sys.stdout.write((json.dumps(rows, indent=1) if arguments.json else table(rows)) + "\n")
@@ -94,13 +96,10 @@ def _subject(
 def _trained(path: Path, data: "DataFolder") -> Any:
     """The average generator of a training state or of a packed one."""
     from fiancee_hub.families.label_maps.generator import OasisGenerator
-    from fiancee_hub.families.label_maps.training.task import StreetsTask
-    from fiancee_hub.training.families import task_of
+    from fiancee_hub.families.label_maps.training.order import shape_of
     from fiancee_hub.training.state import load_state
 
-    task = task_of(data.root)
-    assert isinstance(task, StreetsTask)
-    generator = OasisGenerator(task.generator)
+    generator = OasisGenerator(shape_of(data))
     try:
         generator.load_state_dict(load_state(path)["phase"]["average"])
     except (KeyError, RuntimeError, AttributeError) as error:
@@ -108,16 +107,6 @@ def _trained(path: Path, data: "DataFolder") -> Any:
             f"{path} has no generator for the classes and the size of {data.root}"
         ) from error
     return generator.eval()
-
-
-def _segmenter(folder: Path, data: "DataFolder") -> Any:
-    """The net that judges layout, where it was made for the data's classes."""
-    from fiancee_hub.families.label_maps.judging.segmenter import load_segmenter
-
-    if not folder.is_dir():
-        return None
-    segmenter = load_segmenter(folder)
-    return segmenter if len(segmenter.config.targets) == len(data.classes) else None
 
 
 def table(rows: list[Figures]) -> str:

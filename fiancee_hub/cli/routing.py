@@ -19,7 +19,11 @@ def add_routing(parser: argparse.ArgumentParser, command: str) -> None:
     parser.add_argument("--budget", type=float, default=0.1, help="LPIPS to full depth (0.1)")
     for option in _options(command):
         owners = ", ".join(known.name for known in families if option in known.options)
-        parser.add_argument(option.flag, type=option.kind, help=f"{owners}: {option.help}")
+        told = f"{owners}: {option.help}"
+        if option.kind is bool:
+            parser.add_argument(option.flag, action="store_true", default=None, help=told)
+        else:
+            parser.add_argument(option.flag, type=option.kind, help=told)
 
 
 def load(arguments: argparse.Namespace, command: str) -> "tuple[FianceePipeline, Family]":

@@ -6,6 +6,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fiancee_hub import domains
+from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.family import of_data
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
@@ -26,7 +30,13 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("train", help="train a checkpoint, phase by phase")
     phases = parser.add_subparsers(required=True, metavar="PHASE")
     prepare = phases.add_parser("prepare", help="bring source data sets into one layout")
-    prepare.add_argument("--family", choices=("streets", "faces"), default="streets")
+    prepare.add_argument(
+        "--domain",
+        "--family",
+        choices=domains.prepared_names(),
+        default="streets",
+        help="which data set of ours, if it is not your own (streets)",
+    )
     prepare.add_argument(
         "--source",
         type=Path,
@@ -65,13 +75,13 @@ def add_parser(subparsers: Any) -> None:
         if name == "guides":
             _add_best(phase)
         # Under torchrun `--start` is taken for the beginning of an option of its own.
-        phase.add_argument("--from", "--start", dest="start", help=START)
+        phase.add_argument("--from", "--start", dest="start", metavar="START", help=START)
         phase.add_argument("--batch-size", type=int, help="pictures in a step of a process (4)")
         phase.add_argument(
             "--workers",
             type=int,
             default=0,
-            help="processes that draw faces, and maps for branches",
+            help="processes that draw batches",
         )
         phase.add_argument("--samples", type=int, default=2048, help="targets of the predictor")
         phase.add_argument("--out", type=Path, help="folder to copy the finished checkpoint to")
@@ -120,34 +130,23 @@ def _add_size(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    from fiancee_hub.families.label_maps.own_data.layout import is_own
+    from accelerate import Accelerator
 
-    if arguments.family == "faces":
-        from fiancee_hub.families.faces.training.prepare import prepare_faces
+    from fiancee_hub.training.task import TrainingRequest
 
-        prepare_faces(arguments.source, arguments.data)
-    elif is_own(arguments.source):
-        from accelerate import Accelerator
-
-        _prepare_own(arguments.source, arguments.data, Accelerator(cpu=True), _size(arguments))
-    else:
-        from fiancee_hub.domains.streets.prepare import prepare_streets
-
-        prepare_streets(arguments.source, arguments.data)
+    found = of_data(arguments.source)
+    if found is None or found.prepare is None:
+        domains.preparer(arguments.domain)(arguments.source, arguments.data)
+        return 0
+    request = TrainingRequest(
+        arguments.source,
+        run_folder=arguments.data,
+        accelerator=Accelerator(cpu=True),
+        size=_size(arguments),
+        domains=domains.of_family(found.name),
+    )
+    found.prepare(request, arguments.data)
     return 0
-
-
-def _prepare_own(
-    source: Path, target: Path, accelerator: "Accelerator", size: tuple[int, int] | None
-) -> None:
-    """Prepares one's own data at the given size, or at what its table or the recipe says."""
-    from fiancee_hub.families.label_maps.own_data.folder import prepare_own
-    from fiancee_hub.families.label_maps.own_data.layout import read_layout
-    from fiancee_hub.families.label_maps.shapes import OASIS_CONFIGS
-
-    shipped = OASIS_CONFIGS["streets"]
-    size = size or read_layout(source).table.size or (shipped.height, shipped.width)
-    prepare_own(source, target, accelerator, size)
 
 
 def _size(arguments: argparse.Namespace) -> tuple[int, int] | None:
@@ -162,33 +161,37 @@ def _accelerator(arguments: argparse.Namespace) -> "Accelerator":
 
 def _job(arguments: argparse.Namespace) -> "Run":
     """The run that the arguments describe, its data prepared and a foreign backbone in place."""
-    from fiancee_hub.families.label_maps.own_data.layout import is_own, read_layout
     from fiancee_hub.training.adopting import adopt, adopted, offered
-    from fiancee_hub.training.families import fitting, task_of
     from fiancee_hub.training.packing import packed_config
     from fiancee_hub.training.phases import Run, adopt_exits
+    from fiancee_hub.training.task import TrainingRequest
     from fiancee_hub.training.trials import with_settings
 
-    accelerator, data, size = _accelerator(arguments), arguments.data, _size(arguments)
+    data, found = arguments.data, of_data(arguments.data)
+    if found is None:
+        raise DataError(
+            f"{data} holds no data that a family trains on: run `train prepare` first, or lay out "
+            "your own data as docs/training.md says"
+        )
     folder = arguments.run_folder or Path("runs") / data.resolve().name
     start = getattr(arguments, "start", None)
     packed = Path(start) if start and start.endswith(PACKED) else None
     start = None if packed else start
     exits = packed_config(packed) if packed else None
-    backbone = exits or (offered(start) if start else adopted(folder))
-    if is_own(data):
-        if backbone:
-            shape = fitting(read_layout(data).table.entries, data, backbone)
-            size = size or (shape.height, shape.width)
-        _prepare_own(data, folder / "data", accelerator, size)
-        data = folder / "data"
-    batch_size = getattr(arguments, "batch_size", None)
-    workers = getattr(arguments, "workers", 0)
-    task = task_of(data, size=size, backbone=backbone, batch_size=batch_size, workers=workers)
-    task = with_settings(task, _settings(arguments))
+    request = TrainingRequest(
+        data,
+        folder,
+        _accelerator(arguments),
+        size=_size(arguments),
+        backbone=exits or (offered(start) if start else adopted(folder)),
+        batch_size=getattr(arguments, "batch_size", None),
+        workers=getattr(arguments, "workers", 0),
+        domains=domains.of_family(found.name),
+    )
+    task = with_settings(found.task(request), _settings(arguments))
     if start:
-        adopt(folder, start, accelerator)
-    job = Run(folder, task, accelerator)
+        adopt(folder, start, request.accelerator)
+    job = Run(folder, task, request.accelerator)
     if packed and exits:
         adopt_exits(job, packed)
     return job
@@ -203,7 +206,8 @@ def _segmenter(arguments: argparse.Namespace) -> int:
     from fiancee_hub.families.label_maps.judging.segmenter_training import train_segmenter
     from fiancee_hub.families.label_maps.training.photographs import DataFolder
 
-    data, accelerator = DataFolder(arguments.data), _accelerator(arguments)
+    data = DataFolder(arguments.data, domains.of_family("label_maps"))
+    accelerator = _accelerator(arguments)
     train_segmenter(
         data, arguments.run_folder, arguments.minutes, accelerator, checkpoint=arguments.out
     )

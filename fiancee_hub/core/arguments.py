@@ -20,6 +20,28 @@ _MOST_DIGITS = 17
 """Decimal digits that tell all numbers of double precision apart."""
 
 
+INSTEAD = {
+    "torch_dtype": "give dtype=",
+    "device_map": "give device=, one device holds the whole model",
+    "variant": "a repository holds one form of a model, which dtype= converts",
+    "subfolder": "give the path of the folder itself",
+    "config": "the checkpoint's own config is used",
+    "use_safetensors": "nothing else is ever read",
+    "trust_remote_code": "no code of a checkpoint is ever run",
+}
+"""What to do instead, for arguments that similar libraries have."""
+
+
+def refuse_unknown(function: str, unknown: Mapping[str, object]) -> None:
+    """Refuses what a function does not know, instead of ignoring it.
+
+    Raises:
+        InputError: naming the first.
+    """
+    for name in unknown:
+        raise InputError(f"{function} takes no '{name}': {INSTEAD.get(name, 'leave it out')}")
+
+
 def whole(value: object, name: str, low: int, high: int | None = None) -> int:
     """A whole number, also of NumPy or torch.
 

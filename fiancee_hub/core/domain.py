@@ -42,8 +42,10 @@ class Domain:
         unknown: id of the class of pixels that nobody labelled; None where there is none.
         limits: sentences on what it cannot do and must not be used for.
         licence: the Hub's short name of the terms of the weights.
+        licence_name: name of the terms if ``licence`` is "other".
         terms: the same in a sentence.
         sources: data sets behind the weights, each with its citation and terms, a sentence each.
+        held_out: what its figures are measured on, as in "persons whom no training phase saw".
         examples: example inputs.
     """
 
@@ -54,6 +56,8 @@ class Domain:
     unknown: int | None = None
     limits: tuple[str, ...] = ()
     licence: str = "other"
+    licence_name: str = ""
     terms: str = ""
     sources: tuple[str, ...] = ()
+    held_out: str = ""
     examples: tuple[Example, ...] = ()

@@ -17,5 +17,14 @@ class DataError(FianceeError, ValueError):
     """A training or evaluation folder that does not have the expected layout."""
 
 
+class MissingPackageError(FianceeError, ModuleNotFoundError):
+    """A package that comes with one of this one's extras."""
+
+
 class OutputError(FianceeError, OSError):
     """A file that could not be written as a whole."""
+
+
+def missing_package(package: str, extra: str) -> MissingPackageError:
+    """The error for a package that is not installed, with the command that installs it."""
+    return MissingPackageError(f'{package} is not installed: pip install "fiancee-hub[{extra}]"')

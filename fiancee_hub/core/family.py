@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from fiancee_hub.core.exits import Trunk
     from fiancee_hub.core.recipe import GeneratorConfig, Recipe
 
-    Columns = dict[str, list[Image.Image]]
-    """Pictures by the title above them."""
 
 _HOMES = {
     "label_maps": "fiancee_hub.families.label_maps.family",
@@ -36,7 +35,7 @@ class Option:
 
     Args:
         flag: such as ``--seed``.
-        kind: from the text given to the value.
+        kind: from the text given to the value; ``bool`` takes no text and means True.
         help: what it does.
         default: the value where it is not given.
         commands: those that take it.
@@ -60,8 +59,8 @@ class Commands(Protocol):
     def generate(self, pipe: Any, arguments: Namespace) -> int:
         """Writes what ``arguments.source`` gives to ``arguments.out``; returns the exit code."""
 
-    def compare(self, pipe: Any, arguments: Namespace) -> "tuple[Columns, Any]":
-        """The inputs as the model sees them, by title, and the ``Comparison``."""
+    def compare(self, pipe: Any, arguments: Namespace) -> "tuple[dict[str, Image.Image], Any]":
+        """The inputs as the model sees them, by heading, and the ``Comparison``."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +76,17 @@ class Family:
         check: raises ``FieldError`` for a shape that no real model has, before one is built.
         trunk: builds the trunk of such a shape, with fresh weights.
         pipeline: the class that users call, a subclass of ``FianceePipeline``.
+        is_data: whether a folder holds data of the family, prepared or as its users have it.
+        task: from a ``TrainingRequest`` to the ``Task`` of ``training.task``.
+        prepare: brings data as users have it into the layout that ``task`` reads, from a
+            ``TrainingRequest`` into a folder; None where there is only one layout.
+        evaluation: its ``EvaluationParts``.
+        card: what its model cards say, ``CardParts``.
         recipes: the generators that we train, and published ones (no branches), by name.
         inputs: what the command line takes as source, such as "a label map".
         commands: its part of the command line.
         options: further options of ``generate`` and ``compare``.
+        writes: endings of the files that ``generate`` may write.
     """
 
     name: str
@@ -88,10 +94,16 @@ class Family:
     check: Callable[[Any], None]
     trunk: "Callable[[Any], Trunk]"
     pipeline: Callable[[], type[Any]]
+    is_data: Callable[[Path], bool]
+    task: Callable[[Any], Any]
+    evaluation: Callable[[], Any]
+    card: Callable[[], Any]
     recipes: "Callable[[], Mapping[str, Recipe]]"
     inputs: str
     commands: Callable[[], Commands]
     options: tuple[Option, ...] = ()
+    writes: tuple[str, ...] = ()
+    prepare: Callable[[Any, Path], None] | None = None
 
 
 def names() -> tuple[str, ...]:
@@ -108,6 +120,11 @@ def family(name: str) -> Family:
     """
     found: Family = import_module(_HOMES[FORMER_NAMES.get(name, name)]).FAMILY
     return found
+
+
+def of_data(folder: Path) -> Family | None:
+    """The family whose data a folder holds; None if it is no family's."""
+    return next((found for found in map(family, names()) if found.is_data(folder)), None)
 
 
 def register(name: str, module: str) -> None:

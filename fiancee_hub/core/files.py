@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import errno
 import io
 import os
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from uuid import uuid4
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError, OutputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -24,11 +27,21 @@ def aside(path: Path) -> Iterator[Path]:
 
     Yields:
         path of an empty file to write to; its name ends in ``.part``, so say the format.
+
+    Raises:
+        OutputError: the disk is full.
+        OSError: what the writing raised.
     """
     partial = path.with_name(f".{uuid4().hex[:12]}.part")
-    partial.touch(exist_ok=False)
     try:
+        partial.touch(exist_ok=False)
         yield partial
+    except OSError as error:
+        if error.errno in _FULL:
+            raise OutputError(
+                f"there is no room left for {path}: make some, then try again"
+            ) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,14 +1,15 @@
 """Saving generated pictures: in the format that the name says, with the mark that they are."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.errors import InputError, OutputError
 from fiancee_hub.core.files import write_bytes
 
 GENERATED = "generated"
@@ -97,10 +98,30 @@ def save_picture(picture: Image.Image, path: str | Path) -> None:
 
     Raises:
         InputError: the ending names no format with a place for the mark; there is no such folder.
-        OSError: it could not be written; an older file is still there.
+        OutputError: it could not be written; an older file is still there.
     """
     path = Path(path)
     kind = picture_format(path)
+    with saving(path):
+        write_bytes(path, encoded(picture, kind))
+
+
+@contextmanager
+def saving(path: Path) -> Iterator[None]:
+    """Turns what the system says of a file that cannot be written into one sentence about it.
+
+    Raises:
+        InputError: there is no such folder.
+        OutputError: it could not be written.
+    """
     if not path.parent.is_dir():
         raise InputError(f"there is no folder {path.parent}: create it, or choose another")
-    write_bytes(path, encoded(picture, kind))
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}): make room, or choose "
+            "another place; an older file is still there"
+        ) from error

@@ -13,6 +13,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from fiancee_hub.core.assets import read_asset
+from fiancee_hub.core.errors import missing_package
 
 WEIGHTS = "lpips_alex.safetensors"
 
@@ -31,13 +32,17 @@ def _import_lpips() -> Any:
     """
     try:
         import torchvision  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise missing_package("torchvision", "compare") from error
     except RuntimeError:
         library = torch.library.Library("torchvision", "FRAGMENT")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _LIBRARIES.append(library)
-    import lpips
-
+    try:
+        import lpips
+    except ModuleNotFoundError as error:
+        raise missing_package("lpips", "compare") from error
     return lpips
 
 

@@ -73,6 +73,26 @@ def opened(
             yield picture
 
 
+def content_of(source: object) -> bytes | None:
+    """The bytes of a file, given as such or opened; None for anything else.
+
+    Raises:
+        InputError: it was opened as text, or cannot be read.
+    """
+    if isinstance(source, bytes | bytearray):
+        return bytes(source)
+    read = None if isinstance(source, Image.Image) else getattr(source, "read", None)
+    if not callable(read):
+        return None
+    try:
+        content = read()
+    except (OSError, ValueError) as error:
+        raise InputError(f"The file cannot be read ({error}): open it again") from error
+    if not isinstance(content, bytes):
+        raise InputError('The file is opened as text: open it with mode "rb"')
+    return content
+
+
 def _of_other_kind(
     file: Path | io.BytesIO, formats: Sequence[str], subject: str, fix: str
 ) -> InputError | None:

@@ -84,6 +84,16 @@ def check_budget(budget: Any) -> float:
     return found
 
 
+def budget_notes(budget: Any, calibration: Calibration | None) -> tuple[str, ...]:
+    """What to say of a budget beyond the range that was calibrated."""
+    if calibration is None or not calibration.budgets:
+        return ()
+    wanted, largest = check_budget(budget), calibration.budgets[-1]
+    if wanted <= largest:
+        return ()
+    return (f"Budgets are calibrated up to {largest:g}: {wanted:g} was taken as {largest:g}.",)
+
+
 def choose(mean: FloatArray, spread: FloatArray, budget: float, margin: float | None) -> Any:
     """The cheapest exit within the budget, 1 … K; K, full depth, if no branch is.
 

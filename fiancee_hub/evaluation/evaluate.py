@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,32 +14,53 @@ import torch
 from fiancee_hub.core.cost import Costs, parameters
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.router import Calibration
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig
+from fiancee_hub.hub.saving import evaluation_of
 from fiancee_hub.measuring.measure import Measurement
 from fiancee_hub.measuring.routing import budget_table, exit_table
 from fiancee_hub.measuring.timing import exit_milliseconds, time_ratios
 
 FORMAT = 1
 THREADS = 2
+FULL_DEPTH_RATIOS = {"time_ratio": 1.0, "time_ratio_one_thread": 1.0}
 
 Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The checkpoint that is judged."""
+    """The checkpoint that is judged.
+
+    Args:
+        folder: where it lies.
+        model, config: what it is.
+        timed: earlier figures of the same weights, whose times are taken over; None takes them.
+    """
 
     folder: Path
     model: EarlyExitModel
     config: CheckpointConfig
+    timed: Figures | None = None
+
+    @property
+    def calibration(self) -> Calibration:
+        """The checkpoint's, which ``load`` has seen to."""
+        assert self.config.calibration is not None
+        return self.config.calibration
 
     @classmethod
-    def load(cls, folder: Path, family: str) -> "Subject":
+    def load(cls, folder: Path, family: str, *, keep_times: bool = False) -> "Subject":
         """Reads a calibrated checkpoint of ``family``.
 
+        Args:
+            folder: of the checkpoint.
+            family: its name.
+            keep_times: take the times over from the folder's evaluation.json.
+
         Raises:
-            CheckpointError: it is none.
+            CheckpointError: it is none, or there are no times of these very weights to keep.
         """
         model, config = load_checkpoint(folder)
         if config.family != family:
@@ -47,7 +69,13 @@ class Subject:
             raise CheckpointError(
                 f"{folder / CONFIG} has no calibration: run `train calibrate` first"
             )
-        return cls(folder, model, config)
+        timed = evaluation_of(folder) if keep_times else None
+        if keep_times and timed is None:
+            raise CheckpointError(
+                f"{folder} has no evaluation of these very weights, so there are no times to keep: "
+                "leave --keep-times out"
+            )
+        return cls(folder, model, config, timed)
 
 
 def identity(subject: Subject, split: str, count: int, seed: int) -> Figures:
@@ -62,7 +90,17 @@ def identity(subject: Subject, split: str, count: int, seed: int) -> Figures:
         "size": [generator.height, generator.width],
         "torch": torch.__version__,
         "threads": THREADS,
+        "times": _when(subject.timed),
     }
+
+
+def _when(timed: Figures | None) -> Figures:
+    """When the times were taken, and with which torch; older files do not say when."""
+    if timed is None:
+        today = datetime.now(UTC).date().isoformat()
+        return {"taken": today, "torch": torch.__version__, "kept": False}
+    before = timed.get("times", {"taken": None, "torch": timed["torch"]})
+    return {"taken": before["taken"], "torch": before["torch"], "kept": True}
 
 
 def routing_figures(
@@ -98,7 +136,7 @@ def unguided_costs(costs: Costs) -> Costs:
 
 def _time_and_cost(subject: Subject, found: Measurement, example: tuple[Any, ...]) -> Figures:
     costs = subject.config.costs
-    times = exit_times(subject.model, example)
+    times = exit_times(subject, example)
     exits = exit_table(found, costs)
     for row, ratios in zip(exits, times.ratios, strict=False):
         row |= ratios
@@ -121,9 +159,17 @@ class ExitTimes:
     ratios: list[dict[str, float]]
 
 
-def exit_times(model: EarlyExitModel, example: tuple[Any, ...]) -> ExitTimes:
-    """Takes the time of every exit with one thread and with ``THREADS``."""
-    one, several = (exit_milliseconds(model, example, threads) for threads in (1, THREADS))
+def exit_times(subject: Subject, example: tuple[Any, ...], part: str | None = None) -> ExitTimes:
+    """Takes the time of every exit with one thread and with ``THREADS``, or takes it over.
+
+    Args:
+        subject: the checkpoint.
+        example: inputs of one image.
+        part: of the figures that the times stand in; None for their top.
+    """
+    if subject.timed is not None:
+        return _times_in(subject.timed[part] if part else subject.timed)
+    one, several = (exit_milliseconds(subject.model, example, threads) for threads in (1, THREADS))
     pairs = zip(time_ratios(several), time_ratios(one), strict=True)
     return ExitTimes(
         {
@@ -131,6 +177,14 @@ def exit_times(model: EarlyExitModel, example: tuple[Any, ...]) -> ExitTimes:
             "milliseconds_one_thread": median(row[-1] for row in one),
         },
         [{"time_ratio": a, "time_ratio_one_thread": b} for a, b in pairs],
+    )
+
+
+def _times_in(figures: Figures) -> ExitTimes:
+    full, ratios = ("milliseconds", "milliseconds_one_thread"), tuple(FULL_DEPTH_RATIOS)
+    branches = [{key: row[key] for key in ratios} for row in figures["exits"]]
+    return ExitTimes(
+        {key: figures["full_depth"][key] for key in full}, [*branches, dict(FULL_DEPTH_RATIOS)]
     )
 
 

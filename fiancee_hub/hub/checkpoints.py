@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
@@ -17,6 +17,9 @@ from fiancee_hub.hub.tensor_files import is_regular, read_tensors, write_tensors
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+WRAPPERS = ("_orig_mod", "module")
+"""Names that wrappers put into those of tensors: ``torch.compile``, and parallel ones."""
+
 STATISTICS = ("running_mean", "running_var")
 """Endings of the names of tensors that are never rounded."""
 
@@ -73,12 +76,42 @@ def save_checkpoint(
         model: its weights are stored as float16, statistics as they are.
         config: what it is.
         exact: keep weights that float16 would change as float32: the model comes back bit for bit.
+
+    Raises:
+        CheckpointError: the model is not what ``config`` describes, or holds NaN or infinity.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = model.state_dict()
+    state = plain_state(model)
+    _check_fits(folder, state, config)
     tensors = {name: stored(name, value, exact=exact) for name, value in state.items()}
     write_tensors(folder / WEIGHTS, tensors)
     write_config(folder, config)
+
+
+def plain_state(model: nn.Module) -> dict[str, Tensor]:
+    """The model's tensors under the names that the checkpoint has for them, also where
+    ``torch.compile`` or a parallel wrapper has put a module between."""
+    return {
+        ".".join(part for part in name.split(".") if part not in WRAPPERS): tensor
+        for name, tensor in model.state_dict().items()
+    }
+
+
+def _check_fits(folder: Path, state: dict[str, Tensor], config: CheckpointConfig) -> None:
+    """What is written must load: quantised or patched models have other tensors."""
+    expected = _shapes(folder / CONFIG, config).state_dict()
+    for name in sorted(expected.keys() | state.keys()):
+        if name not in expected or name not in state:
+            problem = "lacks" if name in expected else "has, but its config does not describe,"
+            raise CheckpointError(
+                f"the model {problem} the tensor '{name}' and could not be loaded again: save it "
+                "as it was before its layers were exchanged"
+            )
+        if expected[name].shape != state[name].shape:
+            raise CheckpointError(
+                f"the model's tensor '{name}' has shape {tuple(state[name].shape)}, its config "
+                f"asks for {tuple(expected[name].shape)}: save it with the config that it has"
+            )
 
 
 def write_config(folder: Path, config: CheckpointConfig) -> None:
@@ -89,9 +122,11 @@ def write_config(folder: Path, config: CheckpointConfig) -> None:
 def stored(name: str, tensor: Tensor, *, exact: bool = False) -> Tensor:
     """A tensor as the checkpoint stores it."""
     tensor = tensor.detach().cpu()
-    if tensor.is_floating_point() and not name.endswith(STATISTICS):
+    if tensor.is_floating_point():
+        # Models may run in other types; files hold these two.
+        tensor = tensor.float()
         half = tensor.half()
-        if not exact or torch.equal(half.to(tensor.dtype), tensor):
+        if not name.endswith(STATISTICS) and (not exact or torch.equal(half.float(), tensor)):
             tensor = half
     return tensor.clone(memory_format=torch.contiguous_format)
 

@@ -58,6 +58,11 @@ class CheckpointConfig:
     domain: Domain = field(default_factory=Domain)
     format: int = FORMAT
 
+    def __repr__(self) -> str:
+        from fiancee_hub.notebook import of_config
+
+        return of_config(self)
+
 
 def untrained(
     family: str,
@@ -138,7 +143,7 @@ def _check_bounds(config: CheckpointConfig) -> None:
     _check_exits(config)
     _check_calibration(config)
     _check_classes(config)
-    _check_domain(config)
+    check_domain(config.domain, config.classes)
 
 
 def _check_classes(config: CheckpointConfig) -> None:
@@ -150,8 +155,13 @@ def _check_classes(config: CheckpointConfig) -> None:
         raise FieldError("classes", f"does not list the {classes} ids from 0 on in order")
 
 
-def _check_domain(config: CheckpointConfig) -> None:
-    domain, known = config.domain, {entry.name for entry in config.classes}
+def check_domain(domain: Domain, classes: tuple[ClassEntry, ...]) -> None:
+    """Refuses what a checkpoint with these classes cannot say.
+
+    Raises:
+        FieldError: naming the field of config.json.
+    """
+    known = {entry.name for entry in classes}
     if not NAME.fullmatch(domain.name):
         raise FieldError("domain.name", "is not made of a to z, 0 to 9 and -")
     for field_name in ("title", "summary", "licence"):
@@ -164,7 +174,7 @@ def _check_domain(config: CheckpointConfig) -> None:
         for part in (part for colour in colours for part in colour):
             bound(f"domain.aliases.{name}", part, 0, 255)
     if domain.unknown is not None:
-        bound("domain.unknown", domain.unknown, 0, len(config.classes) - 1)
+        bound("domain.unknown", domain.unknown, 0, len(classes) - 1)
     bound("domain.examples", len(domain.examples), 0, MOST_EXAMPLES)
     for index, example in enumerate(domain.examples):
         if not EXAMPLE.fullmatch(example.file):

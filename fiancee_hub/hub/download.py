@@ -8,12 +8,13 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download
+from huggingface_hub import HfApi, hf_hub_download
 
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.hub.reasons import reason
@@ -44,6 +45,11 @@ def download(model_id: str, files: tuple[str, ...], **options: Any) -> Path:
         CheckpointError: there is no such repository, revision or file, no permission, no network
             and nothing cached, or a file is not what the repository says it is.
     """
+    paths = _downloaded(model_id, files, **options)
+    return paths[0].parents[files[0].count("/")]
+
+
+def _downloaded(model_id: str, files: Sequence[str], **options: Any) -> list[Path]:
     repo, revision = _named(model_id, options.pop("revision", None))
     try:
         with quiet_client():
@@ -57,7 +63,53 @@ def download(model_id: str, files: tuple[str, ...], **options: Any) -> Path:
     except Exception as error:
         clause = reason(error, files, cache=options.get("cache_dir"))
         raise CheckpointError(f"checkpoint '{model_id}' {clause}") from error
-    return paths[0].parent
+    return paths
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository at one commit, as a checkpoint was loaded from it.
+
+    Args:
+        repository: its name.
+        commit: hash of the commit.
+        cache: folder of the cache.
+        token: that opened it, if one was given.
+    """
+
+    repository: str
+    commit: str
+    cache: Path
+    token: str | bool | None = field(default=None, repr=False)
+
+    def fetch(self, *, without: Collection[str] = ()) -> dict[str, Path]:
+        """Every file by its name in the repository, those already there included.
+
+        Args:
+            without: names to leave out.
+
+        Raises:
+            CheckpointError: they cannot be had, or are not what the repository says they are.
+        """
+        options = {"cache_dir": self.cache, "token": self.token}
+        try:
+            with quiet_client():
+                info = HfApi(token=self.token).model_info(self.repository, revision=self.commit)
+        except Exception as error:
+            clause = reason(error, cache=self.cache)
+            raise CheckpointError(f"checkpoint '{self.repository}' {clause}") from error
+        names = [file.rfilename for file in info.siblings or ()]
+        kept = [name for name in names if name not in without]
+        paths = _downloaded(f"{self.repository}@{self.commit}", kept, **options)
+        return dict(zip(kept, paths, strict=True))
+
+
+def snapshot_of(folder: Path, repository: str, token: str | bool | None) -> Snapshot | None:
+    """Where ``download`` put the files of a repository; None if the cache has another layout."""
+    snapshots = folder.parent
+    if snapshots.name != "snapshots":
+        return None
+    return Snapshot(repository, folder.name, snapshots.parents[1], token)
 
 
 def _named(model_id: str, revision: str | None) -> tuple[str, str | None]:

@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -30,7 +30,7 @@ USED_UP = re.compile(r"r=0;t=(\d+)")
 """In the Hub's ``RateLimit`` header: no request remains, for so many seconds."""
 
 
-def reason(error: BaseException, files: tuple[str, ...] = (), *, cache: Path | None = None) -> str:
+def reason(error: BaseException, files: Sequence[str] = (), *, cache: Path | None = None) -> str:
     """What follows "checkpoint 'user/repo' …".
 
     Args:
@@ -55,6 +55,31 @@ def reason(error: BaseException, files: tuple[str, ...] = (), *, cache: Path | N
     if status in answers:
         return answers[status](error)
     return _unreachable(error, files, status) or _of_the_system(error, cache) or _other(error)
+
+
+def push_reason(error: BaseException) -> str:
+    """What follows "repository 'user/repo' …" where it could not be written to.
+
+    Args:
+        error: that the Hub's client raised.
+    """
+    status = _status(error)
+    if status == 401:
+        return (
+            "could not be written: the Hub accepts no token of yours (401); log in with "
+            "`hf auth login`, or give token="
+        )
+    if status == 403:
+        return (
+            "could not be written: your token may not write there (403); make one that may, or "
+            "take a repository of yours"
+        )
+    if status == 429:
+        return _too_many(error)
+    if isinstance(error, HFValidationError):
+        return "has no name like user/repo"
+    sentence = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+    return f"could not be written: {sentence}"
 
 
 def _system_error(error: BaseException) -> int | None:
@@ -109,7 +134,7 @@ def _retry_after(value: str, now: str) -> int | None:
     return max(0, round(wait.total_seconds()))
 
 
-def _unreachable(error: BaseException, files: tuple[str, ...], status: int | None) -> str:
+def _unreachable(error: BaseException, files: Sequence[str], status: int | None) -> str:
     if any(isinstance(link, FileMetadataError) for link in _chain(error)):
         return (
             f"could not be asked for: what answers at {constants.ENDPOINT} is no Hub; check "

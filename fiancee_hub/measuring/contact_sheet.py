@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from fiancee_hub.core.files import write_bytes
+from fiancee_hub.core.marking import marked
 from fiancee_hub.core.pixels import as_bytes
 
 Pictures = Tensor | Sequence[Image.Image]
@@ -89,7 +90,7 @@ def save_contact_sheet(sheet: Image.Image, path: Path, *, limit: int = 2_000_000
 
 def _encoded(image: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, quality=90, optimize=True)
+    image.save(buffer, kind, quality=90, optimize=True, **marked(kind))
     return buffer.getvalue()
 
 

@@ -1,7 +1,6 @@
-"""Figures of the model card: the contact sheet, and MACs against LPIPS."""
+"""Figures of the model card: pictures of every exit side by side, and MACs against LPIPS."""
 
 import io
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,70 +8,28 @@ import torch
 from torch import Tensor
 
 from fiancee_hub.core.files import write_bytes
-from fiancee_hub.families.label_maps.classes import ClassEntry, class_named, to_rgb
-from fiancee_hub.measuring.contact_sheet import contact_sheet, save_contact_sheet
-
-logger = logging.getLogger(__name__)
+from fiancee_hub.measuring.contact_sheet import Pictures
 
 ROWS = 10
-PEOPLE = ("pedestrian", "bicyclist")
+"""Of a contact sheet, at most."""
 
 
-def without_people(maps: Tensor, classes: tuple[ClassEntry, ...], rows: int = ROWS) -> Tensor:
-    """Indices of at most ``rows`` maps, evenly spread over those that show nobody.
+def spread(count: int, rows: int = ROWS) -> Tensor:
+    """At most ``rows`` of ``count`` indices, evenly spread."""
+    return torch.linspace(0, count - 1, min(rows, count)).round().long()
 
-    The photographs stand beside the images, and passers-by did not ask to be on a model card.
+
+def exit_columns(
+    images: list[Tensor], rows: Tensor, macs_ratios: list[float]
+) -> dict[str, Pictures]:
+    """Columns of a contact sheet by heading: every exit, full depth last.
+
+    Args:
+        images: of every exit, (n, 3, height, width) each.
+        rows: which of the n to show.
+        macs_ratios: of the branches, relative to full depth.
     """
-    people = torch.tensor([class_named(classes, name).id for name in PEOPLE])
-    empty = torch.isin(maps, people.to(maps.dtype)).flatten(1).sum(1) == 0
-    candidates = empty.nonzero().flatten()
-    picks = torch.linspace(0, len(candidates) - 1, min(rows, len(candidates))).round().long()
-    return candidates[picks]
-
-
-def draw_sheet(
-    path: Path,
-    maps: Tensor,
-    images: list[Tensor],
-    photos: Tensor,
-    classes: tuple[ClassEntry, ...],
-    macs_ratios: list[float],
-) -> None:
-    """Writes the contact sheet: map, every exit, full depth, photograph.
-
-    Where every map shows somebody there is no sheet, and an older one is removed.
-    """
-    rows = without_people(maps, classes)
-    if not len(rows):
-        logger.warning("every map shows somebody: no contact sheet")
-        path.unlink(missing_ok=True)
-        return
-    columns = _columns(rows, maps, images, classes, macs_ratios)
-    columns["photograph"] = photos[rows]
-    save_contact_sheet(contact_sheet(columns), path)
-
-
-def draw_more(
-    path: Path,
-    maps: Tensor,
-    images: list[Tensor],
-    classes: tuple[ClassEntry, ...],
-    macs_ratios: list[float],
-) -> None:
-    """Writes a sheet of maps evenly spread over the split, whoever they show; no photographs."""
-    rows = torch.linspace(0, len(maps) - 1, min(ROWS, len(maps))).round().long()
-    columns = _columns(rows, maps, images, classes, macs_ratios)
-    save_contact_sheet(contact_sheet(columns), path)
-
-
-def _columns(
-    rows: Tensor,
-    maps: Tensor,
-    images: list[Tensor],
-    classes: tuple[ClassEntry, ...],
-    macs_ratios: list[float],
-) -> dict[str, Any]:
-    columns: dict[str, Any] = {"map": [to_rgb(maps[row].numpy(), classes) for row in rows]}
+    columns: dict[str, Pictures] = {}
     for index, (column, ratio) in enumerate(zip(images[:-1], macs_ratios, strict=True), 1):
         columns[f"exit {index} ({100 * ratio:.0f} % MACs)"] = column[rows]
     columns["full depth"] = images[-1][rows]

@@ -90,28 +90,6 @@ def exits(figures: dict[str, Any]) -> str:
     return table(headings, rows)
 
 
-def quality(figures: dict[str, Any]) -> str:
-    """Full depth and what each budget delivers, against the real photographs."""
-    full = figures["full_depth_quality"]
-    rows = [
-        [
-            "real photographs",
-            "0",
-            f"{full['kid_other_photos']:.3f} (other drives)",
-            f"{full['miou_real_photos']:.3f}",
-        ],
-        ["full depth", *_quality_row(full)],
-    ]
-    for row in figures["delivered_quality"]:
-        rows.append([f"delivered at budget {row['budget']:.2f}", *_quality_row(row)])
-    return table(["pictures", "LPIPS to the photo", "KID (AlexNet features)", "mIoU"], rows)
-
-
-def _quality_row(row: dict[str, Any]) -> list[str]:
-    kid = f"{row['kid']:.3f} ± {row['kid_std']:.3f}"
-    return [f"{row['lpips_to_photo']:.3f}", kid, f"{row['miou']:.3f}"]
-
-
 def other_inputs(figures: dict[str, Any], kind: str = "maps") -> str:
     """The router on each kind of inputs by itself."""
     rows = [

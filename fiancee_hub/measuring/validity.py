@@ -64,10 +64,10 @@ def validity(
     Args:
         drawn: calibration and test inputs together.
         begin: where the sequences of margins begin, of ``router.openings``.
-        splits: how many; half of each kind's units, at random, calibrate.
+        splits: how many.
     """
     kinds = list(dict.fromkeys(drawn.groups))
-    units, chosen = _splits(drawn, kinds, splits, seed)
+    units, chosen = _splits(drawn, splits, seed)
     missed, early = _outcomes(drawn.found)
     of_kind = {kind: (np.asarray(drawn.groups) == kind)[:, None] for kind in kinds}
     passed = np.ones((*missed.shape[:2], splits), bool)
@@ -86,7 +86,7 @@ def validity(
     return {
         "splits": splits,
         "inputs": len(drawn.units),
-        "units": {kind: len(units[kind]) for kind in kinds},
+        "units": units,
         "level": level,
         "confidence": confidence,
         "budgets": [
@@ -109,21 +109,26 @@ def _kept(misses: Counts, of: Counts, level: float) -> Flags:
     return np.asarray(misses <= (1 - level) * of + 1e-9)
 
 
-def _splits(
-    drawn: Drawn, kinds: list[str], splits: int, seed: int
-) -> tuple[dict[str, list[str]], Flags]:
-    """The units of each kind, and which inputs calibrate in each split, (n, splits)."""
+def _splits(drawn: Drawn, splits: int, seed: int) -> tuple[dict[str, int], Flags]:
+    """How many units each kind has, and which inputs calibrate in each split, (n, splits).
+
+    A unit's inputs stay together whatever their kind; of the units that occur in the same kinds
+    half calibrate.
+    """
     random = np.random.default_rng(seed)
-    chosen = np.zeros((len(drawn.units), splits), bool)
-    units: dict[str, list[str]] = {}
-    for kind in kinds:
-        rows = [row for row, group in enumerate(drawn.groups) if group == kind]
-        units[kind] = list(dict.fromkeys(drawn.units[row] for row in rows))
-        numbers = {unit: number for number, unit in enumerate(units[kind])}
-        order = np.argsort(random.random((splits, len(numbers))), 1).argsort(1)
-        calibrates = (order < (len(numbers) + 1) // 2).T
-        chosen[rows] = calibrates[[numbers[drawn.units[row]] for row in rows]]
-    return units, chosen
+    kinds: dict[str, set[str]] = {}
+    for unit, group in zip(drawn.units, drawn.groups, strict=True):
+        kinds.setdefault(unit, set()).add(group)
+    strata: dict[frozenset[str], list[str]] = {}
+    for unit, found in kinds.items():
+        strata.setdefault(frozenset(found), []).append(unit)
+    calibrates: dict[str, Flags] = {}
+    for units in strata.values():
+        order = random.random((splits, len(units))).argsort(1).argsort(1)
+        half = order < (len(units) + 1) // 2
+        calibrates |= {unit: half[:, place] for place, unit in enumerate(units)}
+    counts = {kind: sum(kind in k for k in kinds.values()) for kind in dict.fromkeys(drawn.groups)}
+    return counts, np.stack([calibrates[unit] for unit in drawn.units])
 
 
 def _outcomes(found: Measurement) -> tuple[Flags, Flags]:

@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from fiancee_hub.core.unet import UNet
 from fiancee_hub.measuring.efficientnet import load_efficientnet
-
-WIDTHS = (32, 48, 64, 96, 128)
-"""Channels of the decoder, from half the image's size down to a thirty-second."""
 
 
 class FrozenFeatures(nn.Module):
@@ -41,34 +39,15 @@ class FrozenFeatures(nn.Module):
         return super().train(False)
 
 
-class Discriminator(nn.Module):
+class Discriminator(UNet):
     """Image (batch, 3, height, width) in [-1, 1] to logits (batch, classes + 1, h / 2, w / 2)."""
 
     def __init__(self, classes: int, encoder: FrozenFeatures | None = None) -> None:
-        super().__init__()
-        self.encoder = encoder or FrozenFeatures()
-        self.entries = nn.ModuleList(
-            nn.Conv2d(channels, width, 1)
-            for channels, width in zip(self.encoder.channels, WIDTHS, strict=True)
-        )
-        below = (*WIDTHS[1:], 0)
-        self.merges = nn.ModuleList(
-            _double_conv(width + lower, width) for width, lower in zip(WIDTHS, below, strict=True)
-        )
-        self.classify = nn.Conv2d(WIDTHS[0], classes + 1, 1)
+        super().__init__(encoder or FrozenFeatures(), _double_conv, classes + 1)
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.classify(self.features(images))
         return logits
-
-    def features(self, images: Tensor) -> Tensor:
-        """What the classes are told from, (batch, channels, h / 2, w / 2)."""
-        levels = [entry(f) for entry, f in zip(self.entries, self.encoder(images), strict=True)]
-        features = self.merges[-1](levels[-1])
-        for level, merge in list(zip(levels, self.merges, strict=True))[-2::-1]:
-            features = F.interpolate(features, size=level.shape[2:], mode="nearest")
-            features = merge(torch.cat([features, level], 1))
-        return features
 
 
 def _double_conv(inputs: int, outputs: int) -> nn.Sequential:

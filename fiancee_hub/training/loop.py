@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub.core.files import write_picture
+from fiancee_hub.core.marking import save_picture
 from fiancee_hub.training.curve import Curve
 from fiancee_hub.training.state import load_state, save_state
 
@@ -162,7 +162,7 @@ class _Book:
 
     def _save(self, now: _Moment) -> None:
         save_state(self.folder / STATE, self._state(now))
-        write_picture(self.phase.samples(), self.folder / "samples.png", "PNG")
+        save_picture(self.phase.samples(), self.folder / "samples.png")
         self.curve.save()
         self.saved_at = now.seconds
 

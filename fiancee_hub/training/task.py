@@ -1,6 +1,8 @@
 """What a generator family brings to the phases that all families share."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -13,6 +15,31 @@ from fiancee_hub.training.adversarial import AdversarialPhase
 
 Inputs = tuple[Any, ...]
 """What ``EarlyExitModel.start`` takes: (nested tuples of) tensors with the batch first."""
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """A folder of data, and how somebody wants to train on it.
+
+    Args:
+        data: the folder, prepared or as its family's users have it.
+        run_folder: of the run; data that is prepared on the way goes below it.
+        accelerator: of the run.
+        size: height and width of the pictures; None leaves it to the data or the recipe.
+        backbone: of a checkpoint whose trunk is the backbone; None if one is trained.
+        batch_size: pictures in a step of a process; None leaves it to the phases.
+        workers: processes that draw batches of the backbone's phase.
+        domains: what is known of the family's data sets beside their folders.
+    """
+
+    data: Path
+    run_folder: Path
+    accelerator: Accelerator
+    size: tuple[int, int] | None = None
+    backbone: CheckpointConfig | None = None
+    batch_size: int | None = None
+    workers: int = 0
+    domains: tuple[Any, ...] = ()
 
 
 class InputSource(Protocol):

@@ -21,6 +21,8 @@ def with_settings(task: Task, words: Sequence[str]) -> Task:
         InputError: there is no such setting, or the value does not fit.
     """
     settings: Any = getattr(task, "settings", None)
+    if words and settings is None:
+        raise InputError(f"--set {words[0]}: this family's training has no settings")
     for word in words:
         name, _, value = word.partition("=")
         settings = _changed(settings, name.split("."), value, word)

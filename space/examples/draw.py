@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fiancee_hub.domains.streets.classes import STREETS
 from fiancee_hub.families.label_maps.classes import to_palette_image
-from space.examples import things
+from space.examples import street_objects as objects
 from space.examples.perspective import Street
 
 FOLDER = Path(__file__).parent / "streets"
@@ -18,26 +18,26 @@ FOLDER = Path(__file__).parent / "streets"
 
 def terraced_street() -> Street:
     street, rng = Street(), random.Random(3)
-    things.hedge(street, 150, -60, 60, 9)
-    things.road(street, 3.4, 2.0)
-    things.terrace(street, -5.6, 3, 105, 6.2, rng)
-    things.terrace(street, 5.6, 5, 95, 5.6, rng)
-    things.dashes(street, 0)
+    objects.hedge(street, 150, -60, 60, 9)
+    objects.road(street, 3.4, 2.0)
+    objects.terrace(street, -5.6, 3, 105, 6.2, rng)
+    objects.terrace(street, 5.6, 5, 95, 5.6, rng)
+    objects.dashes(street, 0)
     for ahead in (44, 30, 20):
-        things.lamp(street, 4.0, ahead)
+        objects.lamp(street, 4.0, ahead)
     for right, ahead in ((-2.5, 40), (2.5, 31), (-2.5, 27), (-2.5, 16), (2.4, 13)):
-        things.car(street, right, ahead)
-    things.pedestrian(street, -4.5, 15)
-    things.sign(street, 4.1, 8.5)
+        objects.car(street, right, ahead)
+    objects.pedestrian(street, -4.5, 15)
+    objects.sign(street, 4.1, 8.5)
     return street
 
 
 def junction() -> Street:
     street, rng = Street(horizon=80), random.Random(11)
-    things.hedge(street, 140, -70, 70, 8)
-    things.road(street, 3.6, 2.2)
-    things.terrace(street, -6.0, 30, 108, 6.0, rng)
-    things.terrace(street, 6.0, 30, 96, 7.0, rng)
+    objects.hedge(street, 140, -70, 70, 8)
+    objects.road(street, 3.6, 2.2)
+    objects.terrace(street, -6.0, 30, 108, 6.0, rng)
+    objects.terrace(street, 6.0, 30, 96, 7.0, rng)
     for left, right in ((-90, -6), (6, 90)):
         street.ground("pavement", left, right, 26, 30.5)
         street.front("building", 30, left, right, 7.6)
@@ -50,16 +50,16 @@ def junction() -> Street:
     street.ground("lane marking", -3.4, -0.2, 10.6, 11.2)
     for start in range(-60, 60, 5):
         street.ground("lane marking", start, start + 2.4, 18.7, 19.2)
-    things.dashes(street, 0)
+    objects.dashes(street, 0)
     street.ground("road", -3.6, 3.6, 12, 26)
-    things.lamp(street, -4.6, 28)
-    things.lamp(street, 4.6, 29)
+    objects.lamp(street, -4.6, 28)
+    objects.lamp(street, 4.6, 29)
     side_on(street, -9.5, 16.5)
-    things.pole(street, 4.4, 10.6, 3.6)
+    objects.pole(street, 4.4, 10.6, 3.6)
     street.front("sign", 10.6, 4.2, 4.6, 3.7, 2.7)
-    things.sign(street, -4.6, 9.5)
-    things.pedestrian(street, 5.6, 10.5)
-    things.pedestrian(street, 6.3, 10.8, height=1.6)
+    objects.sign(street, -4.6, 9.5)
+    objects.pedestrian(street, 5.6, 10.5)
+    objects.pedestrian(street, 6.3, 10.8, height=1.6)
     return street
 
 
@@ -75,74 +75,74 @@ def side_on(street: Street, left: float, ahead: float) -> None:
 
 def avenue() -> Street:
     street, rng = Street(horizon=88, centre=118), random.Random(5)
-    things.hedge(street, 150, -70, 70, 12)
+    objects.hedge(street, 150, -70, 70, 12)
     street.ground("tree", -60, 60, 1.5, 160)
-    things.road(street, 3.2, 2.4)
-    things.terrace(street, 15, 20, 110, 6.5, rng)
-    things.fence(street, -5.7, 2, 90)
-    things.dashes(street, 0)
-    things.line(street, -3.0)
-    things.line(street, 3.0)
+    objects.road(street, 3.2, 2.4)
+    objects.terrace(street, 15, 20, 110, 6.5, rng)
+    objects.fence(street, -5.7, 2, 90)
+    objects.dashes(street, 0)
+    objects.line(street, -3.0)
+    objects.line(street, 3.0)
     for ahead in (70, 52, 39, 29, 21, 15):
-        things.tree(street, -7.2, ahead, 8.2, rng)
-        things.tree(street, 6.6, ahead - 3, 7.6, rng)
-    things.fence(street, -5.7, 2, 60)
-    things.car(street, 1.7, 24)
-    things.cyclist(street, -4.3, 13)
-    things.sign(street, 4.2, 12, round_=False)
+        objects.tree(street, -7.2, ahead, 8.2, rng)
+        objects.tree(street, 6.6, ahead - 3, 7.6, rng)
+    objects.fence(street, -5.7, 2, 60)
+    objects.car(street, 1.7, 24)
+    objects.cyclist(street, -4.3, 13)
+    objects.sign(street, 4.2, 12, round_=False)
     return street
 
 
 def open_road() -> Street:
     street, rng = Street(horizon=96, focal=210), random.Random(8)
-    things.hedge(street, 150, -120, 120, 7)
+    objects.hedge(street, 150, -120, 120, 7)
     street.ground("tree", -160, 160, 6, 150)
-    things.road(street, 6.6, 1.2)
+    objects.road(street, 6.6, 1.2)
     for right in (-2.2, 2.2):
-        things.dashes(street, right)
-    things.line(street, -6.3)
-    things.line(street, 6.3)
-    things.fence(street, 8.4, 4, 120, 0.9)
+        objects.dashes(street, right)
+    objects.line(street, -6.3)
+    objects.line(street, 6.3)
+    objects.fence(street, 8.4, 4, 120, 0.9)
     for ahead in (90, 60, 40, 26, 17):
-        things.lamp(street, -7.6, ahead, 8)
+        objects.lamp(street, -7.6, ahead, 8)
     street.block("building", -40, -24, 70, 80, 8)
-    things.tree(street, -13, 34, 9, rng)
-    things.tree(street, 15, 46, 10, rng)
+    objects.tree(street, -13, 34, 9, rng)
+    objects.tree(street, 15, 46, 10, rng)
     for right, ahead in ((-4.4, 60), (4.3, 44), (0.0, 33), (-4.4, 23), (4.2, 17)):
-        things.car(street, right, ahead)
-    things.car(street, 0.1, 11)
+        objects.car(street, right, ahead)
+    objects.car(street, 0.1, 11)
     return street
 
 
 def crossing() -> Street:
     street, rng = Street(horizon=78), random.Random(21)
-    things.hedge(street, 150, -60, 60, 10)
-    things.road(street, 4.0, 2.6)
-    things.terrace(street, 6.8, 4, 90, 7.2, rng)
-    things.terrace(street, -6.8, 20, 100, 6.4, rng)
+    objects.hedge(street, 150, -60, 60, 10)
+    objects.road(street, 4.0, 2.6)
+    objects.terrace(street, 6.8, 4, 90, 7.2, rng)
+    objects.terrace(street, -6.8, 20, 100, 6.4, rng)
     for ahead in (58, 42, 31):
-        things.tree(street, -5.6, ahead, 6.5, rng)
-    things.terrace(street, -6.8, 2, 20, 6.8, rng)
+        objects.tree(street, -5.6, ahead, 6.5, rng)
+    objects.terrace(street, -6.8, 2, 20, 6.8, rng)
     for index in range(7):
         left = -3.8 + index * 1.12
         street.ground("lane marking", left, left + 0.58, 8.4, 12.4)
     street.ground("lane marking", -3.8, 3.8, 7.2, 7.45)
-    things.car(street, 2.2, 28)
-    things.car(street, -2.3, 21)
+    objects.car(street, 2.2, 28)
+    objects.car(street, -2.3, 21)
     for right in (-4.6, 4.6):
-        things.pole(street, right, 12.6, 3.0, 0.2)
+        objects.pole(street, right, 12.6, 3.0, 0.2)
         street.ellipse("sign", (right, 3.2, 12.6), 0.6, 0.6)
-    things.pedestrian(street, -2.0, 11)
-    things.pedestrian(street, -1.2, 10.8, height=1.25)
-    things.pedestrian(street, 1.9, 9.6)
-    things.pedestrian(street, 5.4, 11.5, stride=0.1)
+    objects.pedestrian(street, -2.0, 11)
+    objects.pedestrian(street, -1.2, 10.8, height=1.25)
+    objects.pedestrian(street, 1.9, 9.6)
+    objects.pedestrian(street, 5.4, 11.5, stride=0.1)
     return street
 
 
 def square() -> Street:
     street, rng = Street(horizon=100, focal=200), random.Random(2)
-    things.hedge(street, 90, -80, -26, 11)
-    things.hedge(street, 90, 26, 80, 9)
+    objects.hedge(street, 90, -80, -26, 11)
+    objects.hedge(street, 90, 26, 80, 9)
     street.ground("pavement", -160, 160, 9, 90)
     street.ground("road", -160, 160, 1.5, 9)
     street.ground("lane marking", -160, 160, 8.3, 8.5)
@@ -155,14 +155,14 @@ def square() -> Street:
     street.front("building", 41, -1.6, 1.6, 18)
     street.shape("building", [(-1.9, 18, 41), (1.9, 18, 41), (0, 21, 41)])
     for right in (-24.0, -21.0, 20.0, 25.0):
-        things.tree(street, right, 38, 7.5, rng)
+        objects.tree(street, right, 38, 7.5, rng)
     for right in (-9.0, 9.0):
-        things.lamp(street, right, 22, 5.5)
-    things.fence(street, -13.5, 14, 34, 1.0)
+        objects.lamp(street, right, 22, 5.5)
+    objects.fence(street, -13.5, 14, 34, 1.0)
     for right, ahead in ((-3.4, 26), (-2.6, 26.3), (4.8, 20), (7.6, 15), (-5.4, 13)):
-        things.pedestrian(street, right, ahead)
-    things.cyclist(street, 1.2, 11)
-    things.sign(street, -4.7, 9.6)
+        objects.pedestrian(street, right, ahead)
+    objects.cyclist(street, 1.2, 11)
+    objects.sign(street, -4.7, 9.6)
     return street
 
 

@@ -4,7 +4,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import groupby
 from pathlib import Path
 from statistics import mean
@@ -18,8 +17,9 @@ from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.landmarks.motion import Motion
 from fiancee_hub.families.faces.pipeline import ClipFrame, FacesPipeline, filled
 from fiancee_hub.pipeline import Result
-from space.faces.people import Person
+from space.faces.persons import Person
 from space.page.files import address
+from space.page.markup import render
 from space.result.facts import exit_name, saved, time
 
 KINDS = [".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".webp", ".png", ".apng", ".avif"]
@@ -30,9 +30,6 @@ MOST_FPS = 12.0
 
 WIDTH, HEIGHT = 400, 110
 LEFT, RIGHT, TOP, BOTTOM = 30, 8, 8, 22
-
-SAVE_CLIP = "this.href = this.closest('figure').querySelector('video').src"
-"""The page holds the clip once; the link takes it from the video."""
 
 Tell = Callable[[int, int], None]
 """Is told how many frames are done, and of how many."""
@@ -92,14 +89,14 @@ class Driven:
     """A driven clip.
 
     Args:
-        film: the MP4.
+        video: the MP4.
         results: one for each frame; None where the last picture stands.
         fps: frames a second.
         full_macs: MACs of a frame at full depth.
         exits: number of exits.
     """
 
-    film: bytes
+    video: bytes
     results: tuple[Result | None, ...]
     fps: float
     full_macs: int
@@ -125,9 +122,9 @@ def drive(
     results = iter(_told(made, tell, len(known)))
     placed = tuple(next(results).result if motion else None for motion in motions.frames)
     images = filled(ClipFrame(index, result) for index, result in enumerate(placed))
-    film = _film(images, motions)
+    video = _video(images, motions)
     full = pipe.config.costs.full_depth
-    return Driven(film, placed, motions.fps, full, pipe.model.exits)
+    return Driven(video, placed, motions.fps, full, pipe.model.exits)
 
 
 def _told(frames: Iterator[ClipFrame], tell: Tell, count: int) -> Iterator[ClipFrame]:
@@ -136,7 +133,7 @@ def _told(frames: Iterator[ClipFrame], tell: Tell, count: int) -> Iterator[ClipF
         yield frame
 
 
-def _film(images: Iterable[Image.Image], motions: Motions) -> bytes:
+def _video(images: Iterable[Image.Image], motions: Motions) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "driven.mp4"
         write_clip(images, motions.fps, path, sound=motions.sound)
@@ -145,73 +142,66 @@ def _film(images: Iterable[Image.Image], motions: Motions) -> bytes:
 
 def shown(driven: Driven, notes: Sequence[str]) -> str:
     """The clip, the exit of every frame below it, and figures, as HTML."""
-    film = address(driven.film, "video/mp4")
-    return (
-        '<figure class="clip">'
-        f'<video src="{film}" controls autoplay loop muted playsinline></video>'
-        f"{strip([r.exit if r else None for r in driven.results], driven.fps, driven.exits)}"
-        f"<figcaption>{_figures(driven)} {escape(' '.join(notes))}</figcaption>"
-        f'<p><a class="save" href="#" onclick="{SAVE_CLIP}" download="fiancee-clip.mp4">'
-        "Download the clip</a></p>"
-        "</figure>"
-    )
-
-
-def _figures(driven: Driven) -> str:
-    macs = mean(result.macs for result in driven.made)
-    predicted = mean(result.predicted_lpips for result in driven.made)
     taken = Counter(result.exit for result in driven.made)
     shares = ", ".join(
         f"{exit_name(index, driven.exits)}: {count}" for index, count in sorted(taken.items())
     )
-    milliseconds = mean(result.milliseconds for result in driven.made)
-    return (
-        f"Frames by exit: {shares}. Operations: <b>{saved(macs, driven.full_macs)}</b> than full "
-        f"depth for every frame. Mean predicted LPIPS {predicted:.3f}, "
-        f"{time(milliseconds)} a frame."
+    macs = mean(result.macs for result in driven.made)
+    return render(
+        "clip.html",
+        video=address(driven.video, "video/mp4"),
+        timeline=timeline(
+            [r.exit if r else None for r in driven.results], driven.fps, driven.exits
+        ),
+        shares=shares,
+        saved=saved(macs, driven.full_macs),
+        predicted=f"{mean(result.predicted_lpips for result in driven.made):.3f}",
+        time=time(mean(result.milliseconds for result in driven.made)),
+        notes=" ".join(notes),
     )
 
 
-def strip(exits_taken: Sequence[int | None], fps: float, exits: int) -> str:
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring frames of one exit, in pixels of the timeline."""
+
+    kind: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def timeline(exits_taken: Sequence[int | None], fps: float, exits: int) -> str:
     """The exit of every frame over time as an SVG: the deeper, the taller."""
-    parts, start = [], 0
+    blocks, start = [], 0
     for taken, group in groupby(exits_taken):
         count = len(list(group))
-        parts.append(_block(start, count, len(exits_taken), taken, exits))
+        blocks.append(_block(start, count, len(exits_taken), taken, exits))
         start += count
-    seconds = len(exits_taken) / fps
-    known = [taken for taken in exits_taken if taken]
-    summary = (
-        f"Exit of each of {len(known)} frames over {seconds:.1f} seconds, {exits} is full depth"
-    )
-    return (
-        f'<svg class="strip" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{summary}">'
-        f"{_frame(seconds, exits)}{''.join(parts)}</svg>"
+    floor = HEIGHT - BOTTOM
+    return render(
+        "timeline.html",
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        top=TOP,
+        floor=floor,
+        blocks=blocks,
+        frames=sum(taken is not None for taken in exits_taken),
+        seconds=f"{len(exits_taken) / fps:.1f}",
+        exits=exits,
+        numbers=[
+            (index, f"{floor - (floor - TOP) * index / exits + 8:.1f}")
+            for index in range(1, exits + 1)
+        ],
     )
 
 
-def _block(start: int, count: int, frames: int, taken: int | None, exits: int) -> str:
+def _block(start: int, count: int, frames: int, taken: int | None, exits: int) -> Block:
     """Neighbouring frames of one exit; a thin mark where frames show no face."""
     width, floor = (WIDTH - LEFT - RIGHT) / frames, HEIGHT - BOTTOM
     height = 4 if taken is None else (floor - TOP) * taken / exits
     kind = "missing" if taken is None else "full" if taken == exits else "early"
-    return (
-        f'<rect class="{kind}" x="{LEFT + start * width:.2f}" y="{floor - height:.1f}" '
-        f'width="{count * width:.2f}" height="{height:.1f}"/>'
-    )
-
-
-def _frame(seconds: float, exits: int) -> str:
-    """Exit numbers at the left, seconds below."""
-    floor, middle = HEIGHT - BOTTOM, (LEFT + WIDTH - RIGHT) / 2
-    numbers = "".join(
-        f'<text x="{LEFT - 6}" y="{floor - (floor - TOP) * index / exits + 8:.1f}" '
-        f'text-anchor="end">{index}</text>'
-        for index in range(1, exits + 1)
-    )
-    return (
-        f'{numbers}<path class="axis" d="M{LEFT} {TOP}V{floor}H{WIDTH - RIGHT}"/>'
-        f'<text x="{LEFT}" y="{HEIGHT - 7}">0 s</text>'
-        f'<text x="{middle}" y="{HEIGHT - 7}" text-anchor="middle">exit of each frame</text>'
-        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 7}" text-anchor="end">{seconds:.1f} s</text>'
-    )
+    return Block(kind, LEFT + start * width, floor - height, count * width, height)

@@ -1,7 +1,9 @@
 """What happens on the faces screen: a source and a driver in, pictures and figures out."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,17 +13,21 @@ from PIL import Image
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.router import check_budget
-from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline, Source
+from fiancee_hub.families.faces.controls import CONTROLS, Controls
+from fiancee_hub.families.faces.pipeline import FacesPipeline, Source
 from fiancee_hub.pipeline import Rendering, Result
-from space.faces import clips, people
-from space.faces.people import Driver, Person
+from space.faces import clips, persons
+from space.faces.examples import examples
+from space.faces.persons import Driver, Person
 from space.page import links
 from space.page.files import answer, picture_address, received, remove, stored
-from space.page.links import FACES
+from space.page.markup import render
+from space.page.outputs import Updates
+from space.page.tabs import Tab
 from space.result import comparison, facts
-from space.result.budget import BUDGET
-from space.result.comparison import Shown, route
-from space.result.film import Film
+from space.result.budget import BUDGET, MOST_BUDGET
+from space.result.comparison import route
+from space.result.record import Record
 
 SLIDERS, PICTURE, CLIP = "Sliders", "Picture", "Clip"
 RELATIVE, ABSOLUTE = "Relative", "Absolute"
@@ -39,16 +45,34 @@ NO_NEUTRAL = "Driven absolutely: relative driving needs the driver's neutral pic
 
 T = TypeVar("T")
 
-Loaded = tuple[Any, ...]
-"""Person, drawn photograph, choice of faces, zoom, right, down, notes."""
+Endpoint = Callable[..., tuple[FileData, dict[str, Any]]]
 
-Screen = tuple[Any, ...]
-"""What ``Shown`` has, and the whole photograph."""
+
+def fields(pipe: FacesPipeline) -> Mapping[str, links.Field]:
+    """What a link to such a screen can hold."""
+    slugs = links.slugs(example.title for example in examples())
+    return {
+        "example": links.Choice(slugs),
+        "driver": links.Choice(slugs),
+        "budget": links.Number(0, MOST_BUDGET),
+        **{control.name: links.Number(control.least, control.most) for control in CONTROLS},
+    }
 
 
 @dataclass(frozen=True)
 class Wish:
-    """The screen's inputs, in the order of its components."""
+    """The screen's inputs.
+
+    Args:
+        person: the source.
+        driver: the driver's picture.
+        neutral: the same without expression.
+        whole: whether the result is shown in the whole photograph.
+        mode: what drives: sliders, a picture or a clip.
+        driving: relative or absolute.
+        budget: LPIPS.
+        sliders: values of the controls, by their names.
+    """
 
     person: Person | None
     driver: Driver | None
@@ -56,13 +80,8 @@ class Wish:
     whole: bool
     mode: str
     driving: str
-    yaw: float
-    pitch: float
-    roll: float
-    smile: float
-    mouth: float
-    blink: float
     budget: float
+    sliders: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def relative(self) -> bool:
@@ -79,154 +98,191 @@ class Wish:
 
     @property
     def controls(self) -> Controls:
-        turn, look = (self.yaw, self.pitch, self.roll), (self.smile, self.mouth, self.blink)
-        return Controls(*turn, *look, relative=self.relative)
+        return Controls(**self.sliders, relative=self.relative)
+
+    @property
+    def missing(self) -> str:
+        """What the visitor has to choose before a picture can be made."""
+        if self.person is None:
+            return NO_SOURCE
+        return NO_DRIVER if self.mode == PICTURE and self.driver is None else ""
+
+
+def wish(*values: Any) -> Wish:
+    """The inputs as Gradio hands them over: those before the sliders, then the sliders."""
+    count = len(values) - len(CONTROLS)
+    names = [control.name for control in CONTROLS]
+    sliders = dict(zip(names, values[count:], strict=True))
+    person, driver, neutral, whole, mode, driving, budget = values[:count]
+    return Wish(person, driver, neutral, whole, mode, driving, budget, sliders)
 
 
 class Handlers:
-    """Holds the model only: what belongs to a visitor comes in and goes out."""
+    """Holds the model only: what belongs to a visitor comes in and goes out.
 
-    def __init__(self, pipe: FacesPipeline) -> None:
-        self.pipe = pipe
-        self.examples = people.examples()
+    What is updated is named as in the screen's inputs and in ``comparison.View``.
+    """
+
+    def __init__(self, tab: Tab, pipe: FacesPipeline) -> None:
+        self.tab, self.pipe = tab, pipe
+        self.examples = examples()
+        self.fields = fields(pipe)
+
+    @cached_property
+    def slugs(self) -> tuple[str, ...]:
+        """What links call the examples."""
+        return links.slugs(example.title for example in self.examples)
 
     # source
 
-    def first(self, person: Person | None) -> Loaded:
-        """The first example, unless the visitor has a source already."""
-        return self._example(0) if person is None else (gr.skip(),) * 7
+    def opened(self, query: str = "", person: Person | None = None) -> Updates:
+        """What a visitor sees before touching anything: the link's state, or the first example;
+        nothing new where there is a source already."""
+        if person is not None:
+            return {}
+        state = links.state_of(query, self.tab.name, self.fields, first=self.tab.first)
+        number = state.pop("example", 0)
+        updates = {**self._example(number), "example": self.slugs[number]}
+        if "driver" in state:
+            driver = state.pop("driver")
+            moved = {**self._driven_by(driver), "driver_example": self.slugs[driver]}
+            return {**updates, **moved, "mode": PICTURE, **state}
+        return {**updates, **state}
 
-    def open(self, person: Person | None, query: str = "") -> tuple[Any, ...]:
-        """``first``, or the link's state: source, driver, mode, sliders, budget, and what links
-        call the two examples."""
-        link = links.wanted(query, FACES)
-        if person or link is None:
-            return (*self.first(person), *(gr.skip(),) * (7 + len(links.POSE)))
-        source, driver = link.example or 0, link.driver
-        names = [links.slug(FACES, source), "" if driver is None else links.slug(FACES, driver)]
-        moving = (gr.skip(),) * 3 if driver is None else self._driven_by(driver)
-        mode = SLIDERS if driver is None else PICTURE
-        pose = [link.pose.get(name, 0) for name in links.POSE]
-        return (*self._example(source), *moving, mode, *pose, link.budget, *names)
-
-    def take(self, content: bytes | None) -> Loaded:
+    def take(self, content: bytes | None) -> Updates:
         """An uploaded photograph; None when it was taken away."""
-        return self.show(people.read(self.pipe, content) if content else None)
+        if content is None:
+            return self.show(None)
+        return self.show(persons.person(self.pipe, persons.read(self.pipe, content)))
 
-    def pick(self, event: gr.SelectData) -> Loaded:
+    def pick(self, event: gr.SelectData) -> Updates:
         """An example as the source."""
         return self._example(int(event.index))
 
-    def _example(self, index: int) -> Loaded:
+    def _example(self, index: int) -> Updates:
         return self.take(self.examples[index].path.read_bytes())
 
-    def choose(self, person: Person | None, face: int) -> Loaded:
+    def choose(self, person: Person | None, face: int) -> Updates:
         """Another face of the photograph."""
-        return self.show(people.choose(self.pipe, found(person, NO_SOURCE), face))
+        upload = found(person, NO_SOURCE).upload
+        return self.show(persons.person(self.pipe, upload, face))
 
-    def move(self, person: Person | None, zoom: float, right: float, down: float) -> Loaded:
+    def move(self, person: Person | None, zoom: float, right: float, down: float) -> Updates:
         """Another square around the same face."""
-        person = found(person, NO_SOURCE)
-        moved = people.move(self.pipe, person, zoom, right / 100, down / 100)
-        return (*self.show(moved)[:2], *(gr.skip(),) * 4, facts.notes(moved.source.notes))
+        moved = persons.move(self.pipe, found(person, NO_SOURCE), zoom, right / 100, down / 100)
+        shown = self.show(moved)
+        return {name: shown[name] for name in ("person", "photo", "notes")}
 
-    def show(self, person: Person | None) -> Loaded:
+    def show(self, person: Person | None) -> Updates:
         """A source with everything as it is for a new one."""
+        crop = {"zoom": 1, "right": 0, "down": 0}
         if person is None:
-            return None, None, gr.Radio(visible=False), 1, 0, 0, ""
-        names = [f"Face {number}" for number in range(1, len(person.faces) + 1)]
-        choice = gr.Radio(names, value=names[person.chosen], visible=len(names) > 1)
-        picture = picture_address(people.drawn(person), "jpeg", marked=False)
-        return person, picture, choice, 1, 0, 0, facts.notes(person.source.notes)
+            nothing = {"person": None, "photo": None, "notes": ""}
+            return {**nothing, "choice": gr.Radio(visible=False), **crop}
+        upload = person.upload
+        names = [f"Face {number}" for number in range(1, len(upload.faces) + 1)]
+        picture = persons.drawn(upload, person.source.crop, person.chosen)
+        return {
+            "person": person,
+            "photo": picture_address(picture, "jpeg", marked=False),
+            "choice": gr.Radio(names, value=names[person.chosen], visible=len(names) > 1),
+            "notes": facts.notes(person.source.notes),
+            **crop,
+        }
 
     # driver
 
-    def take_driver(self, content: bytes | None) -> tuple[Driver | None, str | None, str]:
+    def take_driver(self, content: bytes | None) -> Updates:
         """An uploaded driver, or a neutral picture; None when it was taken away."""
         return self._driver(content, None)
 
-    def pick_driver(self, event: gr.SelectData) -> tuple[Driver | None, str | None, str]:
+    def pick_driver(self, event: gr.SelectData) -> Updates:
         """An example as the driver; its neutral picture is known."""
         return self._driven_by(int(event.index))
 
-    def _driven_by(self, number: int) -> tuple[Driver | None, str | None, str]:
+    def _driven_by(self, number: int) -> Updates:
         example = self.examples[number]
         return self._driver(example.path.read_bytes(), example.neutral.read_bytes())
 
-    def _driver(
-        self, content: bytes | None, neutral: bytes | None
-    ) -> tuple[Driver | None, str | None, str]:
+    def _driver(self, content: bytes | None, neutral: bytes | None) -> Updates:
         if content is None:
-            return None, None, ""
-        person = people.read(self.pipe, content)
-        known = None if neutral is None else self.pipe.motion(neutral)
-        picture = picture_address(people.drawn(person), "jpeg", marked=False)
-        return Driver(person.source.motion, known), picture, facts.notes(person.source.notes)
+            return self.no_driver()
+        upload = persons.read(self.pipe, content)
+        driver, crop = persons.driver(self.pipe, upload, neutral)
+        picture = persons.drawn(upload, crop)
+        return {
+            "driver": driver,
+            "driver_photo": picture_address(picture, "jpeg", marked=False),
+            "driver_notes": facts.notes(upload.photo.notes + crop.notes),
+        }
 
-    def take_clip(
-        self, path: Path | None, progress: gr.Progress = gr.Progress()
-    ) -> tuple[clips.Motions | None, str]:
+    def no_driver(self) -> Updates:
+        """The driver's picture is gone."""
+        return {"driver": None, "driver_photo": None, "driver_notes": ""}
+
+    def take_clip(self, path: Path | None, progress: gr.Progress = gr.Progress()) -> Updates:
         """The motions of an uploaded clip, which is gone afterwards."""
         if path is None:
-            return None, ""
+            return {"motions": None, "clip_notes": ""}
         try:
             motions = clips.read(self.pipe, path, _teller(progress, "Reading the clip"))
         finally:
             remove(path)
-        return motions, facts.notes(motions.summary())
+        return {"motions": motions, "clip_notes": facts.notes(motions.summary())}
 
     # results
 
-    def generate(self, *values: Any) -> Iterator[Screen]:
+    def generate(self, *values: Any) -> Iterator[Updates]:
         """The early picture first, then full depth, then the plot of all exits."""
-        wish = Wish(*values)
-        rendering = self._rendering(wish)
-        milliseconds = wish.source.milliseconds
-        early = rendering.deliver(wish.budget).image
-        whole: Any = self._in_photo(wish.person, early, wish.whole)
-        for step in comparison.steps(rendering, wish.budget, picture_address, milliseconds):
-            yield (*step, whole)
-            whole = gr.skip()
+        yield from self._generate(wish(*values))
 
-    def follow(self, *values: Any) -> Iterator[Screen]:
-        """``generate`` after a new source or driver, once there is enough of both."""
-        wish = Wish(*values)
-        if wish.person and (wish.mode == SLIDERS or (wish.mode == PICTURE and wish.driver)):
-            yield from self.generate(*values)
-        else:
-            yield (*comparison.unchanged(), gr.skip())
+    def _generate(self, wished: Wish) -> Iterator[Updates]:
+        rendering = self._rendering(wished)
+        milliseconds = wished.source.milliseconds
+        early = rendering.deliver(wished.budget).image
+        more = {"whole_photo": self._in_photo(wished.person, early, wished.whole)}
+        for step in comparison.steps(rendering, wished.budget, picture_address, milliseconds):
+            yield {**step, **more}
+            more = {}
 
-    def live(self, *values: Any) -> Shown | tuple[Any, ...]:
+    def follow(self, *values: Any) -> Iterator[Updates]:
+        """``generate`` after a new source or driver, once there is enough of both; what stands is
+        marked as out of date where there is not."""
+        wished = wish(*values)
+        if wished.missing:
+            yield comparison.outdated(f"Out of date. {wished.missing}")
+        elif wished.mode != CLIP:
+            yield from self._generate(wished)
+
+    def live(self, *values: Any) -> Updates:
         """The early picture alone, while a hand is on a slider."""
-        wish = Wish(*values)
-        if wish.person is None or wish.mode != SLIDERS:
-            return comparison.unchanged()
-        rendering = self._rendering(wish)
-        return comparison.shown(
-            Film.begin(rendering, wish.budget, wish.source.milliseconds), _small
-        )
+        wished = wish(*values)
+        if wished.person is None or wished.mode != SLIDERS:
+            return {}
+        rendering = self._rendering(wished)
+        record = Record.begin(rendering, wished.budget, wished.source.milliseconds)
+        return comparison.shown(record, _small)
 
     def move_budget(
-        self, film: Film | None, budget: float, person: Person | None, whole: bool
-    ) -> Screen:
+        self, record: Record | None, budget: float, person: Person | None, whole: bool
+    ) -> Updates:
         """Another budget for the pictures that are there."""
-        screen = comparison.moved(film, budget, picture_address)
-        moved = screen[-1]
-        if film is None or not isinstance(moved, Film) or moved.chosen == film.chosen:
-            return (*screen, gr.skip())
-        return (*screen, self.in_photo(person, moved, whole))
+        updates = comparison.moved(record, budget, picture_address)
+        if record is None or "pictures" not in updates:
+            return updates
+        return {**updates, **self.in_photo(person, updates["record"], whole)}
 
-    def _rendering(self, wish: Wish) -> Rendering:
-        check_budget(wish.budget)
+    def _rendering(self, wished: Wish) -> Rendering:
+        check_budget(wished.budget)
         # What was done to the photograph already stands beside it.
-        source = replace(wish.source, notes=())
-        if wish.mode == SLIDERS:
-            return self.pipe.prepare(source=source, driver=wish.controls)
-        driver = found(wish.driver, NO_DRIVER)
-        neutral = wish.neutral.motion if wish.neutral else driver.neutral
-        if wish.relative and neutral is None:
+        source = replace(wished.source, notes=())
+        if wished.mode == SLIDERS:
+            return self.pipe.prepare(source=source, driver=wished.controls)
+        driver = found(wished.driver, NO_DRIVER)
+        neutral = wished.neutral.motion if wished.neutral else driver.neutral
+        if wished.relative and neutral is None:
             source = replace(source, notes=(NO_NEUTRAL,))
-        reference = neutral if wish.relative else None
+        reference = neutral if wished.relative else None
         return self.pipe.prepare(source=source, driver=driver.motion, reference=reference)
 
     def make_clip(
@@ -236,29 +292,27 @@ class Handlers:
         driving: str,
         budget: float,
         progress: gr.Progress = gr.Progress(),
-    ) -> str:
+    ) -> Updates:
         """The source with the motions of the clip."""
         person, motions = found(person, NO_SOURCE), found(motions, NO_CLIP)
         tell = _teller(progress, "Making the frames")
         relative = driving == RELATIVE
         driven = clips.drive(self.pipe, person, motions, tell, budget=budget, relative=relative)
-        return clips.shown(driven, motions.summary()[1:])
+        return {"clip": clips.shown(driven, motions.summary()[1:]), "clip_stale": ""}
 
-    def in_photo(self, person: Person | None, film: Film | None, wanted: bool) -> str:
+    def in_photo(self, person: Person | None, record: Record | None, wanted: bool) -> Updates:
         """The whole photograph with the early picture in it, as HTML; nothing if not wanted."""
-        picture = film.early.result.image if film else None
-        return self._in_photo(person, picture, wanted)
+        picture = record.early.result.image if record else None
+        return {"whole_photo": self._in_photo(person, picture, wanted)}
 
     def _in_photo(self, person: Person | None, picture: Image.Image | None, wanted: bool) -> str:
         if not wanted or person is None or picture is None:
             return ""
         whole = self.pipe.paste(person.source, picture)
         whole.thumbnail((WHOLE_SIDE, WHOLE_SIDE))
-        file = picture_address(whole, "jpeg")
-        alt = "The whole photograph with the generated face in it"
-        return f'<img src="{file}" alt="{alt}">{link(file, "fiancee-photo.jpg", "this photo")}'
+        return render("whole_photo.html", file=picture_address(whole, "jpeg"))
 
-    # endpoints
+    # programs
 
     def reenact(
         self,
@@ -285,44 +339,62 @@ class Handlers:
             self.pipe(source=contents[0], driver=contents[1], budget=budget, exit=exit)
         )
 
-    def drive(
-        self,
-        source: FileData,
-        yaw: float = 0.0,
-        pitch: float = 0.0,
-        roll: float = 0.0,
-        smile: float = 0.0,
-        mouth: float = 0.0,
-        blink: float = 0.0,
-        relative: bool = True,
-        budget: float = BUDGET,
-        exit: int | None = None,
-    ) -> tuple[FileData, dict[str, Any]]:
-        """Turns and moves a face without a driver's picture. Only for pictures of people who
-        agreed; their files are deleted once they are read.
+    @cached_property
+    def drive(self) -> Endpoint:
+        """What programs call with a value for each control; its signature follows their table."""
+        signature = inspect.Signature(
+            [
+                _parameter("source", FileData, inspect.Parameter.empty),
+                *(_parameter(control.name, float, 0.0) for control in CONTROLS),
+                _parameter("relative", bool, True),
+                _parameter("budget", float, BUDGET),
+                _parameter("exit", int | None, None),
+            ],
+            return_annotation=tuple[FileData, dict[str, Any]],
+        )
 
-        Args:
-            source: photograph of the person to move: JPEG, PNG or WebP, one large face.
-            yaw: -35 to 35 degrees; positive turns the face to the right edge of the picture.
-            pitch: -35 to 35 degrees; positive looks down.
-            roll: -35 to 35 degrees; positive tilts counter-clockwise.
-            smile: 0 to 1, added to the source's own.
-            mouth: 0 to 1, how far the mouth opens.
-            blink: 0 to 1, how far the lids close.
-            relative: whether the angles are added to the source's own.
-            budget: largest LPIPS to the full-depth picture, 0 to 1.
-            exit: render this exit whatever the budget.
+        def drive(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            values = dict(given.arguments)
+            content = received(values.pop("source"))
+            budget, exit_index = values.pop("budget"), values.pop("exit")
+            controls = Controls(**values)
+            return self._answer(
+                self.pipe(source=content, driver=controls, budget=budget, exit=exit_index)
+            )
 
-        Returns:
-            The picture, and which way it took: exit, predicted_lpips, macs, saving and more.
-        """
-        content = received(source)
-        controls = Controls(yaw, pitch, roll, smile, mouth, blink, relative)
-        return self._answer(self.pipe(source=content, driver=controls, budget=budget, exit=exit))
+        drive.__signature__ = signature  # type: ignore[attr-defined]
+        annotations = {name: value.annotation for name, value in signature.parameters.items()}
+        drive.__annotations__ = {**annotations, "return": signature.return_annotation}
+        drive.__doc__ = DRIVE.format(
+            controls="\n    ".join(f"{one.name}: {one.range}; {one.meaning}." for one in CONTROLS)
+        )
+        return drive
 
     def _answer(self, result: Result) -> tuple[FileData, dict[str, Any]]:
         picture = answer(stored(result.image, "face", marked=True))
         return picture, route(result, self.pipe.model.exits)
+
+
+DRIVE = """Turns and moves a face without a driver's picture. Only for pictures of people who
+agreed; their files are deleted once they are read.
+
+Args:
+    source: photograph of the person to move: JPEG, PNG or WebP, one large face.
+    {controls}
+    relative: whether the angles are added to the source's own.
+    budget: largest LPIPS to the full-depth picture, 0 to 1.
+    exit: render this exit whatever the budget.
+
+Returns:
+    The picture, and which way it took: exit, predicted_lpips, macs, saving and more.
+"""
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
 
 
 def found(value: T | None, otherwise: str) -> T:
@@ -334,10 +406,6 @@ def found(value: T | None, otherwise: str) -> T:
     if value is None:
         raise InputError(otherwise)
     return value
-
-
-def link(file: str, name: str, what: str) -> str:
-    return f'<a class="save" href="{file}" download="{name}">Download {what}</a>'
 
 
 def _small(picture: Image.Image) -> str:

@@ -1,25 +1,37 @@
-"""The faces screen: its parts, where they stand, and what is connected to what."""
+"""The faces screen: its components, where they stand, and what is connected to what."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from fiancee_hub.families.faces.photos import MOST_TURNED
+from fiancee_hub.families.faces.controls import CONTROLS, Control, Controls
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 from space import texts
 from space.faces import clips
-from space.faces.events import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS, Handlers
+from space.faces.events import (
+    ABSOLUTE,
+    CLIP,
+    PICTURE,
+    RELATIVE,
+    SLIDERS,
+    Handlers,
+    fields,
+)
+from space.faces.examples import examples
+from space.faces.samples import samples
 from space.page import endpoints, links
-from space.page.errors import plainly, plainly_streamed
-from space.page.links import FACES
-from space.page.parts import ClipInput, PhotoInput
+from space.page.components import ClipInput, PhotoInput
+from space.page.events import memory, model_event, private, quick_event
+from space.page.outputs import Outputs
+from space.page.scripts import call
+from space.page.tabs import Screen, Tab
 from space.result import budget as budgets
 from space.result import comparison, downloads
-from space.result.comparison import SHOW_RESULT, memory, model_event, quick_event
+from space.result.comparison import View
 
-PAIRS = budgets.FOLDER / "faces"
+KIND = "faces"
 
 PHOTO_HEIGHT = 300
 PICTURE_HEIGHT = 420
@@ -27,27 +39,15 @@ PICTURE_HEIGHT = 420
 REST_MILLISECONDS = 900
 """How long a hand must rest until full depth follows."""
 
-SETTLE = f"""() => {{
-  clearTimeout(window.fianceeSettling);
-  window.fianceeSettling = setTimeout(
-    () => document.querySelector('#face-settle')?.click(), {REST_MILLISECONDS});
-}}"""
-
-TURNS = {
-    "yaw": "Yaw: turn sideways, degrees",
-    "pitch": "Pitch: look down or up, degrees",
-    "roll": "Roll: tilt, degrees",
-}
-LOOKS = {"smile": "Smile", "mouth": "Open the mouth", "blink": "Close the eyes"}
+CLIP_OUTDATED = "Out of date: source, clip, driving or budget have changed. Make the clip again."
 
 # Always the last: a request that comes while another runs is kept, and only the newest of them.
-LAST: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last"}
-QUIET: dict[str, Any] = {"show_progress": "hidden", **LAST}
-BUSY: dict[str, Any] = {"show_progress": "minimal", **LAST}
+QUIET: dict[str, Any] = private(trigger_mode="always_last")
+BUSY: dict[str, Any] = {**QUIET, "show_progress": "minimal"}
 
 
 @dataclass(frozen=True)
-class SourceParts:
+class SourceInput:
     """Where a visitor says who shall move."""
 
     person: gr.State
@@ -55,187 +55,244 @@ class SourceParts:
     gallery: gr.Gallery
     example: gr.Textbox
     choice: gr.Radio
-    crop: list[gr.Slider]
+    crop: dict[str, gr.Slider]
     notes: gr.HTML
 
     @property
-    def loaded(self) -> list[Any]:
+    def loaded(self) -> Outputs:
         """What a new source changes."""
-        return [self.person, self.photo, self.choice, *self.crop, self.notes]
+        return Outputs(
+            person=self.person, photo=self.photo, choice=self.choice, notes=self.notes, **self.crop
+        )
 
 
 @dataclass(frozen=True)
-class PictureParts:
-    """A driver's picture."""
+class DriverPicture:
+    """A picture of the driver."""
 
     driver: gr.State
     photo: gr.Image
     notes: gr.HTML
 
     @property
-    def loaded(self) -> list[Any]:
-        return [self.driver, self.photo, self.notes]
+    def loaded(self) -> Outputs:
+        return Outputs(driver=self.driver, driver_photo=self.photo, driver_notes=self.notes)
 
 
 @dataclass(frozen=True)
-class DriverParts:
+class DriverInput:
     """Where a visitor says how."""
 
     mode: gr.Radio
     driving: gr.Radio
     groups: dict[str, gr.Group | gr.Column]
-    sliders: list[gr.Slider]
-    picture: PictureParts
-    neutral: PictureParts
+    """What belongs to each mode."""
+
+    sliders: dict[str, gr.Slider]
+    """By the names of the controls."""
+
+    picture: DriverPicture
+    neutral: DriverPicture
     gallery: gr.Gallery
     example: gr.Textbox
     motions: gr.State
-    upload: gr.UploadButton
+    clip: gr.UploadButton
     clip_notes: gr.HTML
 
 
 @dataclass(frozen=True)
-class ResultParts:
+class Buttons:
+    """What starts something; a resting hand presses ``settle``."""
+
+    generate: gr.Button
+    make: gr.Button
+    settle: gr.Button
+
+
+@dataclass(frozen=True)
+class Result:
     """What comes out."""
 
+    view: View
     pictures: gr.Column
     figures: gr.Column
-    below: list[gr.HTML]
-    shown: list[Any]
+    whole: gr.Checkbox
+    whole_photo: gr.HTML
+    clip: gr.HTML
+    clip_stale: gr.HTML
     copy: gr.Button
     link: gr.HTML
-    whole: gr.Checkbox
-    photo: gr.HTML
-    clip: gr.HTML
 
     @property
-    def film(self) -> Any:
-        """What is kept of the result, the last of ``comparison.Shown``."""
-        return self.shown[-1]
+    def outputs(self) -> Outputs:
+        return self.view.outputs | Outputs(whole_photo=self.whole_photo)
 
 
-def screen(tab: gr.Tab, pipe: FacesPipeline) -> None:
+@dataclass(frozen=True)
+class FaceScreen:
+    """Everything on the screen of one tab."""
+
+    tab: Tab
+    source: SourceInput
+    driver: DriverInput
+    budget: gr.Slider
+    buttons: Buttons
+    result: Result
+
+    @property
+    def wish(self) -> list[Any]:
+        """The inputs of ``events.wish``."""
+        driver = self.driver
+        states = [self.source.person, driver.picture.driver, driver.neutral.driver]
+        choices = [self.result.whole, driver.mode, driver.driving, self.budget]
+        return [*states, *choices, *driver.sliders.values()]
+
+
+def warm_up(pipe: FacesPipeline) -> None:
+    pipe.compare(source=examples()[0].path, driver=Controls(), budget=0.0)
+
+
+def place(tab: Tab, pipe: FacesPipeline) -> None:
     """Puts the screen into the tab that is being built."""
-    handlers = Handlers(pipe)
-    with gr.Row(equal_height=False, elem_id="faces"):
-        with gr.Column(min_width=320, elem_id="face-inputs"):
+    gr.Markdown(texts.lead(pipe.config.domain, KIND), elem_classes="lead")
+    handlers = Handlers(tab, pipe)
+    with gr.Row(
+        equal_height=False, elem_id=tab.id("screen"), elem_classes=["screen", "faces-screen"]
+    ):
+        with gr.Column(min_width=320):
             source = _source(handlers)
             driver = _driver(handlers)
-            budget, taken, buttons = _start()
-        with gr.Column(min_width=320, elem_id="face-result"):
-            result = _result(taken)
-    for part in result.below:
-        part.render()  # type: ignore[no-untyped-call]
-    _connect_tab(handlers, source, driver, budget, tab)
-    _connect_link(source, driver, budget, result)
+            budget, taken, buttons = _start(handlers)
+        with gr.Column(min_width=320):
+            result = _result(tab, taken)
+    result.view.place("cards", "plot")
+    screen = FaceScreen(tab, source, driver, budget, buttons, result)
+    _connect_opening(handlers, screen)
+    _connect_link(screen)
     _connect_source(handlers, source)
     _connect_driver(handlers, driver)
-    _connect_modes(driver, result, buttons)
-    _connect_results(handlers, source, driver, budget, result, buttons)
-    _connect_clip(handlers, source, driver, budget, result, buttons[1])
-    endpoints.publish(handlers.reenact)
-    endpoints.publish(handlers.drive)
+    _connect_modes(screen)
+    _connect_results(handlers, screen)
+    _connect_clip(handlers, screen)
+    for action, handler in (("reenact", handlers.reenact), ("drive", handlers.drive)):
+        # The tab that comes along has the names that programs know.
+        endpoints.publish(handler, action if tab.name == KIND else tab.endpoint(action))
+    gr.Markdown(texts.limits(pipe.config.domain, KIND), elem_classes="limits")
 
 
-def _source(handlers: Handlers) -> SourceParts:
-    with gr.Column(min_width=300, elem_id="face-source-group"):
-        gr.Markdown(texts.read("faces-consent"), elem_classes="consent")
-        photo = _photo("Source: who shall move", "face-source")
-        gallery = _gallery(handlers, "Examples", "face-examples")
-        example = gr.Textbox(links.slug(FACES, 0), visible="hidden")
-        gr.Markdown(texts.read("faces-attribution"), elem_classes="attribution")
+def _source(handlers: Handlers) -> SourceInput:
+    tab = handlers.tab
+    with gr.Column(min_width=300, elem_classes="source-group"):
+        gr.Markdown(texts.find("consent", KIND), elem_classes="consent")
+        photo = _photo("Source: who shall move", tab.id("source"))
+        gallery = _gallery(handlers, tab.id("examples"))
+        example = gr.Textbox(visible="hidden")
+        gr.Markdown(texts.find("attribution", KIND), elem_classes="attribution")
         choice = gr.Radio(
-            [], label="Several faces", type="index", visible=False, elem_id="face-choice"
+            [], label="Several faces", type="index", visible=False, elem_id=tab.id("choice")
         )
-        with gr.Accordion("Move the crop", open=False, elem_id="face-crop"):
-            crop = [
-                gr.Slider(0.7, 1.4, 1, step=0.02, label="Zoom", elem_id="face-zoom"),
-                gr.Slider(-30, 30, 0, step=1, label="Right, % of its side", elem_id="face-right"),
-                gr.Slider(-30, 30, 0, step=1, label="Down, % of its side", elem_id="face-down"),
-            ]
-        notes = gr.HTML(elem_id="face-source-notes", elem_classes="input-notes")
-    return SourceParts(memory(), photo, gallery, example, choice, crop, notes)
+        with gr.Accordion("Move the crop", open=False, elem_id=tab.id("crop")):
+            crop = {
+                "zoom": gr.Slider(0.7, 1.4, 1, step=0.02, label="Zoom", elem_id=tab.id("zoom")),
+                "right": gr.Slider(
+                    -30, 30, 0, step=1, label="Right, % of its side", elem_id=tab.id("right")
+                ),
+                "down": gr.Slider(
+                    -30, 30, 0, step=1, label="Down, % of its side", elem_id=tab.id("down")
+                ),
+            }
+        notes = gr.HTML(elem_id=tab.id("source-notes"), elem_classes="input-notes")
+    return SourceInput(memory(), photo, gallery, example, choice, crop, notes)
 
 
-def _driver(handlers: Handlers) -> DriverParts:
+def _driver(handlers: Handlers) -> DriverInput:
+    tab = handlers.tab
     # Outside of the groups: Gradio takes every result for a change of a state in a hidden one.
     of_driver, at_rest, motions = memory(), memory(), memory()
-    with gr.Column(min_width=300, elem_id="face-driver-group"):
+    with gr.Column(min_width=300, elem_classes="driver-group"):
         mode = gr.Radio(
-            [SLIDERS, PICTURE, CLIP], value=SLIDERS, label="Driver", elem_id="face-mode"
+            [SLIDERS, PICTURE, CLIP], value=SLIDERS, label="Driver", elem_id=tab.id("mode")
         )
-        with gr.Group() as moving:
-            sliders = _sliders()
+        with gr.Group() as moving, gr.Row():
+            sliders = {control.name: _slider(tab, control) for control in CONTROLS}
         with gr.Column(visible=False, min_width=300) as still:
-            picture = _picture(of_driver, "Driver: whose pose and expression", "face-driver")
-            gallery = _gallery(handlers, "Examples", "face-driver-examples")
+            label = "Driver: whose pose and expression"
+            picture = _picture(of_driver, label, tab.id("driver"))
+            gallery = _gallery(handlers, tab.id("driver-examples"))
             with gr.Accordion("Neutral picture, for relative driving", open=False):
-                neutral = _picture(at_rest, "The driver without expression", "face-neutral")
-        with gr.Column(visible=False, min_width=300, elem_id="face-clip-group") as film:
-            gr.Markdown(texts.read("faces-clip"), elem_classes="words")
-            upload = ClipInput("Upload a clip", file_types=clips.KINDS, elem_id="face-clip-upload")
-            clip_notes = gr.HTML(elem_id="face-clip-notes", elem_classes="input-notes")
+                neutral = _picture(at_rest, "The driver without expression", tab.id("neutral"))
+        with gr.Column(visible=False, min_width=300, elem_id=tab.id("clip-group")) as recorded:
+            gr.Markdown(texts.find("clip", KIND), elem_classes="words")
+            clip = ClipInput("Upload a clip", file_types=clips.KINDS, elem_id=tab.id("clip-upload"))
+            clip_notes = gr.HTML(elem_id=tab.id("clip-notes"), elem_classes="input-notes")
         driving = gr.Radio(
             [RELATIVE, ABSOLUTE],
             value=RELATIVE,
             label="Driving",
-            info=texts.read("faces-driving"),
-            elem_id="face-driving",
+            info=texts.find("driving", KIND),
+            elem_id=tab.id("driving"),
         )
-    # Outside as well: Gradio would show it with them.
-    example = gr.Textbox(visible="hidden")
-    groups: dict[str, gr.Group | gr.Column] = {SLIDERS: moving, PICTURE: still, CLIP: film}
-    stills = (picture, neutral, gallery, example)
-    return DriverParts(mode, driving, groups, sliders, *stills, motions, upload, clip_notes)
+    return DriverInput(
+        mode=mode,
+        driving=driving,
+        groups={SLIDERS: moving, PICTURE: still, CLIP: recorded},
+        sliders=sliders,
+        picture=picture,
+        neutral=neutral,
+        gallery=gallery,
+        # Outside as well: Gradio would show it with them.
+        example=gr.Textbox(visible="hidden"),
+        motions=motions,
+        clip=clip,
+        clip_notes=clip_notes,
+    )
 
 
-def _sliders() -> list[gr.Slider]:
-    with gr.Row(elem_classes="pairs"):
-        turns = [
-            gr.Slider(-MOST_TURNED, MOST_TURNED, 0, step=1, label=label, **_small(name))
-            for name, label in TURNS.items()
-        ]
-        looks = [
-            gr.Slider(0, 1, 0, step=0.05, label=label, **_small(name))
-            for name, label in LOOKS.items()
-        ]
-    return turns + looks
+def _slider(tab: Tab, control: Control) -> gr.Slider:
+    return gr.Slider(
+        control.least,
+        control.most,
+        0,
+        step=control.step,
+        label=f"{control.label}, {control.unit}" if control.unit else control.label,
+        elem_id=tab.id(control.name),
+        min_width=220,
+    )
 
 
-def _small(name: str) -> dict[str, Any]:
-    return {"elem_id": f"face-{name}", "min_width": 220}
+def _start(handlers: Handlers) -> tuple[gr.Slider, gr.HTML, Buttons]:
+    """Budget, the exit that each of its values takes, and the buttons."""
+    tab = handlers.tab
+    with gr.Column(min_width=300):
+        budget, taken = budgets.budget_slider(tab, handlers.pipe.config.domain.name, KIND)
+    buttons = Buttons(
+        gr.Button("Generate", variant="primary", elem_id=tab.id("generate")),
+        gr.Button("Make the clip", variant="primary", visible=False, elem_id=tab.id("make")),
+        gr.Button(visible="hidden", elem_id=tab.id("settle")),
+    )
+    budgets.pair_gallery(tab, budgets.FOLDER / tab.name)
+    return budget, taken, buttons
 
 
-def _start() -> tuple[gr.Slider, gr.HTML, tuple[gr.Button, gr.Button, gr.Button]]:
-    """Budget and buttons: generate, make the clip, and the one that a resting hand presses."""
-    with gr.Column(min_width=300, elem_id="face-budget-group"):
-        budget, taken = budgets.budget_slider("face-")
-    generate = gr.Button("Generate", variant="primary", elem_id="face-generate")
-    make = gr.Button("Make the clip", variant="primary", visible=False, elem_id="face-make")
-    settle = gr.Button(visible="hidden", elem_id="face-settle")
-    budgets.pair_gallery("face-", PAIRS)
-    return budget, taken, (generate, make, settle)
-
-
-def _result(taken: gr.HTML) -> ResultParts:
+def _result(tab: Tab, taken: gr.HTML) -> Result:
     """What stands beside the inputs, and below them as soon as it is rendered."""
-    film = memory()
+    view = View(tab, taken, PICTURE_HEIGHT)
     # On a phone the pictures stay in sight above the sliders.
-    with gr.Column(min_width=300, elem_id="face-pictures-group") as pictures:
-        slider = comparison.picture_slider("face-", PICTURE_HEIGHT)
-        caption = comparison.words("face-", "caption")
-    clip = gr.HTML(elem_id="face-clip", visible=False)
-    with gr.Column(min_width=300, elem_id="face-figures-group") as figures:
+    with gr.Column(
+        min_width=300, elem_id=tab.id("pictures-group"), elem_classes="pictures-group"
+    ) as pictures:
+        view.place_pictures()
+    clip_stale = gr.HTML(elem_id=tab.id("clip-stale"), elem_classes="stale", visible=False)
+    clip = gr.HTML(elem_id=tab.id("clip"), elem_classes="clip-place", visible=False)
+    with gr.Column(min_width=300, elem_classes="figures-group") as figures:
         with gr.Row(elem_classes="downloads"):
-            downloads.save_buttons("face-", film, "faces")
-            copy = links.button("face-")
-        link = links.place("face-")
-        facts, difference = comparison.words("face-", "facts", "difference")
-        whole = gr.Checkbox(label="Show it in the whole photo", elem_id="face-whole-wanted")
-        photo = gr.HTML(elem_id="face-whole")
-    strip, plot = comparison.words("face-", "film", "plot", render=False)
-    shown = [slider, *caption, facts, plot, strip, difference, taken, film]
-    return ResultParts(pictures, figures, [strip, plot], shown, copy, link, whole, photo, clip)
+            downloads.save_buttons(tab, view.record)
+            copy = downloads.link_button(tab)
+        link = downloads.link_place(tab)
+        view.place("facts", "difference")
+        whole = gr.Checkbox(label="Show it in the whole photo", elem_id=tab.id("whole-wanted"))
+        whole_photo = gr.HTML(elem_id=tab.id("whole"), elem_classes="whole-photo")
+    return Result(view, pictures, figures, whole, whole_photo, clip, clip_stale, copy, link)
 
 
 def _photo(label: str, name: str) -> gr.Image:
@@ -250,16 +307,16 @@ def _photo(label: str, name: str) -> gr.Image:
     )
 
 
-def _picture(driver: gr.State, label: str, name: str) -> PictureParts:
+def _picture(driver: gr.State, label: str, name: str) -> DriverPicture:
     photo = _photo(label, name)
     notes = gr.HTML(elem_id=f"{name}-notes", elem_classes="input-notes")
-    return PictureParts(driver, photo, notes)
+    return DriverPicture(driver, photo, notes)
 
 
-def _gallery(handlers: Handlers, label: str, name: str) -> gr.Gallery:
+def _gallery(handlers: Handlers, name: str) -> gr.Gallery:
     return gr.Gallery(
-        [(str(example.path), example.name) for example in handlers.examples],
-        label=label,
+        [(str(example.path), example.title) for example in handlers.examples],
+        label="Examples",
         columns=len(handlers.examples),
         rows=1,
         height="auto",
@@ -268,173 +325,201 @@ def _gallery(handlers: Handlers, label: str, name: str) -> gr.Gallery:
         object_fit="cover",
         buttons=[],
         elem_id=name,
-        elem_classes="examples",
+        elem_classes=["examples", "face-examples"],
     )
 
 
-def _connect_tab(
-    handlers: Handlers,
-    source: SourceParts,
-    driver: DriverParts,
-    budget: gr.Slider,
-    tab: gr.Tab,
-) -> None:
-    linked = [*driver.sliders, budget, source.example, driver.example]
-    query = gr.Textbox(visible="hidden")
-    tab.select(
-        plainly(handlers.open),
-        [source.person, query],
-        [*source.loaded, *driver.picture.loaded, driver.mode, *linked],
-        js=f"(person) => [person, {links.QUERY}]",
+def _connect_opening(handlers: Handlers, screen: FaceScreen) -> None:
+    """One event brings the page's state; its new source starts the first picture."""
+    source, driver = screen.source, screen.driver
+    outputs = (
+        source.loaded
+        | driver.picture.loaded
+        | Outputs(
+            mode=driver.mode,
+            budget=screen.budget,
+            example=source.example,
+            driver_example=driver.example,
+            **driver.sliders,
+        )
+    )
+    screen.tab.opened(
+        outputs.filled(handlers.opened),
+        [gr.Textbox(visible="hidden"), source.person],
+        outputs.components,
+        js=call("withQuery"),
         show_progress_on=[source.photo],
         **BUSY,
     )
 
 
-def _connect_link(
-    source: SourceParts, driver: DriverParts, budget: gr.Slider, result: ResultParts
-) -> None:
+def _connect_link(screen: FaceScreen) -> None:
     """A slider at 0 needs no place in a link, nor one that drives nothing."""
-    sliders = ", ".join(links.POSE)
-    state = f"""(example, driver, budget, mode, {sliders}) => {{
-      const pose = Object.entries({{{sliders}}}).filter(([, value]) => value);
-      const moving = mode === '{PICTURE}' ? {{driver}} : Object.fromEntries(pose);
-      return {{family: '{FACES}', example, budget, ...moving}};
-    }}"""
-    values = [source.example, driver.example, budget, driver.mode, *driver.sliders]
-    links.connect(result.copy, values, result.link, state, texts.read("face-link").strip())
+    driver, result = screen.driver, screen.result
+    values = {
+        "example": screen.source.example,
+        "budget": screen.budget,
+        "driver": driver.example,
+        **driver.sliders,
+    }
+    chosen = {PICTURE: ["driver"], SLIDERS: list(driver.sliders)}
+    words = texts.find("link", KIND).strip()
+    links.connect(
+        result.copy, screen.tab.name, values, result.link, words, choice=(driver.mode, chosen)
+    )
 
 
 def _forget_example(event: Any, example: gr.Textbox) -> None:
     """A picture of the visitor's own is in no link."""
-    event.success(None, None, example, js="() => ''", api_visibility="private")
+    event.success(None, None, example, js=call("forget"), api_visibility="private")
 
 
-def _pick_example(gallery: gr.Gallery, example: gr.Textbox) -> None:
+def _pick_example(handlers: Handlers, gallery: gr.Gallery, example: gr.Textbox) -> None:
     def name(event: gr.SelectData) -> str:
-        return links.slug(FACES, int(event.index))
+        return handlers.slugs[int(event.index)]
 
     gallery.select(name, None, example, queue=False, **QUIET)
 
 
-def _connect_source(handlers: Handlers, source: SourceParts) -> None:
+def _connect_source(handlers: Handlers, source: SourceInput) -> None:
     person, loaded = source.person, source.loaded
-    _pick_example(source.gallery, source.example)
-    source.gallery.select(plainly(handlers.pick), None, loaded, **BUSY)
-    event = source.photo.input(plainly(handlers.take), source.photo, loaded, **BUSY)
+    fill, outputs = loaded.filled, loaded.components
+    _pick_example(handlers, source.gallery, source.example)
+    source.gallery.select(fill(handlers.pick), None, outputs, **BUSY)
+    event = source.photo.input(fill(handlers.take), source.photo, outputs, **BUSY)
     _forget_example(event, source.example)
     # A photograph that was refused is gone: the one before takes its place again.
-    event.failure(handlers.show, person, loaded, **QUIET)
-    source.choice.input(plainly(handlers.choose), [person, source.choice], loaded, **BUSY)
+    event.failure(fill(handlers.show), person, outputs, **QUIET)
+    source.choice.input(fill(handlers.choose), [person, source.choice], outputs, **BUSY)
     gr.on(
-        [slider.input for slider in source.crop],
-        plainly(handlers.move),
-        [person, *source.crop],
-        loaded,
+        [slider.input for slider in source.crop.values()],
+        fill(handlers.move),
+        [person, *source.crop.values()],
+        outputs,
         **QUIET,
     )
 
 
-def _connect_driver(handlers: Handlers, driver: DriverParts) -> None:
-    picture = driver.picture
-    _pick_example(driver.gallery, driver.example)
-    driver.gallery.select(plainly(handlers.pick_driver), None, picture.loaded, **BUSY)
-    for part in (picture, driver.neutral):
-        event = part.photo.input(plainly(handlers.take_driver), part.photo, part.loaded, **BUSY)
-        event.failure(lambda: (None, None, ""), None, part.loaded, **QUIET)
-        _forget_example(event, driver.example)
-    driver.upload.upload(
-        plainly(handlers.take_clip), driver.upload, [driver.motions, driver.clip_notes], **BUSY
+def _connect_driver(handlers: Handlers, driver: DriverInput) -> None:
+    of_driver = driver.picture.loaded
+    _pick_example(handlers, driver.gallery, driver.example)
+    driver.gallery.select(
+        of_driver.filled(handlers.pick_driver), None, of_driver.components, **BUSY
     )
+    for picture in (driver.picture, driver.neutral):
+        fill, outputs = picture.loaded.filled, picture.loaded.components
+        event = picture.photo.input(fill(handlers.take_driver), picture.photo, outputs, **BUSY)
+        event.failure(fill(handlers.no_driver), None, outputs, **QUIET)
+        _forget_example(event, driver.example)
+    clip = Outputs(motions=driver.motions, clip_notes=driver.clip_notes)
+    driver.clip.upload(clip.filled(handlers.take_clip), driver.clip, clip.components, **BUSY)
 
 
-def _connect_modes(
-    driver: DriverParts, result: ResultParts, buttons: tuple[gr.Button, ...]
-) -> None:
-    generate, make, _ = buttons
-    still = [generate, result.pictures, result.figures, *result.below]
-    moving = [make, result.clip]
+def _connect_modes(screen: FaceScreen) -> None:
+    groups, result = screen.driver.groups, screen.result
+    words = result.view.words
+    still = [
+        screen.buttons.generate,
+        result.pictures,
+        result.figures,
+        words["cards"],
+        words["plot"],
+    ]
+    recorded = [screen.buttons.make, result.clip, result.clip_stale]
 
-    def switch(mode: str) -> list[Any]:
-        visible = [mode == name for name in driver.groups]
-        is_clip = mode == CLIP
-        visible += [not is_clip] * len(still) + [is_clip] * len(moving)
-        return [gr.update(visible=value) for value in visible]
+    def switch(mode: str) -> dict[Any, Any]:
+        visible: dict[Any, bool] = {group: mode == name for name, group in groups.items()}
+        visible |= dict.fromkeys(still, mode != CLIP) | dict.fromkeys(recorded, mode == CLIP)
+        return {part: gr.update(visible=shown) for part, shown in visible.items()}
 
-    outputs = [*driver.groups.values(), *still, *moving]
-    driver.mode.change(switch, driver.mode, outputs, queue=False, **QUIET)
+    outputs = [*groups.values(), *still, *recorded]
+    screen.driver.mode.change(switch, screen.driver.mode, outputs, queue=False, **QUIET)
 
 
-def _connect_results(
-    handlers: Handlers,
-    source: SourceParts,
-    driver: DriverParts,
-    budget: gr.Slider,
-    result: ResultParts,
-    buttons: tuple[gr.Button, ...],
-) -> None:
-    generate, _, settle = buttons
-    states = [source.person, driver.picture.driver, driver.neutral.driver]
-    inputs = [*states, result.whole, driver.mode, driver.driving, *driver.sliders, budget]
-    outputs = [*result.shown, result.photo]
+def _connect_results(handlers: Handlers, screen: FaceScreen) -> None:
+    """Whatever changes the input renders at once, or marks what stands as out of date."""
+    source, driver, result, buttons = screen.source, screen.driver, screen.result, screen.buttons
+    outputs, view = result.outputs, result.view
+    options = model_event(trigger_mode="always_last")
     running = [
         gr.on(
-            [generate.click, settle.click],
-            plainly_streamed(handlers.generate),
-            inputs,
-            outputs,
-            **model_event(**LAST),
+            [buttons.generate.click, buttons.settle.click],
+            outputs.streamed(handlers.generate),
+            screen.wish,
+            outputs.components,
+            **options,
         ),
         gr.on(
-            [*(state.change for state in states), driver.driving.input, driver.mode.input],
-            plainly_streamed(handlers.follow),
-            inputs,
-            outputs,
-            **model_event(**LAST),
+            [
+                *(state.change for state in screen.wish[:3]),
+                driver.driving.input,
+                driver.mode.input,
+            ],
+            outputs.streamed(handlers.follow),
+            screen.wish,
+            outputs.components,
+            **options,
         ),
     ]
-    generate.click(None, js=SHOW_RESULT.format("face-pictures"), api_visibility="private")
-    hand: list[Callable[..., Any]] = [slider.input for slider in driver.sliders]
+    buttons.generate.click(**view.scroll_to("pictures"))
+    hand = [slider.input for slider in driver.sliders.values()]
     gr.on(
         hand,
-        plainly(handlers.live),
-        inputs,
-        result.shown,
+        view.outputs.filled(handlers.live),
+        screen.wish,
+        view.outputs.components,
         cancels=running,
-        **model_event(**QUIET),
+        **{**options, "show_progress": "hidden"},
     )
-    gr.on(hand, None, js=SETTLE, api_visibility="private")
+    settle = call("settle", screen.tab.name, REST_MILLISECONDS)
+    gr.on(hand, None, js=settle, api_visibility="private")
+    photo = Outputs(whole_photo=result.whole_photo)
     result.whole.input(
-        plainly(handlers.in_photo),
-        [source.person, result.film, result.whole],
-        result.photo,
+        photo.filled(handlers.in_photo),
+        [source.person, view.record, result.whole],
+        photo.components,
         **QUIET,
     )
-    move = (
-        plainly(handlers.move_budget),
-        [result.film, budget, source.person, result.whole],
-        outputs,
-    )
-    budget.change(*move, **quick_event())
+    inputs = [view.record, screen.budget, source.person, result.whole]
+    move = outputs.filled(handlers.move_budget), inputs, outputs.components
+    screen.budget.change(*move, **quick_event())
     # The budget may have been moved while the exits were being rendered.
     for event in running:
         event.then(*move, **quick_event())
 
 
-def _connect_clip(
-    handlers: Handlers,
-    source: SourceParts,
-    driver: DriverParts,
-    budget: gr.Slider,
-    result: ResultParts,
-    make: gr.Button,
-) -> None:
+def _connect_clip(handlers: Handlers, screen: FaceScreen) -> None:
+    source, driver, result = screen.source, screen.driver, screen.result
+    outputs = Outputs(clip=result.clip, clip_stale=result.clip_stale)
     # It takes long, so it waits in a line of its own.
-    make.click(
-        plainly(handlers.make_clip),
-        [source.person, driver.motions, driver.driving, budget],
-        result.clip,
+    screen.buttons.make.click(
+        outputs.filled(handlers.make_clip),
+        [source.person, driver.motions, driver.driving, screen.budget],
+        outputs.components,
         concurrency_limit=1,
         api_visibility="private",
     )
-    make.click(None, js=SHOW_RESULT.format("face-clip"), api_visibility="private")
+    screen.buttons.make.click(**result.view.scroll_to("clip"))
+    mark = comparison.outdated(CLIP_OUTDATED)["stale"]
+    gr.on(
+        [
+            source.person.change,
+            driver.motions.change,
+            driver.driving.input,
+            screen.budget.input,
+        ],
+        None,
+        None,
+        result.clip_stale,
+        js=call("outdatedClip", screen.tab.name, mark),
+        api_visibility="private",
+    )
+
+
+SCREEN = Screen(
+    warm_up,
+    place,
+    fields,
+    samples,
+    scripts=(*comparison.SCRIPTS, Path(__file__).with_name("faces.js")),
+)

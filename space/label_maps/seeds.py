@@ -5,8 +5,6 @@ from fiancee_hub.core.errors import InputError
 SEEDS = 2**31
 """A new seed is drawn below."""
 
-NEW_SEED = f"() => Math.floor(Math.random() * {SEEDS})"
-
 
 def whole(seed: float | None) -> int:
     """A seed as the number field gives it.

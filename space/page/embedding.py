@@ -10,34 +10,24 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from space import texts
+from space.page.scripts import call
 
 SCRIPT = Path(BUILD_PATH_LIB).with_name("gradio.js")
 
 ADDRESS = "https://USER-SPACE.hf.space"
 """Stands for the demo's own address until the browser has told it."""
 
-FRAME = (
-    '<iframe src="{address}/?__theme=light" title="FIANCEE" '
-    'width="100%" height="900" style="border: 0"></iframe>'
+FOLDER = Path(__file__).parent / "templates"
+FRAME, COMPONENT = (
+    (FOLDER / f"{name}.html").read_text(encoding="utf-8").rstrip()
+    for name in ("frame", "component")
 )
-COMPONENT = (
-    '<script type="module" src="{address}/gradio.js"></script>\n'
-    '<gradio-app src="{address}" theme_mode="light"></gradio-app>'
-)
-
-# In a foreign page the element says where the demo is, on its own page the address bar does.
-FILL = """(...snippets) => {
-  const source = document.querySelector('gradio-app')?.getAttribute('src') ?? '';
-  const address = new URL(source || location.pathname, location.origin);
-  const plain = (address.origin + address.pathname).replace(/[/]+$/, '');
-  return snippets.map((snippet) => snippet.replaceAll('%s', plain));
-}"""
 
 
 def screen(demo: gr.Blocks) -> None:
     """Both snippets, with the address under which the visitor sees the demo."""
     gr.Markdown(texts.read("embed"), elem_id="embed")
-    parts = [
+    snippets = [
         gr.Code(
             snippet.format(address=ADDRESS),
             language="html",
@@ -53,7 +43,8 @@ def screen(demo: gr.Blocks) -> None:
             (COMPONENT, "As a web component", "embed-component"),
         )
     ]
-    demo.load(None, parts, parts, js=FILL % ADDRESS, api_visibility="private")
+    script = call("fillSnippets", ADDRESS)
+    demo.load(None, snippets, snippets, js=script, api_visibility="private")
 
 
 def app_options() -> dict[str, Any]:

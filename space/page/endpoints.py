@@ -11,7 +11,7 @@ from gradio.context import LocalContext
 from gradio.state_holder import StateHolder
 
 from space.page.errors import plainly
-from space.result.comparison import MODEL
+from space.page.events import MODEL
 
 KEPT_SESSIONS = 32
 """Programs whose session is kept: more than can be in the middle of an answer."""
@@ -22,11 +22,11 @@ R = TypeVar("R")
 _sessions: OrderedDict[str, None] = OrderedDict()
 
 
-def publish(handler: Callable[P, R]) -> None:
-    """Makes an endpoint of a handler, with the handler's name, on the page that is being built."""
+def publish(handler: Callable[P, R], name: str) -> None:
+    """Makes an endpoint of a handler on the page that is being built."""
     gr.api(
-        _forgetful(plainly(handler)),
-        api_name=handler.__name__,
+        _forgetful(plainly(handler, escaped=False)),
+        api_name=name,
         concurrency_id=MODEL,
         concurrency_limit=1,
     )

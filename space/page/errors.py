@@ -15,43 +15,40 @@ logger = logging.getLogger(__name__)
 
 OUR_SIDE = "Something went wrong on our side. Please try again or with another input."
 
+IN_PYTHON = ("listed by `pipe.config.classes`", "that the page lists")
+"""Where the library says its classes are listed, and where visitors find them."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turns every error into a ``gr.Error``; only those that are not the visitor's are logged."""
+def plain_errors(*, escaped: bool = True) -> Iterator[None]:
+    """Turns every error into a ``gr.Error``; only those that are not the visitor's are logged.
+
+    Args:
+        escaped: for the page, which shows messages as HTML; programs get them as they are.
+    """
     try:
         yield
     except gr.Error:
         raise
     except InputError as error:
-        # Gradio shows messages as HTML, and this one may hold the name of an uploaded file.
-        message = html.escape(str(error))
+        message = str(error).replace(*IN_PYTHON)
+        # It may hold the name of an uploaded file.
+        message = html.escape(message) if escaped else message
         raise gr.Error(message, title="Please check", print_exception=False) from error
     except Exception as error:
         logger.exception("a request failed")
         raise gr.Error(OUR_SIDE, title="Sorry", print_exception=False) from error
 
 
-def plainly(handler: Callable[P, R]) -> Callable[P, R]:
+def plainly(handler: Callable[P, R], *, escaped: bool = True) -> Callable[P, R]:
     """A handler with plain errors."""
 
     @functools.wraps(handler)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with plain_errors():
+        with plain_errors(escaped=escaped):
             return handler(*args, **kwargs)
-
-    return wrapped
-
-
-def plainly_streamed(handler: Callable[P, Iterator[R]]) -> Callable[P, Iterator[R]]:
-    """A generating handler with plain errors."""
-
-    @functools.wraps(handler)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
-        with plain_errors():
-            yield from handler(*args, **kwargs)
 
     return wrapped

@@ -1,208 +1,205 @@
-"""Links that bring a state back: which example, which budget, which seed."""
+"""Links that bring a state back: of which tab, and what its screen's fields are."""
 
-import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 import gradio as gr
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.families.faces.photos import MOST_TURNED
-from space.faces import people
-from space.label_maps import maps
 from space.page.errors import plainly
-from space.result.budget import BUDGET, MOST_BUDGET
-
-STREETS, FACES = "streets", "faces"
-
-EXAMPLES: Mapping[str, Callable[[], Sequence[Any]]] = {
-    STREETS: maps.examples,
-    FACES: people.examples,
-}
-
-POSE = {
-    **dict.fromkeys(("yaw", "pitch", "roll"), (-MOST_TURNED, MOST_TURNED)),
-    **dict.fromkeys(("smile", "mouth", "blink"), (0.0, 1.0)),
-}
-"""The sliders that move a face, from where to where."""
-
-NAMES = {"family", "example", "driver", "budget", "seed", *POSE}
+from space.page.scripts import call
 
 MOST_SEED = 2**53 - 1
 """The largest whole number that a browser keeps exactly."""
 
-# In a foreign page the element says where the demo is, on its own page the address bar does.
-_SOURCE = "document.querySelector('gradio-app')?.getAttribute('src') ?? ''"
-QUERY = f"new URL(({_SOURCE}) || location.href, location.href).search"
-"""JavaScript: the state in the page's address."""
+TAB, FORMER_TAB = "tab", "family"
+"""What links call the tab, and what they called it when there was one of each family."""
 
-CLICK_TAB = """(family) => [...document.querySelectorAll('#tabs [role=tab]')]
-  .find((tab) => tab.textContent.trim().toLowerCase() === family)?.click()"""
 
-COPY = f"""async (...values) => {{
-  const state = Object.entries((%s)(...values)).filter(([, value]) => value || value === 0);
-  const source = {_SOURCE};
-  const link = new URL(source || location.pathname, location.href);
-  link.search = new URLSearchParams(state);
-  if (!source) history.replaceState(null, '', link);
-  const copied = await navigator.clipboard?.writeText(link.href).then(() => true, () => false);
-  const address = link.href.replaceAll('&', '&amp;');
-  return `<p role="status">${{copied ? 'Copied' : 'Copy this link'}}: ` +
-    `<a href="${{address}}">${{address}}</a><br>%s</p>`;
-}}"""
+class Field:
+    """A value that a link can hold."""
+
+    def read(self, name: str, text: str) -> Any:
+        """The value of the field called ``name``.
+
+        Raises:
+            InputError: it is none that the screen can have; the message names the choice.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Choice(Field):
+    """One of several, by what links call it; read as its number, from 0."""
+
+    slugs: tuple[str, ...]
+
+    def read(self, name: str, text: str) -> int:
+        if text not in self.slugs:
+            raise InputError(
+                f"The link's {name} {text[:40]!r} does not exist: "
+                f"choose one of {', '.join(self.slugs)}."
+            )
+        return self.slugs.index(text)
+
+
+@dataclass(frozen=True)
+class Number(Field):
+    """A number within bounds."""
+
+    least: float
+    most: float
+
+    def read(self, name: str, text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not self.least <= number <= self.most:
+            raise InputError(
+                f"The link's {name} {text[:40]!r} is out of range: "
+                f"give {self.least:g} to {self.most:g}."
+            )
+        return number
+
+
+class Seed(Field):
+    """A whole number that a browser keeps exactly."""
+
+    def read(self, name: str, text: str) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) <= len(str(MOST_SEED))
+        if not digits or int(text) > MOST_SEED:
+            raise InputError(
+                f"The link's {name} {text[:40]!r} is out of range: give a whole number from 0 to "
+                f"{MOST_SEED}."
+            )
+        return int(text)
+
+
+Tabs = Mapping[str, Mapping[str, Field]]
+"""Every tab's fields, in the order of the page."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """A state of one of the screens.
+    """A state of one tab: the values that the link has, by the names of the tab's fields."""
 
-    Args:
-        family: streets or faces.
-        example: number of the map or of the source, from 0; None for the first.
-        driver: number of the driver's example; None where sliders drive.
-        budget: LPIPS.
-        seed: of the noise, streets only.
-        pose: positions of the sliders that are not at 0, faces only.
-    """
-
-    family: str
-    example: int | None = None
-    driver: int | None = None
-    budget: float = BUDGET
-    seed: int = 0
-    pose: Mapping[str, float] = field(default_factory=dict)
+    tab: str
+    values: Mapping[str, Any]
 
 
-def read(query: str) -> Link | None:
+def read(query: str, tabs: Tabs) -> Link | None:
     """The state in an address's query; None if it has none.
 
     Raises:
-        InputError: a value is none that the screen can have; the message names the choice.
+        InputError: there is no such tab, or a value is none that its screen can have.
     """
-    given = {name: value for name, value in parse_qsl(query.lstrip("?")) if name in NAMES}
-    if not given:
+    given = _given(query)
+    known = {name for fields in tabs.values() for name in fields}
+    if not tabs or not given.keys() & {TAB, FORMER_TAB, *known}:
         return None
-    family = _one_of("family", given.get("family", STREETS), list(EXAMPLES))
-    choices = slugs(family)
-    example, driver = (
-        choices.index(_one_of(name, given[name], choices)) if name in given else None
-        for name in ("example", "driver")
-    )
-    return Link(
-        family,
-        example,
-        driver,
-        _number("budget", given.get("budget", str(BUDGET)), 0, MOST_BUDGET),
-        _seed(given.get("seed", "0")),
-        {name: _number(name, given[name], *POSE[name]) for name in POSE if name in given},
-    )
+    name = _tab(given) or next(iter(tabs))
+    if name not in tabs:
+        raise InputError(
+            f"This page has no tab {name[:40]!r}, only {', '.join(tabs)}: open the link where it "
+            "came from."
+        )
+    return Link(name, _values(given, tabs[name]))
 
 
-def wanted(query: str, family: str) -> Link | None:
-    """The state of this family's screen, if the query has one that can be used."""
+def state_of(query: str, tab: str, fields: Mapping[str, Field], *, first: bool) -> dict[str, Any]:
+    """The values that a query has for a tab; a query that names none means the first.
+
+    Values that cannot be used are none here: ``asked_for`` says so, once.
+    """
+    given = _given(query)
+    if _tab(given) != tab and (_tab(given) or not first):
+        return {}
     try:
-        link = read(query)
+        return _values(given, fields)
     except InputError:
-        # Said once, by ``asked_for``.
-        return None
-    return link if link and link.family == family else None
+        return {}
 
 
-def slugs(family: str) -> list[str]:
-    """What links call the examples of a family."""
-    return [_slug(example.name) for example in EXAMPLES[family]()]
+def _given(query: str) -> dict[str, str]:
+    # Pasted from a page's source, it has its ampersands escaped.
+    return dict(parse_qsl(query.lstrip("?").replace("&amp;", "&")))
 
 
-def slug(family: str, number: int) -> str:
-    return slugs(family)[number]
+def _tab(given: Mapping[str, str]) -> str:
+    return given.get(TAB) or given.get(FORMER_TAB) or ""
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"\W+", "-", name.lower()).strip("-")
+def _values(given: Mapping[str, str], fields: Mapping[str, Field]) -> dict[str, Any]:
+    return {name: field.read(name, given[name]) for name, field in fields.items() if name in given}
 
 
-def _one_of(name: str, value: str, choices: Sequence[str]) -> str:
-    if value not in choices:
-        raise InputError(
-            f"The link's {name} {value[:40]!r} does not exist: choose one of {', '.join(choices)}."
-        )
-    return value
+def slug(title: str) -> str:
+    """What links call something with this title."""
+    return re.sub(r"\W+", "-", title.lower()).strip("-")
 
 
-def _number(name: str, value: str, least: float, most: float) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not least <= number <= most:
-        raise InputError(
-            f"The link's {name} {value[:40]!r} is out of range: give {least:g} to {most:g}."
-        )
-    return number
+def slugs(titles: Iterable[str]) -> tuple[str, ...]:
+    """What links call each of several; the later of two alike gets a number."""
+    found: list[str] = []
+    for title in titles:
+        name, number = slug(title), 2
+        while name in found:
+            name, number = f"{slug(title)}-{number}", number + 1
+        found.append(name)
+    return tuple(found)
 
 
-def _seed(value: str) -> int:
-    digits = value.isascii() and value.isdigit() and len(value) <= len(str(MOST_SEED))
-    if not digits or int(value) > MOST_SEED:
-        raise InputError(
-            f"The link's seed {value[:40]!r} is out of range: give a whole number from 0 to "
-            f"{MOST_SEED}."
-        )
-    return int(value)
-
-
-def open_tab(demo: gr.Blocks, families: Sequence[str]) -> None:
+def open_tab(page: gr.Blocks, tabs: Tabs) -> None:
     """Lets the page open with the tab that a link asks for, or say why the link is of no use."""
     query = gr.Textbox(visible="hidden")
-    asked = demo.load(
-        plainly(lambda text: asked_for(text, families)),
+    asked = page.load(
+        plainly(lambda text: asked_for(text, tabs)),
         query,
         query,
-        js=f"() => {QUERY}",
+        js=call("query"),
         show_progress="hidden",
         api_visibility="private",
     )
     # As an output the tabs would make Gradio read, and upload, the editor at every step.
-    asked.success(None, query, js=CLICK_TAB, api_visibility="private")
+    asked.success(None, query, js=call("openTab"), api_visibility="private")
 
 
-def asked_for(query: str, families: Sequence[str]) -> str:
-    """The family whose tab a link opens; nothing where it is the first one, open anyway.
+def asked_for(query: str, tabs: Tabs) -> str:
+    """The tab that a link opens; nothing where it is the first one, open anyway.
 
     Raises:
         InputError: the link cannot be used; the page stays as it is without one.
     """
-    link = read(query)
-    if link and link.family not in families:
-        raise InputError(f"This page has no {link.family}: open the link where it came from.")
+    link = read(query, tabs)
     # A visitor may be elsewhere already, and is not to be called back.
-    return link.family if link and link.family != families[0] else ""
-
-
-def button(prefix: str) -> gr.Button:
-    return gr.Button("Copy link", size="sm", min_width=130, elem_id=f"{prefix}copy-link")
-
-
-def place(prefix: str) -> gr.HTML:
-    """Where the copied link is shown."""
-    return gr.HTML(elem_id=f"{prefix}link", elem_classes="link")
+    return link.tab if link and link.tab != next(iter(tabs)) else ""
 
 
 def connect(
-    pressed: gr.Button, inputs: Sequence[Any], shown: gr.HTML, state: str, words: str
+    pressed: gr.Button,
+    tab: str,
+    values: Mapping[str, Any],
+    shown: gr.HTML,
+    words: str,
+    choice: tuple[Any, Mapping[str, Sequence[str]]] | None = None,
 ) -> None:
     """Copies a link to the state of a screen.
 
     Args:
         pressed: the button.
-        inputs: components whose values make the state.
+        tab: whose state it is.
+        values: components by the names of the link's fields; those that are empty are left out.
         shown: where the link is shown as well.
-        state: JavaScript that makes an object of the values; those that are empty are left out.
         words: what the link does not hold.
+        choice: a component, and the fields that count under each of its values only; those are
+            left out at 0 too.
     """
-    script = COPY % (state, json.dumps(words)[1:-1])
-    pressed.click(None, list(inputs), shown, js=script, api_visibility="private")
+    modes = choice[1] if choice else {}
+    inputs = [*values.values(), *([choice[0]] if choice else [])]
+    script = call("copyLink", tab, list(values), modes, words)
+    pressed.click(None, inputs, shown, js=script, api_visibility="private")

@@ -1,10 +1,6 @@
 """Look of the demo; fonts are the visitor's own, so that no other host is asked for anything."""
 
-from collections.abc import Sequence
-
 import gradio as gr
-
-from fiancee_hub.families.label_maps.classes import ClassEntry
 
 SANS = ("ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -41,16 +37,4 @@ def theme() -> gr.themes.Base:
         checkbox_label_background_fill="*neutral_100",
         checkbox_label_background_fill_hover="*neutral_200",
         checkbox_label_background_fill_dark="*neutral_800",
-    )
-
-
-def hex_colour(entry: ClassEntry) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*entry.colour)
-
-
-def class_chips(classes: Sequence[ClassEntry]) -> str:
-    """CSS that gives the n-th choice of the class picker the n-th class's colour."""
-    return "\n".join(
-        f"#classes label:nth-of-type({position}) {{ --chip: {hex_colour(entry)} }}"
-        for position, entry in enumerate(classes, 1)
     )

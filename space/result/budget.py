@@ -9,8 +9,10 @@ from pathlib import Path
 import gradio as gr
 
 from space import texts
+from space.page.markup import render
+from space.page.tabs import Tab
 from space.result.facts import exit_name
-from space.result.film import Film
+from space.result.record import Record
 
 BUDGET, MOST_BUDGET, BUDGET_STEP = 0.1, 0.3, 0.005
 BUDGETS = tuple(
@@ -34,44 +36,40 @@ class Stretch:
     steps: int
 
 
-def stretches(film: Film, budgets: Sequence[float] = BUDGETS) -> list[Stretch]:
+def stretches(record: Record, budgets: Sequence[float] = BUDGETS) -> list[Stretch]:
     """Which exit each budget takes for this input, from small budgets to large ones."""
-    groups = groupby(budgets, film.forecast.route)
+    groups = groupby(budgets, record.forecast.route)
     runs = [(index, list(values)) for index, values in groups]
     return [Stretch(index, values[0], len(values)) for index, values in runs]
 
 
-def routes(film: Film) -> str:
+def routes(record: Record) -> str:
     """The slider's length, divided by exits, with the budget marked, as HTML."""
-    found = stretches(film)
-    blocks = "".join(_block(stretch, film) for stretch in found)
-    place = 100 * min(1.0, (film.budget + BUDGET_STEP / 2) / (MOST_BUDGET + BUDGET_STEP))
-    words = ", ".join(_words(stretch, film.exits) for stretch in found)
-    return (
-        '<div class="routes"><p>The exit that each budget takes for this input</p>'
-        f'<div class="band" role="img" aria-label="{words}">{blocks}'
-        f'<i style="left: {place:.2f}%"></i></div>'
-        f"<p><b>Budget {film.budget:.3f}: {_choice(film)}</b> {words}.</p></div>"
+    found = stretches(record)
+    name = exit_name(record.chosen, record.exits)
+    share = 100 * record.macs[record.chosen - 1] / record.macs[-1]
+    place = min(1.0, (record.budget + BUDGET_STEP / 2) / (MOST_BUDGET + BUDGET_STEP))
+    return render(
+        "routes.html",
+        blocks=[_block(stretch, record.chosen) for stretch in found],
+        place=f"{100 * place:.2f}",
+        choice=f"Budget {record.budget:.3f}: {name}, {share:.1f} % of the MACs.",
+        words=", ".join(_words(stretch, record.exits) for stretch in found),
     )
 
 
-def _block(stretch: Stretch, film: Film) -> str:
-    label = stretch.exit if stretch.steps >= NARROWEST else ""
-    kind = ' class="taken"' if stretch.exit == film.chosen else ""
-    return f'<span{kind} style="flex: {stretch.steps}">{label}</span>'
+def _block(stretch: Stretch, chosen: int) -> tuple[int, str, bool]:
+    """Steps, label and whether it is taken."""
+    label = str(stretch.exit) if stretch.steps >= NARROWEST else ""
+    return stretch.steps, label, stretch.exit == chosen
 
 
 def _words(stretch: Stretch, exits: int) -> str:
     return f"{exit_name(stretch.exit, exits)} from {stretch.first:.3f}"
 
 
-def _choice(film: Film) -> str:
-    share = 100 * film.macs[film.chosen - 1] / film.macs[-1]
-    return f"{exit_name(film.chosen, film.exits)}, {share:.1f} % of the MACs."
-
-
 @dataclass(frozen=True)
-class Pair:
+class RealPair:
     """Two real pictures and how far apart they are.
 
     Args:
@@ -87,20 +85,25 @@ class Pair:
     captions: tuple[str, str]
 
 
-def pairs(folder: Path) -> tuple[Pair, ...]:
+def pairs(folder: Path) -> tuple[RealPair, ...]:
     """The pairs that ``space.tools.pairs`` left in a folder; none where it did not run."""
     path = folder / PAIRS
     if not path.is_file():
         return ()
     read = json.loads(path.read_text(encoding="utf-8"))
     return tuple(
-        Pair(pair["level"], pair["lpips"], tuple(pair["files"]), tuple(pair["captions"]))
+        RealPair(pair["level"], pair["lpips"], tuple(pair["files"]), tuple(pair["captions"]))
         for pair in read["pairs"]
     )
 
 
-def budget_slider(prefix: str) -> tuple[gr.Slider, gr.HTML]:
-    """The slider with what its values mean, and the place that shows what they take."""
+def budget_slider(tab: Tab, *kinds: str) -> tuple[gr.Slider, gr.HTML]:
+    """The slider with what its values mean, and the place that shows what they take.
+
+    Args:
+        tab: where it stands.
+        kinds: whose words are taken, see ``texts.find``.
+    """
     with gr.Group():
         slider = gr.Slider(
             0,
@@ -108,23 +111,23 @@ def budget_slider(prefix: str) -> tuple[gr.Slider, gr.HTML]:
             BUDGET,
             step=BUDGET_STEP,
             label="Budget: largest LPIPS to the full-depth picture",
-            elem_id=f"{prefix}budget",
+            elem_id=tab.id("budget"),
         )
-        taken = gr.HTML(elem_id=f"{prefix}routes", elem_classes="routes-place")
+        taken = gr.HTML(elem_id=tab.id("routes"), elem_classes="routes-place")
         gr.Markdown(
-            texts.read(f"{prefix}budget"),
-            elem_id=f"{prefix}budget-words",
+            texts.find("budget", *kinds),
+            elem_id=tab.id("budget-words"),
             elem_classes="budget-words",
         )
     return slider, taken
 
 
-def pair_captions(pair: Pair) -> tuple[str, str]:
+def pair_captions(pair: RealPair) -> tuple[str, str]:
     """What the two pictures are and, with the second, how far apart."""
     return pair.captions[0], f"{pair.captions[1]}, LPIPS {pair.lpips:.3f}"
 
 
-def pair_gallery(prefix: str, folder: Path) -> None:
+def pair_gallery(tab: Tab, folder: Path) -> None:
     """Real pairs of this model at several distances; nothing where there are none."""
     known = pairs(folder)
     if not known:
@@ -141,6 +144,6 @@ def pair_gallery(prefix: str, folder: Path) -> None:
         interactive=False,
         object_fit="contain",
         buttons=["fullscreen"],
-        elem_id=f"{prefix}pairs",
+        elem_id=tab.id("pairs"),
         elem_classes=["examples", "pairs"],
     )

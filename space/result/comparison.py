@@ -1,86 +1,89 @@
-"""What both screens show of a result: early picture beside full depth, figures and plot."""
+"""What every screen shows of a result: early picture beside full depth, figures and plot."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
 from fiancee_hub.pipeline import Rendering, Result
-from space.page.parts import PictureSlider
+from space.page.components import PictureSlider
+from space.page.events import memory
+from space.page.markup import render
+from space.page.outputs import Outputs, Updates
+from space.page.scripts import call
+from space.page.tabs import Tab
 from space.result import budget as budgets
 from space.result import facts, plots
+from space.result.cards import exit_cards
 from space.result.difference import difference_view
-from space.result.film import Film
-from space.result.filmstrip import filmstrip
+from space.result.record import Record
 
-MODEL = "model"
-"""Events with this concurrency id take turns: times would not be true otherwise."""
+SCRIPTS = (Path(__file__).with_name("result.js"), Path(__file__).with_name("edge.js"))
 
-KEPT_SECONDS = 1800
-"""How long what belongs to a visitor stays in memory after the last change."""
+WORDS = ("stale", "caption", "facts", "plot", "cards", "difference")
+"""What is said of a result, each in a place of its own."""
 
-Place = Callable[[Image.Image], str]
+Publish = Callable[[Image.Image], str]
 """Puts a picture where the page can fetch it; gives its path or address."""
-
-Sides = tuple[str, str]
-Shown = tuple[Sides, str, str, str, str, str, str, Film]
-"""The slider's pictures, its caption, the facts, the plot, the film strip, the difference, the
-exit that each budget takes, and what is kept of all this."""
-
-SHOW_RESULT = """() => {{
-  if (matchMedia('(max-width: 767px)').matches)
-    document.querySelector('#{}').scrollIntoView({{behavior: 'smooth'}});
-}}"""
 
 
 def steps(
-    rendering: Rendering, budget: float, place: Place, source_milliseconds: float = 0.0
-) -> Iterator[Shown]:
-    """The early picture first, then full depth, then all exits."""
+    rendering: Rendering, budget: float, publish: Publish, source_milliseconds: float = 0.0
+) -> Iterator[Updates]:
+    """The early picture first, then full depth, then all exits; named as in ``View``."""
     exits = rendering.pipeline.model.exits
-    film = Film.begin(rendering, budget, source_milliseconds)
-    yield shown(film, place)
-    film = film.add(rendering, exits)
-    yield shown(film, place)
-    yield shown(film.add(rendering, *range(1, exits)), place)
+    record = Record.begin(rendering, budget, source_milliseconds)
+    yield shown(record, publish)
+    record = record.add(rendering, exits)
+    yield shown(record, publish)
+    yield shown(record.add(rendering, *range(1, exits)), publish)
 
 
-def shown(film: Film, place: Place) -> Shown:
-    """What the screen shows of a film."""
-    outcome = film.outcome
+def shown(record: Record, publish: Publish) -> Updates:
+    """What the screen shows of a record."""
+    outcome = record.outcome
     # The slider shows nothing until it has two pictures, so the early one waits on both sides.
-    pictures = place(outcome.early.image), place((outcome.full or outcome.early).image)
-    return (
-        pictures,
-        facts.caption(outcome),
-        facts.facts(outcome),
-        plots.exits_plot(film.points, film.budget, film.chosen),
-        filmstrip(film),
-        difference_view(film),
-        budgets.routes(film),
-        film,
-    )
+    pictures = publish(outcome.early.image), publish((outcome.full or outcome.early).image)
+    return {
+        "pictures": pictures,
+        "stale": "",
+        "cards": exit_cards(record),
+        "difference": difference_view(record),
+        **_figures(record),
+    }
 
 
-def moved(film: Film | None, budget: float, place: Place) -> Shown | tuple[Any, ...]:
+def _figures(record: Record) -> Updates:
+    """What follows the budget even where the same exit is taken."""
+    outcome = record.outcome
+    return {
+        "caption": facts.caption(outcome),
+        "facts": facts.facts(outcome),
+        "plot": plots.exits_plot(record.points, record.budget, record.chosen),
+        "taken": budgets.routes(record),
+        "record": record,
+    }
+
+
+def moved(record: Record | None, budget: float, publish: Publish) -> Updates:
     """The screen after the budget was moved: routed anew, nothing rendered.
 
     While the exits are still being rendered nothing changes; what follows asks again.
     """
-    if film is None or not film.complete or film.budget == budget:
-        return unchanged()
-    routed = film.at(budget)
-    screen = shown(routed, place)
-    if routed.chosen != film.chosen:
-        return screen
-    skip = gr.skip()
-    return skip, *screen[1:4], skip, skip, *screen[6:]
+    if record is None or not record.complete or record.budget == budget:
+        return {}
+    routed = record.at(budget)
+    if routed.chosen == record.chosen:
+        return _figures(routed)
+    # What stood is as stale as before.
+    return {name: value for name, value in shown(routed, publish).items() if name != "stale"}
 
 
-def unchanged() -> tuple[Any, ...]:
-    """Leaves the screen as it is."""
-    return (gr.skip(),) * 8
+def outdated(words: str) -> Updates:
+    """Marks what stands as the picture of another input, and says what to do."""
+    return {"stale": render("stale.html", words=words)}
 
 
 def route(result: Result, exits: int) -> dict[str, Any]:
@@ -98,47 +101,63 @@ def route(result: Result, exits: int) -> dict[str, Any]:
     }
 
 
-def picture_slider(prefix: str, max_height: int = 600) -> gr.ImageSlider:
-    """Early exit and full depth under one sliding edge."""
-    return PictureSlider(
-        label="Early exit | full depth",
-        format="png",
-        type="pil",
-        interactive=False,
-        buttons=["fullscreen"],
-        max_height=max_height,
-        elem_id=f"{prefix}pictures",
-        elem_classes="pictures",
-    )
+class View:
+    """Where a result stands on the page: its components, made here and placed by the screen.
 
+    Args:
+        tab: where they stand.
+        taken: where the exit that each budget takes is shown, beside the budget's slider.
+        max_height: of the pictures, in pixels.
+    """
 
-def words(prefix: str, *names: str, render: bool = True) -> list[gr.HTML]:
-    """Places for captions, facts and plots."""
-    return [gr.HTML(elem_id=f"{prefix}{name}", elem_classes=name, render=render) for name in names]
+    def __init__(self, tab: Tab, taken: gr.HTML, max_height: int = 600) -> None:
+        self.tab, self.taken, self.record = tab, taken, memory()
+        self.words = {name: self._words(name) for name in WORDS}
+        # Early exit and full depth under one sliding edge.
+        self.pictures = PictureSlider(
+            label="Early exit | full depth",
+            format="png",
+            type="pil",
+            interactive=False,
+            buttons=["fullscreen"],
+            max_height=max_height,
+            elem_id=tab.id("pictures"),
+            elem_classes="pictures",
+            render=False,
+        )
 
+    def _words(self, name: str) -> gr.HTML:
+        return gr.HTML(elem_id=self.tab.id(name), elem_classes=name, render=False)
 
-def memory() -> gr.State:
-    """A place for what belongs to one visitor, emptied when the page is closed or forgotten."""
-    return gr.State(None, time_to_live=KEPT_SECONDS)
+    def place_pictures(self) -> None:
+        """Puts the pictures with their caption on the page that is being built."""
+        self.pictures.render()  # type: ignore[no-untyped-call]
+        self.place("caption", "stale")
 
+    def place(self, *names: str) -> None:
+        """Puts captions, facts or plots on the page that is being built."""
+        for name in names:
+            self.words[name].render()  # type: ignore[no-untyped-call]
 
-def model_event(**more: Any) -> dict[str, Any]:
-    """Options of an event that needs the model and is no endpoint."""
-    return {
-        "concurrency_id": MODEL,
-        "concurrency_limit": 1,
-        "show_progress": "minimal",
-        "api_visibility": "private",
-        **more,
-    }
+    @property
+    def outputs(self) -> Outputs:
+        return Outputs(pictures=self.pictures, taken=self.taken, record=self.record, **self.words)
 
+    @property
+    def visible(self) -> list[Any]:
+        """All but what is kept."""
+        return [self.pictures, self.taken, *self.words.values()]
 
-def quick_event(**more: Any) -> dict[str, Any]:
-    """Options of an event that needs no model: it waits for nobody, and the newest counts."""
-    return {
-        "queue": False,
-        "show_progress": "hidden",
-        "trigger_mode": "always_last",
-        "api_visibility": "private",
-        **more,
-    }
+    def when_outdated(self, words: str) -> dict[str, Any]:
+        """Options of an event that marks what stands as stale, without asking the server."""
+        return {
+            "fn": None,
+            "inputs": None,
+            "outputs": [self.words["stale"]],
+            "js": call("outdated", render("stale.html", words=words)),
+            "api_visibility": "private",
+        }
+
+    def scroll_to(self, part: str) -> dict[str, Any]:
+        """Options of an event that brings a part into sight on a phone."""
+        return {"fn": None, "js": call("show", self.tab.id(part)), "api_visibility": "private"}

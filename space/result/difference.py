@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from space.page.files import picture_address
+from space.page.markup import render
 from space.result.facts import exit_name
-from space.result.film import Film
+from space.result.record import Record
 
 MOST = 64
 """Difference at the bright end of the scale, of 255 grey levels; what is larger looks the same."""
@@ -53,38 +54,26 @@ def colour_bar(size: tuple[int, int]) -> Image.Image:
     return heat_map(np.broadcast_to(row, size[::-1]))
 
 
-def difference_view(film: Film) -> str:
+def difference_view(record: Record) -> str:
     """The heat map of the early picture against full depth with its scale, as HTML."""
-    if film.full is None:
-        return _figure(film, '<div class="missing">Full depth is on its way</div>', "")
-    levels = difference(film.early.result.image, film.full.result.image)
-    picture = picture_address(heat_map(levels))
-    name, words = exit_name(film.chosen, film.exits), _words(film, levels)
-    alt = f"Heat map of the difference between {name} and full depth. {words}"
-    return _figure(film, f'<img src="{picture}" alt="{alt}">', words)
-
-
-def _figure(film: Film, picture: str, words: str) -> str:
-    name = exit_name(film.chosen, film.exits)
-    width, height = film.early.result.image.size
-    marks = (0, MOST // 4, MOST // 2, 3 * MOST // 4)
-    scale = "".join(f"<span>{mark}</span>" for mark in marks) + f"<span>{MOST} and more</span>"
-    return (
-        f'<figure class="difference" style="--aspect: {width} / {height}">'
-        f"<h2>Difference: {name} against full depth</h2>{picture}"
-        f'<div class="scale" aria-hidden="true"><i style="background: {_gradient()}"></i>'
-        f"<div>{scale}</div></div>"
-        f"<figcaption>Absolute difference of each pixel, mean of red, green and blue, "
-        f"in levels of 255. {words}</figcaption></figure>"
+    width, height = record.early.result.image.size
+    picture, words = "", ""
+    if record.full is not None:
+        levels = difference(record.early.result.image, record.full.result.image)
+        picture, words = picture_address(heat_map(levels)), _words(record, levels)
+    return render(
+        "difference.html",
+        name=exit_name(record.chosen, record.exits),
+        aspect=f"{width} / {height}",
+        picture=picture,
+        words=words,
+        colours=[f"rgb({red} {green} {blue})" for red, green, blue in COLOURS],
+        marks=(0, MOST // 4, MOST // 2, 3 * MOST // 4, f"{MOST} and more"),
     )
 
 
-def _gradient() -> str:
-    return f"linear-gradient(90deg, {', '.join('rgb({} {} {})'.format(*c) for c in COLOURS)})"
-
-
-def _words(film: Film, levels: Levels) -> str:
-    if film.chosen == film.exits:
+def _words(record: Record, levels: Levels) -> str:
+    if record.chosen == record.exits:
         return "Full depth made the picture: there is no difference."
     share = 100 * float((levels > MOST / 2).mean())
     return f"Here {levels.mean():.1f} on average; {share:.1f} % of the pixels exceed {MOST // 2}."

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from fiancee_hub.pipeline import Result
+from space.page.markup import render
 
 WAITING = "…"
+LATER = f"Full depth is on its way{WAITING}"
 
 
 @dataclass(frozen=True)
@@ -58,74 +59,83 @@ def saved(part: float, whole: float) -> str:
 
 def caption(outcome: Outcome) -> str:
     """What is on either side of the slider."""
-    left = exit_name(outcome.early.exit, outcome.exits)
-    right = "Full depth" if outcome.full else "Full depth is on its way"
-    return (
-        f'<div class="sides"><span>◀ {left}, {time(outcome.early.milliseconds)}</span>'
-        f"<span>{right}{_later(outcome.full)} ▶</span></div>"
+    return render(
+        "caption.html",
+        left=f"{exit_name(outcome.early.exit, outcome.exits)}, {time(outcome.early.milliseconds)}",
+        right=f"Full depth, {time(outcome.full.milliseconds)}" if outcome.full else LATER,
     )
 
 
-def _later(full: Result | None) -> str:
-    return f", {time(full.milliseconds)}" if full else WAITING
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the budget was kept, as a kind for the page's colours, an icon and a sentence."""
+
+    kind: str
+    icon: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One result's cost: words, and its share of full depth's in percent."""
+
+    label: str
+    text: str
+    percent: float
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A cost of both results."""
+
+    title: str
+    key: str
+    rows: tuple[Bar, Bar]
 
 
 def facts(outcome: Outcome) -> str:
-    """Verdict, figures and bars."""
-    return (
-        '<div class="facts">'
-        f"{_verdict(outcome)}{_tiles(outcome)}{_costs(outcome)}"
-        f"{notes(outcome.early.notes)}</div>"
+    """Verdict, figures and bars; where a source is read ahead, also with that reading."""
+    source_macs, source_ms = outcome.early.source_macs, outcome.source_milliseconds
+    reading = f"Reading the source once: {giga(source_macs)}, {time(source_ms)}."
+    return render(
+        "facts.html",
+        verdict=_verdict(outcome),
+        tiles=_tiles(outcome),
+        costs=_costs(outcome),
+        reading=reading if source_macs else "",
+        costs_with_reading=_costs(outcome, source_macs, source_ms),
+        notes=notes(outcome.early.notes),
     )
 
 
-def _verdict(outcome: Outcome) -> str:
+def _verdict(outcome: Outcome) -> Verdict:
     budget = f"{outcome.budget:.3f}"
     if outcome.lpips is None:
-        return _status("waiting", WAITING, "Measuring the true LPIPS against full depth")
+        return Verdict("waiting", WAITING, "Measuring the true LPIPS against full depth")
     if outcome.went_full:
         text = f"No early exit promises LPIPS {budget} here, so full depth made the picture"
-        return _status("kept", "✓", text)
-    measured = distance(outcome.lpips)
+        return Verdict("kept", "✓", text)
+    words = f"the true LPIPS is {distance(outcome.lpips)}, you allowed {budget}"
     if outcome.lpips <= outcome.budget:
-        text = f"Budget kept: the true LPIPS is {measured}, you allowed {budget}"
-        return _status("kept", "✓", text)
-    text = f"Budget missed: the true LPIPS is {measured}, you allowed {budget}"
-    return _status("missed", "✗", text)
+        return Verdict("kept", "✓", f"Budget kept: {words}")
+    return Verdict("missed", "✗", f"Budget missed: {words}")
 
 
-def _status(kind: str, icon: str, text: str) -> str:
+def _tiles(outcome: Outcome) -> tuple[tuple[str, str, str], ...]:
+    """Key, words and value of each figure."""
     return (
-        f'<p class="verdict {kind}" role="status"><span aria-hidden="true">{icon}</span>{text}</p>'
-    )
-
-
-def _tiles(outcome: Outcome) -> str:
-    tiles = (
         ("exit", "Exit taken", f"{outcome.early.exit} of {outcome.exits}"),
         ("predicted", "LPIPS predicted", distance(outcome.early.predicted_lpips)),
         ("measured", "LPIPS measured", distance(outcome.lpips)),
         ("saving", "Operations saved", f"{max(0.0, 100 * outcome.early.saving):.0f} %"),
     )
-    rows = (
-        f'<div><dt>{label}</dt><dd data-fact="{key}">{value}</dd></div>'
-        for key, label, value in tiles
-    )
-    return f"<dl>{''.join(rows)}</dl>"
 
 
-def _costs(outcome: Outcome) -> str:
-    """Operations and time of both; where a source is read ahead, also with that reading."""
-    macs, ms = "Operations (MACs)", "Time, measured now"
-    source_macs, source_ms = outcome.early.source_macs, outcome.source_milliseconds
-    bars = _bars(macs, outcome, "macs", giga) + _bars(ms, outcome, "milliseconds", time)
-    if not source_macs:
-        return bars
-    reading = f"Reading the source once: {giga(source_macs)}, {time(source_ms)}. "
+def _costs(outcome: Outcome, macs: float = 0.0, milliseconds: float = 0.0) -> tuple[Bars, Bars]:
+    """Operations and time of both, with what is given added to each."""
     return (
-        f"{bars}<details><summary>{reading}With it, for a single picture</summary>"
-        f"{_bars(macs, outcome, 'macs', giga, source_macs)}"
-        f"{_bars(ms, outcome, 'milliseconds', time, source_ms)}</details>"
+        _bars("Operations (MACs)", outcome, "macs", giga, macs),
+        _bars("Time, measured now", outcome, "milliseconds", time, milliseconds),
     )
 
 
@@ -134,27 +144,21 @@ def _bars(
     outcome: Outcome,
     quantity: str,
     words: Callable[[float], str],
-    before: float = 0.0,
-) -> str:
+    before: float,
+) -> Bars:
     """A quantity of both results, ``before`` added to each."""
     early = getattr(outcome.early, quantity) + before
     full = getattr(outcome.full, quantity) + before if outcome.full else None
-    less = "" if full is None else f", {saved(early, full)}"
-    width = min(100.0, 100 * early / full) if full else 0.0
-    key = quantity if not before else f"{quantity}-anew"
-    first = _bar(exit_name(outcome.early.exit, outcome.exits), words(early), width, key)
-    second = _bar("Full depth", WAITING if full is None else words(full), 100.0 if full else 0, key)
-    return f'<div class="bars"><p>{title}{less}</p>{first}{second}</div>'
-
-
-def _bar(label: str, text: str, width: float, key: str) -> str:
-    return (
-        f'<div><span>{label}</span><i><i style="width:{width:.1f}%"></i></i>'
-        f'<b data-fact="{key}">{text}</b></div>'
+    name = exit_name(outcome.early.exit, outcome.exits)
+    percent = min(100.0, 100 * early / full) if full else 0.0
+    whole = WAITING if full is None else words(full)
+    return Bars(
+        title if full is None else f"{title}, {saved(early, full)}",
+        f"{quantity}-anew" if before else quantity,
+        (Bar(name, words(early), percent), Bar("Full depth", whole, 100.0 if full else 0.0)),
     )
 
 
 def notes(sentences: Sequence[str]) -> str:
     """What was done to the input, or nothing."""
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f'<div role="status"><ul class="notes">{items}</ul></div>' if items else ""
+    return render("notes.html", sentences=sentences)

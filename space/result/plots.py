@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from space.page.markup import render
 from space.result.facts import WAITING, distance, exit_name, giga, time
 
 WIDTH, HEIGHT = 400, 280
@@ -35,6 +36,22 @@ class Scale:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
 
 
+@dataclass(frozen=True)
+class Mark:
+    """Where an exit stands in the plot; ``true`` is None until it is known."""
+
+    exit: int
+    x: float
+    guess: float
+    true: float | None
+    taken: bool
+
+    @property
+    def at(self) -> float:
+        """Where the exit is, as far as that is known."""
+        return self.guess if self.true is None else self.true
+
+
 def exits_plot(points: Sequence[Point], budget: float, chosen: int) -> str:
     """All exits of one picture with the budget's line, and the same in a table below.
 
@@ -45,21 +62,29 @@ def exits_plot(points: Sequence[Point], budget: float, chosen: int) -> str:
     """
     values = [budget, *(p.true or 0.0 for p in points), *(p.predicted for p in points)]
     scale = Scale(points[-1].macs, max(0.05, 1.12 * max(values)))
-    parts = (
-        _axes(scale),
-        _budget_line(scale, budget),
-        _curve(scale, points),
-        *(_marks(scale, point, point.exit == chosen) for point in points),
-    )
-    return (
-        f'<figure class="exits"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{_summary(points, budget, chosen)}">{"".join(parts)}</svg>'
-        f"<figcaption>{LEGEND}</figcaption>{_table(points, chosen)}</figure>"
+    return render(
+        "plot.html",
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        top=TOP,
+        floor=HEIGHT - BOTTOM,
+        summary=_summary(points, budget, chosen),
+        shares=[(percent, scale.x(scale.full_macs * percent / 100)) for percent in SHARES],
+        levels=[(f"{lpips:g}", scale.y(lpips)) for lpips in ticks(scale.most_lpips)],
+        limit=scale.y(budget),
+        budget=f"{budget:.3f}",
+        marks=[_mark(scale, point, point.exit == chosen) for point in points],
+        keys=KEYS,
+        rows=[_row(point, len(points), point.exit == chosen) for point in points],
     )
 
+
+SHARES = (0, 25, 50, 75, 100)
+"""Marks on the axis of operations, percent of full depth."""
 
 KEYS = {"true": "measured", "guess": "predicted", "taken": "taken", "limit": "budget"}
-LEGEND = "".join(f'<span><i class="key {kind}"></i>{words}</span>' for kind, words in KEYS.items())
 
 
 def _summary(points: Sequence[Point], budget: float, chosen: int) -> str:
@@ -70,72 +95,20 @@ def _summary(points: Sequence[Point], budget: float, chosen: int) -> str:
     )
 
 
-def _axes(scale: Scale) -> str:
-    floor = HEIGHT - BOTTOM
-    parts = [f'<path class="axis" d="M{LEFT} {TOP}V{floor}H{WIDTH - RIGHT}"/>']
-    for share in (0, 25, 50, 75, 100):
-        x = scale.x(scale.full_macs * share / 100)
-        parts.append(f'<text x="{x:.1f}" y="{floor + 17}" text-anchor="middle">{share} %</text>')
-    for lpips in ticks(scale.most_lpips):
-        y = scale.y(lpips)
-        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{lpips:g}</text>')
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(
-        f'<text x="{middle}" y="{HEIGHT - 7}" text-anchor="middle">MACs, share of full depth</text>'
-        f'<text transform="translate(12 {(TOP + floor) / 2}) rotate(-90)" text-anchor="middle">'
-        "LPIPS to full depth</text>"
-    )
-    return "".join(parts)
-
-
 def ticks(most: float) -> list[float]:
     """Three to six round values from 0 up to ``most``."""
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if most / s < 6)
     return [round(step * i, 2) for i in range(int(most / step) + 1)]
 
 
-def _budget_line(scale: Scale, budget: float) -> str:
-    y = scale.y(budget)
-    return (
-        f'<path class="limit" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
-        f'<text class="limit" x="{WIDTH - RIGHT}" y="{y - 5:.1f}" text-anchor="end">'
-        f"budget {budget:.3f}</text>"
-    )
+def _mark(scale: Scale, point: Point, taken: bool) -> Mark:
+    true = None if point.true is None else scale.y(point.true)
+    return Mark(point.exit, scale.x(point.macs), scale.y(point.predicted), true, taken)
 
 
-def _curve(scale: Scale, points: Sequence[Point]) -> str:
-    known = ((p.macs, p.true) for p in points if p.true is not None)
-    path = " ".join(f"{scale.x(macs):.1f},{scale.y(true):.1f}" for macs, true in known)
-    return f'<polyline class="curve" points="{path}"/>'
-
-
-def _marks(scale: Scale, point: Point, taken: bool) -> str:
-    x, guess = scale.x(point.macs), scale.y(point.predicted)
-    true = guess if point.true is None else scale.y(point.true)
-    halo = f'<circle class="taken" cx="{x:.1f}" cy="{true:.1f}" r="10"/>' if taken else ""
-    dot = f'<circle class="true" cx="{x:.1f}" cy="{true:.1f}" r="4.5"/>'
-    return (
-        f'<path class="error" d="M{x:.1f} {guess:.1f}V{true:.1f}"/>'
-        f'<circle class="guess" cx="{x:.1f}" cy="{guess:.1f}" r="4.5"/>{halo}'
-        f"{'' if point.true is None else dot}"
-        f'<text class="number" x="{x:.1f}" y="{min(true, guess) - 13:.1f}" text-anchor="middle">'
-        f"{point.exit}</text>"
-    )
-
-
-def _table(points: Sequence[Point], chosen: int) -> str:
-    rows = "".join(_row(point, len(points), point.exit == chosen) for point in points)
-    return (
-        "<details><summary>All exits in figures</summary><table><thead><tr>"
-        "<th>Exit</th><th>MACs</th><th>Time</th><th>LPIPS predicted</th><th>LPIPS measured</th>"
-        f"</tr></thead><tbody>{rows}</tbody></table></details>"
-    )
-
-
-def _row(point: Point, exits: int, taken: bool) -> str:
+def _row(point: Point, exits: int, taken: bool) -> tuple[str, tuple[str, ...]]:
+    """Name and figures of an exit."""
     name = exit_name(point.exit, exits) + (" (taken)" if taken else "")
     measured = WAITING if point.milliseconds is None else time(point.milliseconds)
     lpips = (distance(point.predicted), distance(point.true))
-    cells = (giga(point.macs), measured, *lpips)
-    return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{c}</td>" for c in cells)}</tr>'
+    return name, (giga(point.macs), measured, *lpips)

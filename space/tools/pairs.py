@@ -13,25 +13,22 @@ import argparse
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from PIL import Image
 
 from fiancee_hub.core.perceptual import perceptual_distance
 from fiancee_hub.core.pixels import from_picture
-from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
-from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
-from fiancee_hub.pipeline import Rendering
-from space.faces import people
-from space.label_maps import maps
+from fiancee_hub.pipeline import AutoPipeline
 from space.page.files import encoded
-from space.result.budget import FOLDER, PAIRS, Pair
+from space.page.tabs import Sample
+from space.result.budget import FOLDER, PAIRS, RealPair
 from space.result.facts import exit_name
+from space.screens import screen_of
 from space.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -39,11 +36,6 @@ logger = logging.getLogger(__name__)
 LEVELS = (0.02, 0.05, 0.1, 0.2)
 NEAR = 1.25
 """A pair stands for a level if its LPIPS is at most so many times larger or smaller."""
-
-Pipe = TypeVar("Pipe", StreetsPipeline, FacesPipeline)
-
-SEEDS = 4
-"""Of each example map."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,33 +57,26 @@ class Candidate:
         return abs(math.log(self.lpips / level)) if self.lpips else math.inf
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """A rendering and what its input is called, such as "Terrace, seed 0"."""
-
-    rendering: Rendering
-    name: str
-
-    @property
-    def full(self) -> Image.Image:
-        return self.rendering.result(self.rendering.pipeline.model.exits).image
-
-
-def early_pairs(shown: Iterable[Shown]) -> Iterator[Candidate]:
+def early_pairs(samples: Iterable[Sample]) -> Iterator[Candidate]:
     """Full depth against every branch of every input."""
-    for one in shown:
+    for one in samples:
         exits = one.rendering.pipeline.model.exits
         for index in range(1, exits):
             early = one.rendering.result(index).image
             captions = f"{one.name}: full depth", exit_name(index, exits)
-            yield candidate(one.full, early, captions)
+            yield candidate(full(one), early, captions)
 
 
-def neighbours(shown: Iterable[Shown]) -> Iterator[Candidate]:
+def full(sample: Sample) -> Image.Image:
+    """Its picture of full depth."""
+    return sample.rendering.result(sample.rendering.pipeline.model.exits).image
+
+
+def neighbours(samples: Iterable[Sample]) -> Iterator[Candidate]:
     """Full depth of two inputs each, which the captions name."""
-    for first, second in combinations(shown, 2):
+    for first, second in combinations(samples, 2):
         captions = f"{first.name}: full depth", f"{second.name}: full depth"
-        yield candidate(first.full, second.full, captions)
+        yield candidate(full(first), full(second), captions)
 
 
 def candidate(first: Image.Image, second: Image.Image, captions: tuple[str, str]) -> Candidate:
@@ -115,47 +100,7 @@ def choose(level: float, *groups: Iterable[Candidate]) -> Candidate | None:
     return None
 
 
-def street_inputs(pipe: StreetsPipeline, seeds: int = SEEDS) -> list[list[Shown]]:
-    """The example maps; each list holds one map with several seeds."""
-    return [
-        [
-            Shown(pipe.prepare(example.path, seed=seed), _seeded(example.name, seed))
-            for seed in range(seeds)
-        ]
-        for example in maps.examples()
-    ]
-
-
-def _seeded(name: str, seed: int) -> str:
-    return f"{name}, seed {seed}" if seed else name
-
-
-POSES = {
-    "at rest": Controls(relative=True),
-    **{f"turned {yaw}°": Controls(yaw=yaw, relative=True) for yaw in (-25, -15, -8, 8, 15, 25)},
-    "looking down": Controls(pitch=12, relative=True),
-    "smiling": Controls(smile=1, relative=True),
-    "mouth open": Controls(mouth=1, relative=True),
-    "eyes closed": Controls(blink=1, relative=True),
-}
-
-
-def face_inputs(pipe: FacesPipeline) -> list[list[Shown]]:
-    """The example faces; each list holds one photograph in several poses."""
-    found = []
-    for example in people.examples():
-        source = pipe.encode(example.path)
-        poses = POSES.items()
-        found.append(
-            [
-                Shown(pipe.prepare(source=source, driver=controls), f"{example.name}, {pose}")
-                for pose, controls in poses
-            ]
-        )
-    return found
-
-
-def write(groups: list[list[Shown]], folder: Path) -> list[Pair]:
+def write(groups: list[list[Sample]], folder: Path) -> list[RealPair]:
     """Chooses the pairs and writes pictures and figures to a folder."""
     flat = [one for group in groups for one in group]
     early = list(early_pairs(flat))
@@ -173,36 +118,25 @@ def write(groups: list[list[Shown]], folder: Path) -> list[Pair]:
     return pairs
 
 
-def _written(level: float, chosen: Candidate, folder: Path) -> Pair:
+def _written(level: float, chosen: Candidate, folder: Path) -> RealPair:
     files = f"{level:g}-a.png", f"{level:g}-b.png"
     for file, picture in zip(files, chosen.pictures, strict=True):
         (folder / file).write_bytes(encoded(picture, marked=True))
-    return Pair(level, chosen.lpips, files, chosen.captions)
-
-
-FAMILIES: dict[str, Callable[[str], list[list[Shown]]]] = {
-    "streets": lambda checkpoint: street_inputs(_loaded(StreetsPipeline, checkpoint)),
-    "faces": lambda checkpoint: face_inputs(_loaded(FacesPipeline, checkpoint)),
-}
-
-
-def _loaded(kind: type[Pipe], checkpoint: str) -> Pipe:
-    pipe = kind.from_pretrained(checkpoint)
-    assert isinstance(pipe, kind)
-    return pipe
+    return RealPair(level, chosen.lpips, files, chosen.captions)
 
 
 def main() -> None:
     """The command."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(prog="python -m space.tools.pairs", description=__doc__)
-    parser.add_argument("family", choices=FAMILIES)
+    checkpoints = {one.name: one.address for one in Settings.from_environment().checkpoints}
+    parser.add_argument("tab", choices=checkpoints)
     parser.add_argument("--checkpoint", help="folder or Hub id; that of the demo's settings")
     parser.add_argument("--out", type=Path, help="folder to write to; the one that the page shows")
     arguments = parser.parse_args()
-    checkpoint = arguments.checkpoint or getattr(Settings.from_environment(), arguments.family)
-    folder = arguments.out or FOLDER / arguments.family
-    for pair in write(FAMILIES[arguments.family](checkpoint), folder):
+    pipe = AutoPipeline.from_pretrained(arguments.checkpoint or checkpoints[arguments.tab])
+    folder = arguments.out or FOLDER / arguments.tab
+    for pair in write(screen_of(pipe).samples(pipe), folder):
         logger.info("%g: LPIPS %.4f, %s | %s", pair.level, pair.lpips, *pair.captions)
 
 

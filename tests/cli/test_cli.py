@@ -21,6 +21,7 @@ from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.faces.shapes import FACES, PORTRAIT_CONFIGS
 from fiancee_hub.families.label_maps.bulk import ROUTES, seed_of
 from fiancee_hub.families.label_maps.classes import to_palette_image
+from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.hub.checkpoints import build
 from fiancee_hub.hub.config import to_json, untrained
 
@@ -182,6 +183,33 @@ def test_maps_of_one_name_do_not_overwrite_each_other(
     }
 
 
+def test_the_way_to_read_is_said_and_can_be_chosen(
+    pipeline: LabelMapPipeline, tiny_checkpoint: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """Black in class colours is unknown; as ids it is the first class."""
+    source, out = tmp_path / "maps" / "black.png", tmp_path / "out"
+    source.parent.mkdir()
+    Image.new("RGB", (96, 64)).save(source)
+    words = ("--checkpoint", tiny_checkpoint, "--out", out, "--exit", 1)
+    for reading, ids in ((), np.full((64, 96), 5)), (("--read", "ids"), np.zeros((64, 96))):
+        for what in (source, source.parent):
+            shutil.rmtree(out, ignore_errors=True)
+            assert run("generate", what, *words, *reading) == 0
+            seed = 0 if what is source else seed_of("black.png", 0)
+            alone = np.asarray(pipeline(ids, seed=seed, exit=1).image, np.int16)
+            made = np.asarray(Image.open(out / "black.png"), np.int16)
+            assert np.abs(alone - made).max() <= 1
+    compared = ("compare", source, *words[:3], tmp_path / "sheet.png", "--read", "ids", "--json")
+    assert run(*compared) == 0
+    capsys.readouterr()
+    Image.new("RGB", (96, 64), (1, 1, 1)).save(source)
+    assert run("generate", source, *words) == 0
+    assert "Took grey values as class ids" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run("generate", source, *words, "--read", "names")
+    assert "give ids or colours" in capsys.readouterr().err
+
+
 def test_compare(tiny_checkpoint: Path, maps: Path, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "comparison.png"
     words = ("compare", maps / "street-0.png", "--checkpoint", tiny_checkpoint, "--out", out)
@@ -273,7 +301,7 @@ def test_a_missing_extra_is_named(
 
     monkeypatch.setattr("fiancee_hub.cli.main.import_module", absent)
     assert run(command) == 2
-    expected = f"accelerate is not installed: pip install 'fiancee-hub[{command}]'"
+    expected = f'accelerate is not installed: pip install "fiancee-hub[{command}]"'
     assert expected in capsys.readouterr().err
 
 

@@ -110,3 +110,17 @@ def test_results_and_comparisons_save_themselves(pipeline: StreetsPipeline, tmp_
     for made in (result, comparison):
         with pytest.raises(InputError, match="lose the note"):
             made.save(tmp_path / "a.bmp")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_what_the_system_says_becomes_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(partial: Path, content: bytes) -> int:
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            return file.write(content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"a\.png could not be written \(No space left"):
+        save_picture(PICTURE, tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import shutil
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,29 @@ from fiancee_hub.cli.main import main
 from fiancee_hub.core.cost import Costs, count
 from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.router import BUDGETS as CALIBRATED
 from fiancee_hub.core.router import Calibration, openings
 from fiancee_hub.domains.streets.classes import STREETS
-from fiancee_hub.evaluation import card_kinds, evaluate
-from fiancee_hub.evaluation.card import PLOT, markers, write_card, write_into_readme
-from fiancee_hub.evaluation.card_kinds import SHEET
-from fiancee_hub.evaluation.evaluate import unguided_costs
-from fiancee_hub.families.label_maps.judging import evaluate as evaluate_streets
+from fiancee_hub.domains.streets.data import STREETS_TABLE
+from fiancee_hub.evaluation import evaluate
+from fiancee_hub.evaluation.card import markers, write_card, write_into_readme
+from fiancee_hub.evaluation.evaluate import Subject, exit_times, unguided_costs
+from fiancee_hub.families.label_maps.card import MORE, SHEET
+from fiancee_hub.families.label_maps.judging import evaluate as evaluate_label_maps
+from fiancee_hub.families.label_maps.judging.evaluate import EvaluatedMaps, evaluate_maps
 from fiancee_hub.families.label_maps.judging.segmenter import (
     Segmenter,
     SegmenterConfig,
     save_segmenter,
 )
+from fiancee_hub.families.label_maps.judging.sheets import draw_sheets, without
+from fiancee_hub.families.label_maps.judging.tables import quality
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
+from fiancee_hub.hub.card import PLOT, VALIDITY, model_card
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig, read_config, to_json
 from fiancee_hub.measuring import tables
-from fiancee_hub.measuring.figures import draw_plot, draw_sheet, without_people
+from fiancee_hub.measuring.figures import draw_plot
 from fiancee_hub.measuring.measure import Measurement
 from fiancee_hub.measuring.routing import (
     BUDGETS,
@@ -205,6 +212,7 @@ def figures() -> Figures:
     full = {"macs": 5_838_073_856, "parameters": 5, "milliseconds": 61.0}
     return {
         "n": 4,
+        "split": "test",
         "full_depth": full | {"milliseconds_one_thread": 104.0},
         "exits": exits,
         "overhead_macs_ratio": 0.03,
@@ -244,8 +252,8 @@ def test_the_exit_table_has_every_branch_and_full_depth(figures: Figures) -> Non
 
 
 def test_quality_and_other_inputs_have_one_row_each(figures: Figures) -> None:
-    real, full, *delivered = cells(tables.quality(figures))
-    assert real == ["real photographs", "0", "0.043 (other drives)", "0.610"]
+    real, full, *delivered = cells(quality(figures))
+    assert real == ["real photographs", "0", "0.043 (other photographs)", "0.610"]
     assert full == ["full depth", "0.310", "0.062 ± 0.007", "0.420"]
     assert [row[0].split()[-1] for row in delivered] == [f"{budget:.2f}" for budget in BUDGETS]
     towns = cells(tables.other_inputs(figures))
@@ -318,7 +326,7 @@ def test_the_card_is_filled_in(card: ModelCard) -> None:
         assert left_open not in card.text
     assert "6 classes" in " ".join(card.text.split())
     assert "96×64" in card.text
-    assert "500 maps (drawn: 300, towns: 200)" in card.text
+    assert "maps like its 500* (drawn: 300, towns: 200)" in card.text
     assert "With confidence 90% over" in card.text
     assert "| backbone | 800 | 0.50 | 1 on CPU |" in card.text
     assert SHEET in card.text
@@ -337,6 +345,8 @@ def test_the_model_index_repeats_the_figures(card: ModelCard, figures: Figures) 
         "KID of full depth on AlexNet features": quality["kid"],
         "mIoU of full depth": quality["miou"],
     }
+    for row in figures["exits"]:
+        expected |= {f"LPIPS to full depth, exit {row['exit']}": row["lpips_mean"]}
     for row in figures["budgets"]:
         at = f"at LPIPS budget {row['budget']:.2f}"
         expected |= {f"Mean MACs ratio {at}": row["mean_macs_ratio"]}
@@ -351,13 +361,16 @@ def test_a_card_needs_a_calibration(
         write_card(tmp_path, dataclasses.replace(config, calibration=None), figures)
 
 
-def test_the_readme_changes_only_between_its_markers(figures: Figures, tmp_path: Path) -> None:
+def test_the_readme_changes_only_between_its_markers(
+    config: CheckpointConfig, figures: Figures, tmp_path: Path
+) -> None:
     path = tmp_path / "README.md"
     path.write_text(f"# Über\n\n{MARKERS[0]}\nold\n{MARKERS[1]}\n\nend\n", encoding="utf-8")
-    write_into_readme(path, card_kinds.STREETS, figures)
+    write_into_readme(path, tmp_path / "cards" / "streets", config, figures)
     once = path.read_text(encoding="utf-8")
-    write_into_readme(path, card_kinds.STREETS, figures)
+    write_into_readme(path, tmp_path / "cards" / "streets", config, figures)
     assert path.read_text(encoding="utf-8") == once
+    assert "[model card](cards/streets/README.md)" in once
     assert once.startswith(f"# Über\n\n{MARKERS[0]}\n")
     assert once.endswith(f"\n{MARKERS[1]}\n\nend\n")
     assert tables.budgets(figures["budgets"]) in once
@@ -366,12 +379,12 @@ def test_the_readme_changes_only_between_its_markers(figures: Figures, tmp_path:
 
 @pytest.mark.parametrize("text", ["no markers", MARKERS[0], MARKERS[1] + MARKERS[0]])
 def test_a_readme_without_markers_is_left_alone(
-    text: str, figures: Figures, tmp_path: Path
+    text: str, config: CheckpointConfig, figures: Figures, tmp_path: Path
 ) -> None:
     path = tmp_path / "README.md"
     path.write_text(text)
     with pytest.raises(DataError, match=r"README\.md lacks the lines"):
-        write_into_readme(path, card_kinds.STREETS, figures)
+        write_into_readme(path, tmp_path / "streets", config, figures)
     assert path.read_text() == text
 
 
@@ -388,25 +401,26 @@ def maps_with_people(count: int, people: dict[int, int]) -> torch.Tensor:
 
 def test_only_maps_without_people_are_shown() -> None:
     maps = maps_with_people(6, {1: 9, 4: 10, 5: 8})
-    assert without_people(maps, STREETS).tolist() == [0, 2, 3, 5]
-    assert without_people(maps, STREETS, rows=2).tolist() == [0, 5]
+    assert without(maps, STREETS_TABLE.people).tolist() == [0, 2, 3, 5]
+    assert without(maps, STREETS_TABLE.people, rows=2).tolist() == [0, 5]
+    assert without(maps, ()).tolist() == [0, 1, 2, 3, 4, 5]
 
 
 @given(st.integers(1, 60), st.integers(1, 20))
 def test_as_many_maps_as_there_are_or_were_asked_for(count: int, rows: int) -> None:
-    picks = without_people(maps_with_people(count, {}), STREETS, rows).tolist()
+    picks = without(maps_with_people(count, {}), STREETS_TABLE.people, rows).tolist()
     assert len(set(picks)) == len(picks) == min(count, rows)
 
 
 def test_where_everybody_is_about_there_is_no_sheet(tmp_path: Path) -> None:
-    path = tmp_path / SHEET
     pictures = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
-    maps = maps_with_people(2, {})
-    draw_sheet(path, maps, [pictures, pictures], pictures, STREETS, [0.1])
-    assert path.is_file()
-    maps = maps_with_people(2, {0: 9, 1: 10})
-    draw_sheet(path, maps, [pictures, pictures], pictures, STREETS, [0.1])
-    assert not path.exists()
+    for people, there in (({}, True), ({0: 9, 1: 10}, False)):
+        maps = maps_with_people(2, people)
+        figures = {"exits": [{"macs_ratio": 0.1}]}
+        found = EvaluatedMaps(figures, maps, [pictures, pictures], pictures)
+        draw_sheets(tmp_path, found, STREETS_TABLE)
+        assert (tmp_path / SHEET).is_file() == there
+        assert (tmp_path / MORE).is_file()
 
 
 def test_the_plot_can_be_drawn(figures: Figures, tmp_path: Path) -> None:
@@ -419,7 +433,7 @@ def test_the_plot_can_be_drawn(figures: Figures, tmp_path: Path) -> None:
 # The command
 
 
-STREETS_SEEN = {"test": 4, "towns": 3, "photos": 3}
+STREETS_SEEN = {"test": 4, "towns": 3, "photos": 3, "calibration-drive": 2}
 
 
 @pytest.fixture(scope="module")
@@ -436,7 +450,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     model = build(config).eval()
     costs = count(model)
-    calibration = Calibration(0.9, 0.9, 500, (0.1,), (0.5,), {"drawn": 500})
+    margins = tuple(None if budget < 0.1 else 0.5 for budget in CALIBRATED)
+    openings = (6.0,) * len(CALIBRATED)
+    calibration = Calibration(
+        0.9, 0.9, 500, CALIBRATED, margins, {"drawn": 500}, early_level=0.9, openings=openings
+    )
     folder = tmp_path_factory.mktemp("street-checkpoint")
     config = dataclasses.replace(config, costs=costs, calibration=calibration)
     save_checkpoint(folder, model, config)
@@ -450,13 +468,15 @@ def test_an_uncalibrated_checkpoint_is_refused_at_once(
     config = dataclasses.replace(read_config(checkpoint / "config.json"), calibration=None)
     (tmp_path / "config.json").write_text(to_json(config))
     with pytest.raises(CheckpointError, match=r"config\.json has no calibration"):
-        evaluate_streets.evaluate_streets(tmp_path, streets, tmp_path)
+        evaluate_maps(tmp_path, streets, None)
 
 
 def test_missing_data_is_named_at_once(checkpoint: Path, tmp_path: Path) -> None:
-    data = write_streets(tmp_path / "data", {"test": 1, "photos": 1})
-    with pytest.raises(DataError, match=r"towns\.txt is missing"):
-        evaluate_streets.evaluate_streets(checkpoint, data, tmp_path)
+    for number, split in enumerate(("test", "photos")):
+        other = {"test": "photos", "photos": "test"}[split]
+        data = write_streets(tmp_path / str(number), {other: 1})
+        with pytest.raises(DataError, match=rf"{split}\.txt is missing"):
+            evaluate_maps(checkpoint, data, None)
 
 
 @pytest.fixture(scope="module")
@@ -472,7 +492,8 @@ def evaluated(
     save_segmenter(segmenter, root / "segmenter", {})
     words = ["evaluate", folder, "--data", streets.root, "--segmenter", root / "segmenter"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate_streets, "DRAWN", 4)
+        patch.setattr(evaluate_label_maps, "DRAWN", 4)
+        patch.setattr("fiancee_hub.families.label_maps.training.task.DRAWN", 5)
         # Two threads on busy cores wait for each other at every operation.
         patch.setattr(evaluate, "THREADS", 1)
         quick = functools.partial(exit_milliseconds, rounds=1)
@@ -553,6 +574,66 @@ def test_at_full_depth_the_delivered_pictures_are_full_depths(written: Figures) 
     assert written["budgets"][0]["exit_shares"] == [0, 0, 0, 1]
     for key in ("lpips_to_photo", "kid", "miou"):
         assert delivered[key] == pytest.approx(full[key], rel=1e-3, abs=1e-9), key
+
+
+def test_the_promise_is_judged_on_calibration_and_test_inputs_together(
+    written: Figures, evaluated: Path
+) -> None:
+    found = written["validity"]
+    # 2 + 4 of the drive, which is one stretch of a film; 5 + 4 drawings; 3 towns, alike here.
+    assert found["inputs"] == 2 + 4 + 5 + 4 + 3
+    assert found["units"] == {"drive": 1, "drawn": 9, "towns": 1}
+    assert [row["budget"] for row in found["budgets"]] == list(CALIBRATED)
+    assert all(row["nothing_early"] == row["early"] == 1 for row in found["budgets"])
+    assert [row["exit"] for row in written["reliability"]] == [1, 2, 3]
+    assert sum(part["n"] for part in written["reliability"][0]["bins"]) == 7
+    card = (evaluated / "README.md").read_text()
+    assert VALIDITY in card
+    assert Image.open(evaluated / VALIDITY).width > 0
+    assert tables.reliability(written["reliability"]) in card
+    assert "of those among them that leave early" in card
+
+
+def test_times_are_kept_and_the_file_says_so(
+    evaluated: Path, written: Figures, streets: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert written["times"]["kept"] is False
+    assert date.fromisoformat(written["times"]["taken"]) <= datetime.now(UTC).date()
+    monkeypatch.setattr(evaluate, "exit_milliseconds", None)  # nothing may be timed
+    subject = Subject.load(evaluated, "label_maps", keep_times=True)
+    times = exit_times(subject, ())
+    for row, ratios in zip(written["exits"], times.ratios, strict=False):
+        assert {key: row[key] for key in ratios} == ratios
+    assert times.full_depth.items() <= written["full_depth"].items()
+    kept = evaluate.identity(subject, "test", 4, 0)["times"]
+    assert kept == {"taken": written["times"]["taken"], "torch": torch.__version__, "kept": True}
+
+
+def test_an_older_evaluation_knows_no_date(evaluated: Path, written: Figures) -> None:
+    older = {key: value for key, value in written.items() if key != "times"}
+    subject = dataclasses.replace(Subject.load(evaluated, "label_maps"), timed=older)
+    kept = evaluate.identity(subject, "test", 4, 0)["times"]
+    assert kept == {"taken": None, "torch": torch.__version__, "kept": True}
+
+
+def test_times_of_other_weights_are_not_kept(checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "checkpoint")
+    with pytest.raises(CheckpointError, match="leave --keep-times out"):
+        Subject.load(folder, "label_maps", keep_times=True)
+    (folder / "evaluation.json").write_text(json.dumps({"model_sha256": "0" * 64}))
+    with pytest.raises(CheckpointError, match="leave --keep-times out"):
+        Subject.load(folder, "label_maps", keep_times=True)
+
+
+def test_the_card_says_when_kept_times_were_taken(
+    config: CheckpointConfig, figures: Figures
+) -> None:
+    def text(**times: Any) -> str:
+        return str(model_card(config, figures=figures | {"times": times}))
+
+    assert "(2026-11-02)" in text(taken="2026-11-02", kept=True)
+    assert "its date was not noted" in text(taken=None, kept=True)
+    assert "earlier evaluation" not in text(taken="2026-11-02", kept=False)
 
 
 def test_the_command_leaves_a_card_beside_its_figures(evaluated: Path, written: Figures) -> None:

@@ -25,9 +25,9 @@ from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.core.router import BUDGETS as CALIBRATED
 from fiancee_hub.core.router import Calibration
-from fiancee_hub.evaluation import card_kinds, evaluate
+from fiancee_hub.evaluation import evaluate
 from fiancee_hub.evaluation.card import markers
-from fiancee_hub.evaluation.card_kinds import CROSS_SHEET, OWN_SHEET
+from fiancee_hub.families.faces.card import CROSS_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.judging import evaluate as evaluate_faces
 from fiancee_hub.families.faces.judging import tables as face_tables
@@ -411,12 +411,13 @@ def evaluated(checkpoint: Path, data: FaceFolder, tmp_path_factory: pytest.TempP
     """A checkpoint folder after ``evaluate``, with a README beside it."""
     pytest.importorskip("matplotlib")
     readme = tmp_path_factory.mktemp("readme") / "README.md"
-    readme.write_text("\n".join(markers("faces")))
+    readme.write_text("\n".join(markers(checkpoint.resolve().name)))
     private = tmp_path_factory.mktemp("private")
     words = ["evaluate", checkpoint, "--data", data.root, "--judge", JUDGE, "--readme", readme]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate_faces, "PAIRS", 6)
         patch.setattr(evaluate_faces, "CHOICE_PAIRS", 2)
+        patch.setattr("fiancee_hub.families.faces.training.task.CALIBRATED", 4)
         patch.setattr(evaluate, "THREADS", 1)
         quick = functools.partial(exit_milliseconds, rounds=1)
         patch.setattr(evaluate, "exit_milliseconds", quick)
@@ -493,8 +494,14 @@ def test_the_card_and_the_readme_say_what_the_figures_say(
     for left_open in ("{", "}", "None", "nan"):
         assert left_open not in card.text
     assert "without consent" in card.text
-    assert "10 pairs (self: 5, cross: 5)" in card.text
-    assert card_kinds.FACES.name == "faces"
+    assert "pairs like its 10* (self: 5, cross: 5)" in card.text
+
+
+def test_the_spread_is_checked_on_the_calibration_pairs(written: Figures) -> None:
+    rows = written["reliability"]
+    assert [row["exit"] for row in rows] == [1, 2, 3]
+    assert sum(part["n"] for part in rows[0]["bins"]) == 8
+    assert "validity" not in written  # an older calibration says not where its margins began
 
 
 def test_streets_data_cannot_judge_faces(checkpoint: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
 from fiancee_hub.core import pictures
-from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.errors import InputError, MissingPackageError
 from fiancee_hub.families.faces import clips, photos
 from fiancee_hub.families.faces.clips import at_rate, read_clip
 from fiancee_hub.families.faces.films import write_clip
@@ -635,7 +635,7 @@ def test_without_pyav_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, video: Path
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "av", None)
-    with pytest.raises(InputError, match="install the package av"):
+    with pytest.raises(MissingPackageError, match=r'pip install "fiancee-hub\[faces\]"'):
         clips.read_clip(video)
 
 

@@ -1,16 +1,17 @@
 """What is saved loads back bit for bit, with a card that leaves nothing to fill in; and pushing."""
 
+import copy
 import dataclasses
 import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator
-from importlib import resources
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hub_client import ROOT, Client
 from hub_server import TOKEN, Hub, serving
 from huggingface_hub import ModelCard
@@ -18,12 +19,13 @@ from PIL import Image
 from tiny import random_map
 from torch import Tensor
 
-from fiancee_hub import FianceePipeline
+from fiancee_hub import CheckpointError, FianceePipeline, InputError
+from fiancee_hub.evaluation.card import figures_in_short, write_card
 from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.hub.card import Origin, model_card
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint
 from fiancee_hub.hub.config import read_config
-from fiancee_hub.hub.saving import CARD, EVALUATION, evaluation_of
+from fiancee_hub.hub.saving import CARD, EVALUATION, TRAINING_STATE, evaluation_of
 from fiancee_hub.hub.tensor_files import digest
 
 SHIPPED = ROOT / "weights_card" / "streets"
@@ -123,14 +125,120 @@ def test_links_are_not_carried_along(tiny_checkpoint: Path, tmp_path: Path) -> N
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [CARD, CONFIG, WEIGHTS]
 
 
+def test_hidden_files_are_not_carried_along(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """macOS leaves ``._`` files beside everything on foreign disks."""
+    source = Path(shutil.copytree(tiny_checkpoint, tmp_path / "source"))
+    (source / "._plot.png").write_bytes(b"a program's own")
+    (source / "plot.png").write_bytes(b"a figure")
+    FianceePipeline.from_pretrained(source).save_pretrained(tmp_path / "saved")
+    assert (tmp_path / "saved" / "plot.png").is_file()
+    assert not (tmp_path / "saved" / "._plot.png").exists()
+
+
 def test_an_interrupted_save_leaves_the_old_checkpoint(
     fine_tuned: FianceePipeline, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(tiny_checkpoint, tmp_path / "there")
     bias_of(fine_tuned)[0] = float("nan")
     with pytest.raises(ValueError, match="holds NaN"):
-        fine_tuned._save_pretrained(tmp_path / "there")
+        fine_tuned.save_pretrained(tmp_path / "there")
     assert bits(tmp_path / "there") == bits(tiny_checkpoint)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("tuned", [False, True])
+def test_a_model_in_another_type_is_saved_as_it_is(
+    fine_tuned: FianceePipeline, pipeline: FianceePipeline, tmp_path: Path,
+    dtype: torch.dtype, tuned: bool,
+) -> None:  # fmt: skip
+    pipe = copy.deepcopy(fine_tuned if tuned else pipeline)
+    bias_of(pipe)[0] = 0.1
+    pipe.to(dtype).save_pretrained(tmp_path)
+    again = FianceePipeline.from_pretrained(tmp_path)
+    for name, value in pipe.model.state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], value.to(torch.float32)
+                           if value.is_floating_point() else value)  # fmt: skip
+
+
+def test_a_converted_model_converted_by_torch_itself_is_saved(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    pipe = FianceePipeline.from_pretrained(tiny_checkpoint)
+    pipe.model.bfloat16()
+    pipe.save_pretrained(tmp_path)
+    FianceePipeline.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["model", "trunk", "branch"])
+def test_a_compiled_model_is_saved_under_its_own_names(
+    tiny_checkpoint: Path, tmp_path: Path, part: str
+) -> None:
+    pipe = FianceePipeline.from_pretrained(tiny_checkpoint)
+    model: Any = pipe.model
+    if part == "model":
+        pipe.model = torch.compile(model)  # type: ignore[assignment]
+    elif part == "trunk":
+        model.trunk = torch.compile(model.trunk)
+    else:
+        model.branches[0] = torch.compile(model.branches[0])
+    pipe.save_pretrained(tmp_path)
+    assert (tmp_path / WEIGHTS).read_bytes() == (tiny_checkpoint / WEIGHTS).read_bytes()
+    model.trunk.to_rgb.bias.add_(1)
+    pipe.save_pretrained(tmp_path / "changed")
+    assert bits(tmp_path / "changed") != bits(tiny_checkpoint)
+
+
+def test_what_could_not_be_loaded_again_is_not_written(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    pipe = FianceePipeline.from_pretrained(tiny_checkpoint)
+    model: Any = pipe.model
+    model.trunk.to_rgb = torch.nn.Sequential(model.trunk.to_rgb)
+    with pytest.raises(CheckpointError, match=r"the model .* the tensor .* could not be loaded"):
+        pipe.save_pretrained(tmp_path / "out")
+    model.trunk.to_rgb = torch.nn.Conv2d(8, 3, 3)
+    with pytest.raises(CheckpointError, match=r"'trunk\.to_rgb\.weight' has shape"):
+        pipe.save_pretrained(tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_training_state_is_taken_along_on_request(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_checkpoint, tmp_path / "there")
+    (tmp_path / "there" / TRAINING_STATE).write_bytes(b"state")
+    pipe = FianceePipeline.from_pretrained(tmp_path / "there")
+    pipe.save_pretrained(tmp_path / "without")
+    assert not (tmp_path / "without" / TRAINING_STATE).exists()
+    pipe.save_pretrained(tmp_path / "with", training_state=True)
+    assert (tmp_path / "with" / TRAINING_STATE).read_bytes() == b"state"
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("variant", "dtype="), ("torch_dtype", "give dtype="), ("device_map", "give device="),
+     ("subfolder", "folder itself"), ("config", "own config"), ("what", "leave it out")],
+)  # fmt: skip
+def test_unknown_arguments_are_refused(
+    pipeline: FianceePipeline, tiny_checkpoint: Path, tmp_path: Path, name: str, fix: str
+) -> None:
+    unknown: Any = {name: "auto"}
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: FianceePipeline.from_pretrained(tiny_checkpoint, **unknown),
+        lambda: pipeline.save_pretrained(tmp_path / "out", **unknown),
+        lambda: pipeline.save_pretrained(tmp_path / "out", push_to_hub=True, **unknown),
+        lambda: pipeline.push_to_hub("user/out", **unknown),
+        lambda: pipeline.save_pretrained(tmp_path / "out2", model_card_kwargs=unknown),
+    )
+    for call in calls:
+        with pytest.raises(InputError, match=rf"takes no '{name}': .*{fix}"):
+            call()
+    assert not (tmp_path / "out").exists()
+
+
+def test_loading_to_a_type(tiny_checkpoint: Path) -> None:
+    pipe = FianceePipeline.from_pretrained(tiny_checkpoint, dtype=torch.bfloat16, device="cpu")
+    assert pipe.dtype == torch.bfloat16
+    with pytest.raises(InputError, match="hold no values"):
+        FianceePipeline.from_pretrained(tiny_checkpoint, device="meta")
 
 
 def terms_in(text: str) -> dict[str, str]:
@@ -160,11 +268,20 @@ def test_terms_stand_in_a_table(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["streets", "faces"])
-def test_shipped_cards_say_the_terms_of_the_text_they_are_made_from(name: str) -> None:
-    made = resources.files("fiancee_hub.evaluation") / "texts" / f"{name}.md"
-    texts = made.read_text(encoding="utf-8"), (ROOT / "weights_card" / name / CARD).read_text()
-    one, other = (text.partition("## Licence")[2] for text in texts)
-    assert one == other
+def test_shipped_cards_are_what_their_files_say(name: str, tmp_path: Path) -> None:
+    """``python -m fiancee_hub card weights_card/NAME --readme README.md`` writes them anew."""
+    shipped, copy = ROOT / "weights_card" / name, tmp_path / name
+    copy.mkdir()
+    for path in shipped.iterdir():
+        (copy / path.name).touch()
+    (copy / "training.json").write_bytes((shipped / "training.json").read_bytes())
+    config = read_config(shipped / CONFIG)
+    figures = json.loads((shipped / EVALUATION).read_text(encoding="utf-8"))
+    write_card(copy, config, figures)
+    assert (copy / CARD).read_text(encoding="utf-8") == (shipped / CARD).read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for table in figures_in_short(config, figures):
+        assert table in readme
 
 
 def test_a_card_says_everything() -> None:
@@ -174,19 +291,19 @@ def test_a_card_says_everything() -> None:
     text = str(model_card(config, origin, figures))
     head = front_matter(text)
     assert head["license"] == "other"
-    assert head["license_name"] == "terms-of-the-training-data"
+    assert head["license_name"] == "non-commercial-research"
     assert head["library_name"] == "fiancee_hub"
     assert head["pipeline_tag"] == "image-to-image"
     assert head["datasets"] == ["camvid"]
     assert head["base_model"] == "user/streets"
-    assert set(head["metrics"]) == {"coverage", "lpips", "macs"}
+    assert set(head["metrics"]) == {"coverage", "kid", "lpips", "macs", "miou"}
     (entry,) = head["model-index"]
     values = {m["name"]: m["value"] for r in entry["results"] for m in r["metrics"]}
     row = figures["budgets"][2]
     assert values["Coverage at LPIPS budget 0.10"] == row["coverage"]
     for words in ("## Limits", "13 classes"):
         assert words in text
-    assert terms_in(text)["weights"] == "bound by the terms of their training data (camvid)"
+    assert terms_in(text)["weights"] == config.domain.terms
     assert "information needed" not in text.lower()
     assert "{" not in text.partition("```python")[0]
 
@@ -254,5 +371,61 @@ def test_pushing_without_permission_says_so(
     words = [sys.executable, "-c", PUSH, str(tiny_checkpoint), "user/pushed", "x.png"]
     done = client.run(*words)
     assert done.returncode == 1
-    assert "401" in done.stderr
+    assert "could not be written: the Hub accepts no token of yours (401)" in done.stderr
     assert hub.repositories == {}
+
+
+KEEP = """
+import pickle, sys
+from fiancee_hub import FianceePipeline
+folder, *extra = sys.argv[1:]
+pipe = FianceePipeline.from_pretrained("user/whole")
+pipe.push_to_hub("user/copy")
+pipe.save_pretrained(folder, training_state=True)
+other = pickle.loads(pickle.dumps(pipe))
+assert other.repository == "user/whole"
+"""
+
+
+def test_everything_in_a_repository_is_kept(
+    hub: Hub, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    """Also what lies in folders; the training state on request."""
+    files = {name: (tiny_checkpoint / name).read_bytes() for name in (CONFIG, WEIGHTS)}
+    files |= {
+        CARD: b"---\nlicense: mit\n---\n# Whole", EVALUATION: b"{}", "training.json": b"[]",
+        "contact_sheet.jpg": b"jpg", "figures/a.png": b"png", "notes.txt": b"notes",
+        TRAINING_STATE: b"state", ".gitattributes": b"* lfs",
+    }  # fmt: skip
+    hub.add("user/whole", files)
+    client = Client(hub, tmp_path / "home")
+    done = client.run(sys.executable, "-c", KEEP, str(tmp_path / "saved"), HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    kept = {name: files[name] for name in files if name != ".gitattributes"}
+    saved = {
+        path.relative_to(tmp_path / "saved").as_posix(): path.read_bytes()
+        for path in (tmp_path / "saved").rglob("*")
+        if path.is_file()
+    }
+    assert saved == kept
+    del kept[TRAINING_STATE]
+    pushed = hub.files("user/copy")
+    assert {name: pushed[name] for name in pushed if name != ".gitattributes"} == kept
+
+
+def test_what_cannot_be_fetched_any_more_is_said(
+    hub: Hub, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    hub.add("user/whole", {n: (tiny_checkpoint / n).read_bytes() for n in (CONFIG, WEIGHTS)})
+    client = Client(hub, tmp_path / "home")
+    code = """
+import sys
+from fiancee_hub import FianceePipeline
+FianceePipeline.from_pretrained("user/whole").save_pretrained(sys.argv[1])
+"""
+    first = client.run(sys.executable, "-c", code, str(tmp_path / "a"))
+    assert first.returncode == 0, first.stderr
+    second = client.run(sys.executable, "-c", code, str(tmp_path / "b"), HF_HUB_OFFLINE="1")
+    assert second.returncode == 0, second.stderr
+    assert "may be missing from what is saved" in second.stderr
+    assert bits(tmp_path / "b") == bits(tiny_checkpoint)

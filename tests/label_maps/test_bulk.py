@@ -327,11 +327,11 @@ def test_a_picture_that_the_folder_does_not_take_is_left_out(
 def test_a_full_disk_is_named(
     pipeline: StreetsPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> bool:
+    def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(bulk, "place", full)
     source = maps_named(tmp_path / "maps", "a.png")
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match=r"no room left for .*a\.png"):
         generate_folder(pipeline, source, tmp_path / "out", exit=1)
 

@@ -108,6 +108,9 @@ def test_grey_class_colours_stay_colours() -> None:
     for classes in ((0, UNKNOWN), (UNKNOWN,), (0,)):
         result = read(to_rgb(ids_of(*classes), CLASSES))
         assert np.array_equal(result.ids, ids_of(*classes)) and result.notes == ()
+    stroke = to_rgb(ids_of(0), CLASSES)
+    stroke.paste((200, 200, 200), (3, 3, 6, 6))
+    assert (read(stroke).ids == 0).all()
     soft = to_rgb(ids_of(*[0] * 8, *[UNKNOWN] * 8), CLASSES)
     soft.putpixel((8, 3), (60, 60, 60))
     assert set(np.unique(read(soft).ids)) == {0, UNKNOWN}

@@ -22,19 +22,21 @@ from PIL import Image
 from fiancee_hub import FianceePipeline
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.errors import FianceeError
+from fiancee_hub.domains import of_family
+from fiancee_hub.domains.streets.data import STREETS_TABLE
 from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.convert import read_classes
 from fiancee_hub.families.label_maps.own_data.labels import LabelReader
 from fiancee_hub.families.label_maps.own_data.layout import FIELDS, LAYOUTS, read_layout
+from fiancee_hub.families.label_maps.palettes import voc_colour
 from fiancee_hub.families.label_maps.shapes import STREETS, streets_generator, streets_recipe
 from fiancee_hub.families.label_maps.training.class_table import (
-    STREETS_TABLE,
     ClassTable,
     read_table,
 )
 from fiancee_hub.families.label_maps.training.maps import MapSource
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
-from fiancee_hub.families.label_maps.training.task import StreetsTask
+from fiancee_hub.families.label_maps.training.task import MapsTask
 from fiancee_hub.hub.checkpoints import load_checkpoint
 from fiancee_hub.training.discriminator import class_weights, real_loss
 from fiancee_hub.training.state import load_state
@@ -283,10 +285,41 @@ def as_decorated_ids(ids: np.ndarray) -> Image.Image:
     return picture
 
 
+def as_voc(ids: np.ndarray) -> Image.Image:
+    """Class ids in the palette of most labelling tools, some of whose colours are classes' here."""
+    picture = Image.fromarray(ids).convert("P")
+    picture.putpalette([value for index in range(256) for value in voc_colour(index)])
+    return picture
+
+
+@pytest.mark.parametrize("picture_of", [as_voc, lambda ids: Image.fromarray(ids).convert("RGB")])
+def test_class_colours_by_coincidence(
+    picture_of: Callable[[np.ndarray], Image.Image], tmp_path: Path
+) -> None:
+    """VOC's colours of 0 and 1, and the greys of all ids, nearly black, are other classes' here."""
+    colours = [(128, 0, 0), (9, 9, 9), (0, 0, 0), (3, 3, 4)]
+    classes = tuple(ClassEntry(i, f"class {i}", colour) for i, colour in enumerate(colours))
+    ids = (np.arange(64, dtype=np.uint8) % 2).reshape(8, 8)
+    picture_of(ids).save(tmp_path / "map.png")
+    assert (LabelReader(ClassTable(classes))(tmp_path / "map.png") == ids).all()
+
+
+def test_hidden_folders_and_files_are_not_read(tmp_path: Path) -> None:
+    data = write_scenes(tmp_path / "mine", 4)
+    for folder, ending in (("images", "jpg"), ("labels", "png")):
+        (data / folder / ".checkpoints").mkdir()
+        (data / folder / ".checkpoints" / f"scene 9.{ending}").write_bytes(b"a program's own")
+        (data / folder / f"._scene 0.{ending}").write_bytes(b"a program's own")
+    names = [pair.name for pairs in read_layout(data).splits().values() for pair in pairs]
+    assert sorted(names) == [f"scene {index}" for index in range(4)]
+
+
 @pytest.mark.parametrize(
     "picture_of",
     [
         Image.fromarray,
+        lambda ids: Image.fromarray(ids).convert("RGB"),
+        lambda ids: Image.fromarray(ids).convert("LA"),
         as_colours,
         as_palette,
         as_decorated_ids,
@@ -424,7 +457,10 @@ def rewrite(**fields: Any) -> Callable[[Path], object]:
         ),
         (rewrite(layout="kitti"), r"classes\.json: \"layout\" is 'kitti': use one of citysc"),
         (rewrite(layout=["coco"]), r"\"layout\" is \['coco'\]: use one of cityscapes"),
-        (rewrite(sufix="_a"), r"classes\.json: field \"sufix\" is unknown: use classes, image"),
+        (
+            rewrite(sufix="_a"),
+            r"classes\.json: field \"sufix\" is unknown: use classes, domain",
+        ),
         (rewrite(unknown="void"), r"classes\.json: \"unknown\" names 'void', which is no class"),
         (rewrite(label_ids={"7": "road"}), r"\"label_ids\" names 'road', which is no class"),
         (rewrite(label_ids={"a": 0}), r"\"label_ids\" is no object such as"),
@@ -485,20 +521,21 @@ def test_our_own_recipe_is_the_one_for_our_classes(tmp_path: Path) -> None:
     (tmp_path / "classes.json").write_text(STREETS_TABLE.to_json())
     assert read_table(tmp_path / "classes.json") == STREETS_TABLE
     write_table(tmp_path, [asdict(entry) for entry in STREETS_TABLE.entries])
-    assert read_table(tmp_path / "classes.json") == STREETS_TABLE  # prepared long ago
-    assert STREETS_TABLE.drawable
+    data = DataFolder(tmp_path, of_family("label_maps"))
+    assert data.table == STREETS_TABLE  # prepared long ago
+    assert data.draw
 
 
 def test_other_classes_are_neither_drawn_nor_repainted(trained: Path) -> None:
     data = DataFolder(trained / "data")
-    assert not data.table.drawable
+    assert data.draw is None
     source = MapSource(data, "maps", SIZE, drawn=0.5, edited=0.5)
     before = {tuple(np.unique(m).tolist()) for m in data.label_maps("maps", SIZE).numpy()}
     drawn = source.draw(32, torch.Generator().manual_seed(0))
     assert drawn.max() < len(NAMES)
     classes = set().union(*before)
     assert set(np.unique(drawn).tolist()) <= classes
-    held = StreetsTask(data, streets_recipe(streets_generator(5, SIZE), 4)).calibration_inputs()
+    held = MapsTask(data, streets_recipe(streets_generator(5, SIZE), 4)).calibration_inputs()
     assert held.groups == ["val"]
     assert len(held.units) == 1
 

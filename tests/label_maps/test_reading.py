@@ -270,7 +270,7 @@ def test_files(tmp_path: Path) -> None:
         (np.zeros((7, 90)), "at least 8 pixels"),
         ([[1, 2], [3]], "rows of equal length"),
         (None, "object values"),
-        (b"bytes", "pass class ids as integers"),
+        (b"bytes", "truncated or no picture"),
         (torch.zeros(SIZE, requires_grad=True), "no plain array"),
         (np.broadcast_to(np.uint8(0), (10_000, 10_000)), "100 megapixels"),
         (Image.new("L", (32, 24), 200), "holds 200"),

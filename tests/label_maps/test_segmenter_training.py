@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from fiancee_hub.domains.streets.classes import LANE_MARKING, ROAD, STREETS, UNKNOWN
+from fiancee_hub.domains.streets.data import STREETS_TABLE
 from fiancee_hub.families.label_maps.judging.segmenter import IGNORED, Encoder
 from fiancee_hub.families.label_maps.judging.segmenter_training import (
     SIZE,
@@ -15,7 +16,7 @@ from fiancee_hub.families.label_maps.judging.segmenter_training import (
 
 
 def test_lane_markings_count_as_road_and_unknown_not_at_all() -> None:
-    config = segmenter_config(STREETS)
+    config = segmenter_config(STREETS_TABLE)
     targets = config.target_of(torch.arange(len(STREETS))[None])[0].tolist()
     assert len(config.classes) == 11
     assert config.classes[targets[LANE_MARKING]] == "road"

@@ -54,7 +54,7 @@ def test_inputs_that_are_alike_are_not_counted_as_many() -> None:
 
 def test_every_split_calibrates_as_the_router_does() -> None:
     inputs, first = drawn(300, kinds=2), begin()
-    _, chosen = module._splits(inputs, ["kind 0", "kind 1"], 5, 0)
+    _, chosen = module._splits(inputs, 5, 0)
     assert (chosen.sum(0) == 150).all()
     for split in range(5):
         rows = chosen[:, split]
@@ -76,7 +76,7 @@ def test_the_other_half_is_judged_as_it_is_delivered() -> None:
     """One split, done by hand."""
     inputs, first = drawn(300, seed=5), begin()
     row = validity(inputs, first, splits=1, seed=4)["budgets"][1]
-    _, chosen = module._splits(inputs, ["kind 0"], 1, 4)
+    _, chosen = module._splits(inputs, 1, 4)
     half = chosen[:, 0]
     found = inputs.found
     margin = calibrate(
@@ -87,6 +87,20 @@ def test_the_other_half_is_judged_as_it_is_delivered() -> None:
     assert row["early_coverage"] == pytest.approx(kept[exits < 4].mean())
     assert row["all"] == float(kept.mean() >= 0.9)
     assert row["kinds"] == {"kind 0": float(kept[exits < 4].mean() >= 0.9)}
+
+
+def test_a_person_is_never_on_both_sides() -> None:
+    found = drawn(12).found
+    groups = ["self"] * 4 + ["cross"] * 8
+    units = ["a", "a", "b", "c", "a", "b", "b", "c", "d", "e", "f", "g"]
+    counts, chosen = module._splits(Drawn(found, groups, units), 50, 0)
+    assert counts == {"self": 3, "cross": 7}
+    for unit in set(units):
+        rows = chosen[[row for row, name in enumerate(units) if name == unit]]
+        assert (rows == rows[0]).all()
+        assert 0 < rows[0].sum() < 50
+    assert (chosen[[0, 2, 3]].sum(0) == 2).all()  # of three persons in both kinds two calibrate
+    assert (chosen[8:].sum(0) == 2).all()
 
 
 def test_where_nothing_leaves_early_the_promise_is_kept() -> None:

@@ -23,15 +23,22 @@ from fiancee_hub.pipeline import Result
 from space import demo
 from space.examples.draw import SCENES
 from space.label_maps import live, maps
-from space.label_maps import screen as streets
-from space.page import embedding, errors, files, links, theme
-from space.result import comparison, facts, plots
+from space.label_maps import screen as label_maps
+from space.label_maps.events import Handlers
+from space.page import embedding, errors, events, files, links, scripts, theme
+from space.page.outputs import Outputs
+from space.page.tabs import Tab
+from space.result import facts, plots
 from space.result.facts import Outcome
-from space.settings import ROOT, Settings
+from space.screens import SCREENS
+from space.settings import ROOT, SHIPPED, Checkpoint, Settings
 
 PICTURE = Image.new("RGB", (8, 6))
 EARLY = Result(PICTURE, 2, 0.08, 600_000_000, 0.9, 12.3, 0, ("Resized <b>.",))
 FULL = Result(PICTURE, 5, 0.0, 6_000_000_000, 0.0, 61.5, 0)
+
+
+TAB = Tab("streets", "Streets", opened=lambda *_, **__: None)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +54,8 @@ def pipe(checkpoint: Path) -> StreetsPipeline:
 
 
 @pytest.fixture(scope="module")
-def handlers(pipe: StreetsPipeline) -> streets.Handlers:
-    return streets.Handlers(pipe)
+def handlers(pipe: StreetsPipeline) -> Handlers:
+    return Handlers(TAB, pipe)
 
 
 # settings
@@ -56,14 +63,41 @@ def handlers(pipe: StreetsPipeline) -> streets.Handlers:
 
 def test_settings_come_from_the_environment() -> None:
     settings = Settings.from_environment(
-        {"FIANCEE_CHECKPOINT_STREETS": "user/repo@v1", "FIANCEE_THREADS": "3"}
+        {"FIANCEE_CHECKPOINTS": "mine=user/repo@v1, other=else/where", "FIANCEE_THREADS": "3"}
     )
-    assert (settings.streets, settings.threads) == ("user/repo@v1", 3)
+    assert settings.checkpoints == (
+        Checkpoint("mine", "user/repo@v1"),
+        Checkpoint("other", "else/where"),
+    )
+    assert settings.threads == 3
 
 
-def test_the_default_checkpoint_lies_beside_the_app() -> None:
-    settings = Settings.from_environment({})
-    assert Path(settings.streets).parts[-2:] == ("weights_card", "streets")
+def test_the_default_checkpoints_lie_beside_the_app() -> None:
+    found = Settings.from_environment({}).checkpoints
+    assert [one.name for one in found] == ["streets", "faces"]
+    assert all(Path(one.address).parts[-2:] == ("weights_card", one.name) for one in found)
+    listed = {"FIANCEE_CHECKPOINTS": "faces=weights_card/faces"}
+    assert Settings.from_environment(listed).checkpoints == found[1:]
+
+
+def test_the_variables_of_one_checkpoint_each_keep_working() -> None:
+    found = Settings.from_environment({"FIANCEE_CHECKPOINT_FACES": "user/repo@v1"}).checkpoints
+    assert found == (SHIPPED[0], Checkpoint("faces", "user/repo@v1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("weights_card/streets", "write NAME=FOLDER_OR_HUB_ID"),
+        ("mine=", "write NAME=FOLDER_OR_HUB_ID"),
+        ("My streets=a/b", "use small letters, digits and dashes"),
+        ("method=a/b", "that name is taken"),
+        ("a=b/c,a=d/e", "names a tab twice"),
+    ],
+)
+def test_a_wrong_list_of_checkpoints_is_named(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings.from_environment({"FIANCEE_CHECKPOINTS": text})
 
 
 @pytest.mark.parametrize("text", ["0", "many", "-1", "1.5"])
@@ -90,16 +124,18 @@ def test_examples_are_streets_with_many_classes() -> None:
 
 
 def test_an_empty_editor_is_the_visitors_to_fill() -> None:
-    values: list[Any] = [None, {}, {"background": None, "layers": [], "composite": None}]
-    for value in values:
-        with pytest.raises(InputError, match="map is empty"):
-            maps.drawn(value)
+    with pytest.raises(InputError, match="map is empty"):
+        maps.drawing("")
 
 
-def test_strokes_win_over_the_background() -> None:
-    stroke = PICTURE.copy()
-    assert maps.drawn({"background": PICTURE, "composite": stroke}) is stroke
-    assert maps.drawn({"background": PICTURE, "composite": None}) is PICTURE
+def test_a_checkpoint_brings_its_own_examples(shipped_streets: Path, pipe: StreetsPipeline) -> None:
+    own = StreetsPipeline.from_pretrained(shipped_streets)
+    examples = maps.examples_of(own)
+    assert [one.title for one in examples] == [one.title for one in own.config.domain.examples]
+    assert all(one.path.is_relative_to(shipped_streets) for one in examples)
+    # Without any, those of its domain are shown that come with the page; or none at all.
+    assert maps.examples_of(pipe) == maps.examples()
+    assert maps.examples("nowhere") == ()
 
 
 def test_the_blank_map_is_sky() -> None:
@@ -172,27 +208,25 @@ def test_ticks_are_few_and_round(most: float) -> None:
     assert 2 <= len(ticks) <= 6 and ticks[0] == 0 and ticks[-1] <= most
 
 
-def test_the_class_picker_shows_every_colour() -> None:
-    css = theme.class_chips(STREETS)
+def test_the_class_picker_shows_every_colour(pipe: StreetsPipeline) -> None:
+    css = label_maps.style("mine", pipe)
     assert css.count("--chip") == len(STREETS)
-    assert "label:nth-of-type(2) { --chip: #800000 }" in css
+    assert "#mine-classes label:nth-of-type(2) { --chip: #800000 }" in css
 
 
 # handlers
 
 
-def test_the_early_picture_comes_first(handlers: streets.Handlers, pipe: StreetsPipeline) -> None:
-    path = handlers.examples[3].path
-    with Image.open(path) as example:
-        editor = {"background": example.copy()}
-    steps = list(handlers.generate(editor, 0.1, 7))
-    expected = pipe.compare(path, budget=0.1, seed=7)
+def test_the_early_picture_comes_first(handlers: Handlers, pipe: StreetsPipeline) -> None:
+    steps = list(handlers.generate(drawing(handlers, 3), 0.1, 7))
+    expected = pipe.compare(handlers.examples[3].path, budget=0.1, seed=7)
     assert len(steps) == 3
-    assert [same(steps[0][0][side], expected.early.image) for side in (0, 1)] == [True, True]
-    assert same(steps[1][0][0], expected.early.image) and same(steps[1][0][1], expected.full.image)
-    assert f'data-fact="measured">{expected.lpips:.4f}<' in steps[2][2]
-    assert f'data-fact="exit">{expected.early.exit} of {pipe.model.exits}<' in steps[0][2]
-    assert 'class="true" cx' not in steps[1][3] and 'class="true" cx' in steps[2][3]
+    early, full = expected.early.image, expected.full.image
+    assert [same(side, early) for side in steps[0]["pictures"]] == [True, True]
+    assert same(steps[1]["pictures"][0], early) and same(steps[1]["pictures"][1], full)
+    assert f'data-fact="measured">{expected.lpips:.4f}<' in steps[2]["facts"]
+    assert f'data-fact="exit">{expected.early.exit} of {pipe.model.exits}<' in steps[0]["facts"]
+    assert 'class="true" cx' not in steps[1]["plot"] and 'class="true" cx' in steps[2]["plot"]
 
 
 def same(first: Any, second: Any) -> bool:
@@ -201,29 +235,50 @@ def same(first: Any, second: Any) -> bool:
     return bool(np.array_equal(np.asarray(first), np.asarray(second)))
 
 
-def test_something_is_shown_before_anything_is_touched(handlers: streets.Handlers) -> None:
-    assert len(list(handlers.first())) == 3
+def test_something_is_shown_before_anything_is_touched(handlers: Handlers) -> None:
+    first = handlers.opened()
+    steps = list(handlers.show_first(None, first["placed"], 0.1, 0))
+    assert len(steps) == 3 and "budget" not in first
+    # A tab that is opened again keeps what it shows.
+    record = steps[-1]["record"]
+    assert handlers.opened(record=record) == {}
+    assert list(handlers.show_first(record, first["placed"], 0.1, 0)) == []
 
 
-def test_two_visitors_do_not_disturb_each_other(handlers: streets.Handlers) -> None:
+def test_two_visitors_do_not_disturb_each_other(handlers: Handlers) -> None:
     path = handlers.examples[0].path
-    alone = [step[0] for step in handlers.run(path, 0.1, 1)]
+    alone = [step["pictures"] for step in handlers.run(path, 0.1, 1)]
     one, two = handlers.run(path, 0.1, 1), handlers.run(path, 0.0, 2)
-    mixed = [step[0] for pair in zip(one, two, strict=True) for step in pair]
+    mixed = [step["pictures"] for pair in zip(one, two, strict=True) for step in pair]
     assert all(same(a[1], b[1]) for a, b in zip(alone, mixed[::2], strict=True))
     assert not same(mixed[-1][1], mixed[-2][1])
 
 
-def test_an_upload_is_read_and_its_notes_shown(handlers: streets.Handlers, tmp_path: Path) -> None:
+def test_an_upload_is_read_once_and_its_notes_shown(
+    handlers: Handlers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "map.png"
     Image.new("RGB", (64, 48), STREETS[3].colour).save(path)
-    value, notes = handlers.edit(path)
-    with Image.open(value["background"]) as shown:
+    updates = handlers.edit(path)
+    with Image.open(updates["editor"]["background"]) as shown:
         assert shown.size == handlers.pipe.size[::-1]
-    assert "Resized from 64x48" in notes
+    assert "Resized from 64x48" in updates["notes"]
+    path.unlink()
+    monkeypatch.setattr(StreetsPipeline, "read", None)
+    steps = list(handlers.show_placed(updates["placed"], 0.1, 0))
+    assert len(steps) == 3 and 'class="notes"' not in steps[-1]["facts"]
 
 
-def test_a_wrong_file_is_a_plain_error(handlers: streets.Handlers, tmp_path: Path) -> None:
+def test_another_map_marks_the_picture_of_the_one_before(handlers: Handlers) -> None:
+    for updates in (handlers.blank(), handlers.edit(handlers.examples[1].path)):
+        assert "Out of date" in updates["stale"]
+        first = next(handlers.show_placed(updates["placed"], 0.1, 0))
+        assert first["stale"] == ""
+    with pytest.raises(InputError, match="seed is empty"):
+        next(handlers.show_placed(updates["placed"], 0.1, None))
+
+
+def test_a_wrong_file_is_a_plain_error(handlers: Handlers, tmp_path: Path) -> None:
     path = tmp_path / "<i>.png"
     path.write_text("no picture")
     with pytest.raises(gr.Error) as caught:
@@ -233,11 +288,23 @@ def test_a_wrong_file_is_a_plain_error(handlers: streets.Handlers, tmp_path: Pat
     )
 
 
+def test_visitors_are_told_where_they_find_the_classes(handlers: Handlers, tmp_path: Path) -> None:
+    noise, ids = tmp_path / "noise.png", tmp_path / "ids.png"
+    random = np.random.default_rng(0)
+    Image.fromarray(random.integers(0, 256, (60, 80, 3), np.uint8)).save(noise)
+    Image.new("L", (80, 60), 99).save(ids)
+    for path in (noise, ids):
+        with pytest.raises(gr.Error) as caught:
+            errors.plainly(handlers.edit)(path)
+        assert "that the page lists" in caught.value.message
+        assert "pipe" not in caught.value.message
+
+
 @pytest.mark.parametrize("seed", [None, -1, 2**63])
-def test_a_wrong_seed_is_a_plain_error(handlers: streets.Handlers, seed: int | None) -> None:
-    editor = {"background": maps.blank(STREETS, handlers.pipe.size)}
+def test_a_wrong_seed_is_a_plain_error(handlers: Handlers, seed: int | None) -> None:
+    streamed = Outputs().streamed(handlers.generate)
     with pytest.raises(gr.Error, match="seed"):
-        list(errors.plainly_streamed(handlers.generate)(editor, 0.1, seed))
+        list(streamed(drawing(handlers, 0), 0.1, seed))
 
 
 def test_what_is_not_the_visitors_fault_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -250,10 +317,10 @@ def test_what_is_not_the_visitors_fault_is_logged(caplog: pytest.LogCaptureFixtu
     assert "out of order" in caplog.text
 
 
-def test_the_api_tells_the_route(handlers: streets.Handlers, upload: Callable[..., Any]) -> None:
+def test_the_api_tells_the_route(handlers: Handlers, upload: Callable[..., Any]) -> None:
     file = upload(handlers.examples[1].path)
     picture: Any
-    picture, route = handlers.streets(file, budget=0.1, seed=3)
+    picture, route = handlers.endpoint(file, budget=0.1, seed=3)
     expected = handlers.pipe(handlers.examples[1].path, budget=0.1, seed=3)
     with Image.open(picture["path"]) as saved:
         assert same(saved, expected.image)
@@ -274,72 +341,75 @@ def upload() -> Callable[[Path], dict[str, str]]:
 
 
 @pytest.mark.parametrize("file", [{"path": __file__}, {"path": ""}, {}, __file__, None])
-def test_the_api_reads_no_file_that_was_not_sent(handlers: streets.Handlers, file: Any) -> None:
+def test_the_api_reads_no_file_that_was_not_sent(handlers: Handlers, file: Any) -> None:
     with pytest.raises(InputError, match="handle_file"):
-        handlers.streets(file)
+        handlers.endpoint(file)
 
 
 # drawing live
 
 
-def drawing(handlers: streets.Handlers, number: int) -> str:
+def drawing(handlers: Handlers, number: int) -> str:
     """What the page's script sends of an example in the editor."""
-    background = handlers.edit(handlers.examples[number].path)[0]["background"]
+    background = handlers.edit(handlers.examples[number].path)["editor"]["background"]
     with Image.open(background) as picture:
         return files.picture_address(picture, marked=False)
 
 
-def test_a_moving_hand_gets_the_cheapest_exit(handlers: streets.Handlers) -> None:
+def test_a_moving_hand_gets_the_cheapest_exit(handlers: Handlers) -> None:
     drawn = drawing(handlers, 1)
-    *screen, routes, film, kept = live.Handlers(handlers.pipe).frame(drawn, 0.0, 0)
-    assert list(film.shots) == [film.chosen] == [live.CHEAPEST]
-    early, full = screen[0]
+    updates = live.Handlers(handlers.pipe).frame(drawn, 0.0, 0)
+    record, frame = updates["record"], updates["frame"]
+    assert list(record.pictures) == [record.chosen] == [live.CHEAPEST]
+    early, full = updates["pictures"]
     assert early == full and early.startswith("data:image/webp")
     # The budget asks for more, and will get it when the hand rests.
-    assert "Budget 0.000: Full depth" in routes
-    assert kept.is_of(drawn, 0) and not kept.is_of(drawn, 1)
+    assert "Budget 0.000: Full depth" in updates["taken"]
+    assert frame.is_of(drawn, 0) and not frame.is_of(drawn, 1)
 
 
 def test_a_resting_hand_pays_only_what_is_missing(
-    handlers: streets.Handlers, pipe: StreetsPipeline
+    handlers: Handlers, pipe: StreetsPipeline
 ) -> None:
     hand, drawn = live.Handlers(pipe), drawing(handlers, 1)
-    *_, frame, kept = hand.frame(drawn, 0.1, 0)
-    steps = list(hand.rest(drawn, 0.1, 0, kept))
+    moving = hand.frame(drawn, 0.1, 0)
+    steps = list(hand.rest(drawn, 0.1, 0, moving["frame"]))
     expected = pipe.compare(handlers.examples[1].path, budget=0.1, seed=0)
-    assert same(steps[0][0][0], expected.early.image) and same(steps[1][0][1], expected.full.image)
-    films = [step[-2] for step in steps]
-    assert [len(film.shots) for film in films] == [1, 2, pipe.model.exits]
-    assert films[-1].shots[live.CHEAPEST].result is frame.shots[live.CHEAPEST].result
+    assert same(steps[0]["pictures"][0], expected.early.image)
+    assert same(steps[1]["pictures"][1], expected.full.image)
+    records = [step["record"] for step in steps]
+    assert [len(record.pictures) for record in records] == [1, 2, pipe.model.exits]
+    first, last = (one.pictures[live.CHEAPEST] for one in (moving["record"], records[-1]))
+    assert last.result is first.result
     # Nothing is kept once it has been used.
-    assert [step[-1] for step in steps] == [None] * 3
+    assert [step["frame"] for step in steps] == [None] * 3
 
 
 @pytest.mark.parametrize(("number", "seed"), [(2, 0), (1, 5)])
 def test_what_another_drawing_left_is_not_used(
-    number: int, seed: int, handlers: streets.Handlers, pipe: StreetsPipeline
+    number: int, seed: int, handlers: Handlers, pipe: StreetsPipeline
 ) -> None:
     hand = live.Handlers(pipe)
-    *_, kept = hand.frame(drawing(handlers, 1), 0.1, 0)
-    (early, _), *_ = next(hand.rest(drawing(handlers, number), 0.1, seed, kept))
+    frame = hand.frame(drawing(handlers, 1), 0.1, 0)["frame"]
+    step = next(hand.rest(drawing(handlers, number), 0.1, seed, frame))
     expected = pipe(handlers.examples[number].path, budget=0.1, seed=seed)
-    assert same(early, expected.image)
+    assert same(step["pictures"][0], expected.image)
 
 
 @pytest.mark.parametrize(
     ("address", "seed", "message"),
     [
-        ("", 0, "The drawing is truncated or no picture"),
+        ("", 0, "The map is empty"),
         ("data:image/png;base64,?", 0, "The drawing is truncated or no picture"),
         (None, None, "The seed is empty"),
     ],
 )
 def test_what_cannot_be_drawn_is_said_when_the_hand_rests(
-    address: str | None, seed: int | None, message: str, handlers: streets.Handlers
+    address: str | None, seed: int | None, message: str, handlers: Handlers
 ) -> None:
     hand = live.Handlers(handlers.pipe)
     address = drawing(handlers, 0) if address is None else address
-    assert all(part == gr.skip() for part in hand.frame(address, 0.1, seed))
+    assert hand.frame(address, 0.1, seed) == {}
     with pytest.raises(InputError, match=message):
         list(hand.rest(address, 0.1, seed, None))
 
@@ -347,73 +417,111 @@ def test_what_cannot_be_drawn_is_said_when_the_hand_rests(
 # links
 
 
-def test_an_address_without_a_state_is_no_link() -> None:
+@pytest.fixture(scope="module")
+def tabs(pipe: StreetsPipeline) -> links.Tabs:
+    """What links can hold on a page with both families."""
+    return {name: SCREENS[family].fields(pipe) for name, family in FAMILIES.items()}
+
+
+FAMILIES = {"streets": "label_maps", "faces": "faces"}
+
+
+def test_an_address_without_a_state_is_no_link(tabs: links.Tabs) -> None:
     for query in ("", "?", "?__theme=dark", "?example="):
-        assert links.read(query) is None
+        assert links.read(query, tabs) is None
 
 
-def test_every_example_can_be_linked_to() -> None:
-    for family in links.EXAMPLES:
-        names = links.slugs(family)
-        assert len(set(names)) == len(names)
-        for number, name in enumerate(names):
-            link = links.read(f"?family={family}&example={name}")
-            assert link == links.Link(family, number)
+def test_every_example_can_be_linked_to(tabs: links.Tabs) -> None:
+    for tab, fields in tabs.items():
+        examples = fields["example"]
+        assert isinstance(examples, links.Choice)
+        assert len(set(examples.slugs)) == len(examples.slugs)
+        for number, name in enumerate(examples.slugs):
+            link = links.read(f"?tab={tab}&example={name}", tabs)
+            assert link == links.Link(tab, {"example": number})
 
 
-def test_a_link_has_a_whole_state() -> None:
-    link = links.read("?example=crossing&budget=0.05&seed=7")
-    assert link == links.Link("streets", 4, budget=0.05, seed=7)
-    link = links.read("?family=faces&example=107-neutral&driver=008-smile&yaw=-8.5&smile=0.3")
-    assert link == links.Link("faces", 2, 1, pose={"yaw": -8.5, "smile": 0.3})
+def test_examples_of_one_title_have_links_of_their_own() -> None:
+    assert links.slugs(["Open road", "Open road!", "Night"]) == (
+        "open-road",
+        "open-road-2",
+        "night",
+    )
+
+
+def test_a_link_has_a_whole_state(tabs: links.Tabs) -> None:
+    link = links.read("?example=crossing&budget=0.05&seed=7", tabs)
+    assert link == links.Link("streets", {"example": 4, "budget": 0.05, "seed": 7})
+    query = "?tab=faces&example=107-neutral&driver=008-smile&yaw=-8.5&smile=0.3"
+    state = {"example": 2, "driver": 1, "yaw": -8.5, "smile": 0.3}
+    assert links.read(query, tabs) == links.Link("faces", state)
+    # As it was called before, and as it is copied out of a page's source.
+    for form in (query.replace("tab=", "family="), query.replace("&", "&amp;")):
+        assert links.read(form, tabs) == links.Link("faces", state)
+        assert links.state_of(form, "faces", tabs["faces"], first=False) == state
+
+
+def test_a_state_is_that_of_the_tab_which_the_link_names(tabs: links.Tabs) -> None:
+    fields = tabs["streets"]
+    named, unnamed = "?tab=mine&seed=7", "?seed=7"
+    assert links.state_of(named, "mine", fields, first=False) == {"seed": 7}
+    assert links.state_of(named, "streets", fields, first=True) == {}
+    assert links.state_of(unnamed, "streets", fields, first=True) == {"seed": 7}
+    assert links.state_of(unnamed, "mine", fields, first=False) == {}
 
 
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("family=cats", "family 'cats' does not exist: choose one of streets, faces"),
+        ("tab=cats", "no tab 'cats', only streets, faces"),
         ("example=<b>", "example '<b>' does not exist: choose one of terrace"),
-        ("family=faces&driver=me", "driver 'me' does not exist: choose one of 008-neutral"),
+        ("tab=faces&driver=me", "driver 'me' does not exist: choose one of 008-neutral"),
         ("budget=nan", "budget 'nan' is out of range: give 0 to 0.3"),
         ("budget=cheap", "budget 'cheap' is out of range"),
         ("seed=-1", "seed '-1' is out of range: give a whole number from 0 to"),
         ("seed=1.5", "seed '1.5' is out of range"),
         (f"seed={links.MOST_SEED + 1}", "is out of range"),
         (f"seed={'9' * 5000}", "is out of range"),
-        ("family=faces&smile=2", "smile '2' is out of range: give 0 to 1"),
+        ("tab=faces&smile=2", "smile '2' is out of range: give 0 to 1"),
     ],
 )
-def test_a_bad_link_is_a_plain_error(query: str, message: str) -> None:
+def test_a_bad_link_is_a_plain_error(query: str, message: str, tabs: links.Tabs) -> None:
     with pytest.raises(InputError, match=re.escape(message)) as caught:
-        links.read(query)
+        links.read(query, tabs)
     assert len(str(caught.value)) < 250
-    assert links.wanted(query, "streets") is None
+    for number, (tab, fields) in enumerate(tabs.items()):
+        assert links.state_of(query, tab, fields, first=number == 0) == {}
 
 
-def test_a_link_opens_the_tab_of_its_family() -> None:
-    both, streets_only = ["streets", "faces"], ["streets"]
-    assert links.asked_for("?family=faces", both) == "faces"
+def test_a_link_opens_the_tab_that_it_names(tabs: links.Tabs) -> None:
+    assert links.asked_for("?tab=faces", tabs) == "faces"
     # That one is open, unless the visitor has gone elsewhere.
-    assert links.asked_for("?family=streets", both) == links.asked_for("", both) == ""
-    with pytest.raises(InputError, match="This page has no faces"):
-        links.asked_for("?family=faces", streets_only)
+    assert links.asked_for("?tab=streets", tabs) == links.asked_for("", tabs) == ""
+    with pytest.raises(InputError, match="no tab 'faces'"):
+        links.asked_for("?tab=faces", {"streets": tabs["streets"]})
 
 
 def test_a_link_fills_the_inputs_and_its_picture_follows(
-    handlers: streets.Handlers, pipe: StreetsPipeline
+    handlers: Handlers, pipe: StreetsPipeline
 ) -> None:
-    first, *others = handlers.first("?example=crossing&budget=0.05&seed=7")
-    assert first[-3:] == ("crossing", 0.05, 7)
-    assert all(part == gr.skip() for step in others for part in step[-6:])
-    assert same(first[0][0], pipe(handlers.examples[4].path, budget=0.05, seed=7).image)
+    opened = handlers.opened("?example=crossing&budget=0.05&seed=7")
+    assert [opened[name] for name in ("example", "budget", "seed")] == ["crossing", 0.05, 7]
+    first, *_ = handlers.show_first(None, opened["placed"], opened["budget"], opened["seed"])
+    expected = pipe(handlers.examples[4].path, budget=0.05, seed=7)
+    assert same(first["pictures"][0], expected.image)
 
 
 # page
 
 
+def loaded(name: str, pipe: StreetsPipeline) -> demo.Loaded:
+    screen = SCREENS["label_maps"]
+    return demo.Loaded(name, pipe, screen, screen.fields(pipe))
+
+
 @pytest.fixture(scope="module")
 def page(pipe: StreetsPipeline) -> gr.Blocks:
-    return demo.build(demo.Models(pipe, None), Settings())
+    return demo.build([loaded("streets", pipe)], Settings())
 
 
 def test_only_the_typed_endpoint_is_public(page: gr.Blocks) -> None:
@@ -424,8 +532,8 @@ def test_only_the_typed_endpoint_is_public(page: gr.Blocks) -> None:
 
 
 def test_the_model_is_shared_by_one_queue(page: gr.Blocks) -> None:
-    using = [f for f in page.fns.values() if f.concurrency_id == comparison.MODEL]
-    assert len(using) == 5
+    using = [f for f in page.fns.values() if f.concurrency_id == events.MODEL]
+    assert len(using) == 7
     assert {f.concurrency_limit for f in using} == {1}
 
 
@@ -433,6 +541,7 @@ def test_the_page_asks_no_other_host(page: gr.Blocks) -> None:
     look = theme.theme()
     assert not look._stylesheets
     assert "http" not in demo.CSS.read_text(encoding="utf-8")
+    assert "http" not in scripts.head(path for one in SCREENS.values() for path in one.scripts)
     assert page.analytics_enabled is False
 
 
@@ -448,7 +557,44 @@ def test_every_picture_of_the_demo_is_where_the_pages_say() -> None:
         assert sources and all((page.parent / source).is_file() for source in sources)
 
 
-def test_loading_warms_the_model_up(checkpoint: Path) -> None:
-    settings = Settings(str(checkpoint), str(checkpoint / "none"), torch.get_num_threads())
-    models = demo.load(settings)
-    assert models.streets.model.exits == 4 and models.faces is None
+def test_two_tabs_of_one_family_share_no_id_and_no_endpoint(pipe: StreetsPipeline) -> None:
+    page = demo.build([loaded("streets", pipe), loaded("my-streets", pipe)], Settings())
+    ids = [part.elem_id for part in page.blocks.values() if getattr(part, "elem_id", None)]
+    assert len(set(ids)) == len(ids)
+    assert list(page.get_api_info()["named_endpoints"]) == ["/streets", "/my_streets"]
+    assert "#my-streets-classes" in demo.style([loaded("my-streets", pipe)])
+
+
+def test_a_checkpoint_that_does_not_load_costs_its_tab_only(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("{")
+    addresses = {"mine": broken, "streets": checkpoint, "gone": tmp_path / "nowhere"}
+    checkpoints = tuple(Checkpoint(name, str(path)) for name, path in addresses.items())
+    found = demo.load(Settings(checkpoints, torch.get_num_threads()))
+    assert [one.pipe is None for one in found] == [True, False, True]
+    assert "Tab mine" in caplog.text and "no valid JSON" in caplog.text
+    page = demo.build(found, Settings())
+    tabs = [part.label for part in page.blocks.values() if isinstance(part, gr.Tab)]
+    assert tabs == ["Mine", "Streets", "Gone", "How it works"]
+    words = [str(part.value) for part in page.blocks.values() if isinstance(part, gr.Markdown)]
+    said = [text for text in words if "could not be loaded" in text]
+    assert len(said) == 2 and not any(str(tmp_path) in text for text in said)
+    assert list(page.get_api_info()["named_endpoints"]) == ["/streets"]
+
+
+def test_a_tab_says_what_its_checkpoint_says(page: gr.Blocks, pipe: StreetsPipeline) -> None:
+    words = " ".join(str(p.value) for p in page.blocks.values() if isinstance(p, gr.Markdown))
+    assert pipe.config.domain.summary in words
+    assert all(sentence in words for sentence in pipe.config.domain.limits)
+
+
+def test_families_are_told_apart_in_one_place_only() -> None:
+    found = [
+        path.relative_to(ROOT)
+        for path in (ROOT / "space").rglob("*.py")
+        if re.search(r"isinstance\(.*Pipeline\)", path.read_text(encoding="utf-8"))
+    ]
+    assert found == []

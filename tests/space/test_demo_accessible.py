@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from fiancee_hub.families.faces.films import write_clip
-from space.faces import people
+from space.faces.examples import examples as face_examples
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 
@@ -75,7 +75,7 @@ def test_faces_have_no_grave_finding(theme: str, url: str, page: Page, tmp_path:
 
 
 def _make_clip(screen: FacesPage, folder: Path) -> None:
-    frames = [Image.open(example.path).convert("RGB") for example in people.examples()[2:]]
+    frames = [Image.open(example.path).convert("RGB") for example in face_examples()[2:]]
     write_clip(frames, 4, folder / "clip.mp4")
     screen.part("mode").get_by_label("Clip").check()
     screen.upload("clip-group", folder / "clip.mp4")
@@ -93,13 +93,14 @@ def test_how_it_works_has_no_grave_finding(theme: str, url: str, page: Page) -> 
 
 
 STREET_PARTS = (
-    *("tabs", "examples", "sources", "label-map", "classes", "live-wanted", "budget", "seed"),
-    *("generate", "pictures", "save-picture", "copy-link"),
+    *("tabs", "streets-examples", "streets-sources", "streets-map", "streets-classes"),
+    *("streets-live-wanted", "streets-budget", "streets-seed", "streets-generate"),
+    *("streets-pictures", "streets-save-picture", "streets-copy-link"),
 )
 FACE_PARTS = (
-    *("tabs", "face-source", "face-examples", "face-crop", "face-mode", "face-yaw", "face-blink"),
-    *("face-driving", "face-budget", "face-generate", "face-pictures", "face-save-picture"),
-    *("face-copy-link", "face-whole-wanted"),
+    *("tabs", "faces-source", "faces-examples", "faces-crop", "faces-mode", "faces-yaw"),
+    *("faces-blink", "faces-driving", "faces-budget", "faces-generate", "faces-pictures"),
+    *("faces-save-picture", "faces-copy-link", "faces-whole-wanted"),
 )
 """In the order of the page."""
 
@@ -132,7 +133,7 @@ def _focused(page: Page, parts: Sequence[str]) -> str:
 
 def test_tabs_and_sliders_obey_keys(url: str, page: Page) -> None:
     StreetsPage(page, url)
-    knob = page.locator("#budget input[type=range]")
+    knob = page.locator("#streets-budget input[type=range]")
     before = float(knob.input_value())
     knob.press("ArrowRight")
     assert float(knob.input_value()) > before
@@ -140,12 +141,12 @@ def test_tabs_and_sliders_obey_keys(url: str, page: Page) -> None:
     tab.focus()
     page.keyboard.press("Enter")
     expect(tab).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#face-source")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#faces-source")).to_be_visible(timeout=PATIENCE)
 
 
 def test_generate_and_brushes_obey_keys(url: str, page: Page) -> None:
     screen = StreetsPage(page, url)
-    brush = page.locator("#classes").get_by_label("building", exact=True)
+    brush = page.locator("#streets-classes").get_by_label("building", exact=True)
     brush.focus()
     page.keyboard.press("Space")
     expect(brush).to_be_checked()
@@ -153,7 +154,7 @@ def test_generate_and_brushes_obey_keys(url: str, page: Page) -> None:
     live.focus()
     page.keyboard.press("Space")
     expect(live).not_to_be_checked()
-    page.locator("#seed input").fill("3")
+    page.locator("#streets-seed input").fill("3")
     with screen.new_result():
         screen.part("generate").focus()
         page.keyboard.press("Enter")

@@ -42,7 +42,7 @@ from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
-from space.faces import people
+from space.faces.examples import examples as face_examples
 from space.label_maps.maps import examples
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
@@ -121,9 +121,9 @@ def test_an_example_is_generated_as_the_library_does(
         expected.early.predicted_lpips, abs=2e-4
     )
     assert float(screen.fact("measured")) == pytest.approx(expected.lpips, abs=2e-4)
-    kept = screen.page.locator("#facts .kept")
+    kept = screen.part("facts", ".kept")
     assert kept.count() == (1 if expected.kept else 0)
-    assert screen.page.locator("#plot circle.true").count() == pipe.model.exits
+    assert screen.part("plot", "circle.true").count() == pipe.model.exits
     assert screen.hosts == {screen.page.url.split("/")[2]}
 
 
@@ -140,12 +140,12 @@ def test_drawing_starts_on_a_blank_map(screen: StreetsPage) -> None:
     screen.pick_class("road")
     screen.stroke((0.2, 0.8), (0.8, 0.8))
     assert len(screen.generate()) == 2
-    expect(screen.page.locator("#facts .notes")).to_have_count(0)
+    expect(screen.part("facts", ".notes")).to_have_count(0)
 
 
 def test_the_budget_and_the_seed_count(screen: StreetsPage, pipe: StreetsPipeline) -> None:
-    screen.page.locator("#budget input[type=number]").fill("0")
-    screen.page.locator("#seed input").fill("11")
+    screen.part("budget", "input[type=number]").fill("0")
+    screen.part("seed", "input").fill("11")
     screen.generate()
     expected = pipe.compare(examples()[0].path, budget=0.0, seed=11)
     assert screen.fact("exit") == f"{expected.early.exit} of {pipe.model.exits}"
@@ -153,8 +153,8 @@ def test_the_budget_and_the_seed_count(screen: StreetsPage, pipe: StreetsPipelin
 
 
 def test_a_new_seed_is_drawn(screen: StreetsPage) -> None:
-    screen.page.get_by_role("button", name="New seed").click()
-    expect(screen.page.locator("#seed input")).not_to_have_value("0")
+    screen.part("new-seed").click()
+    expect(screen.part("seed", "input")).not_to_have_value("0")
 
 
 def refuse(screen: DemoPage, upload: Callable[[Path], None], path: Path, fix: str) -> None:
@@ -186,7 +186,7 @@ def test_an_upload_says_what_was_done_to_it(screen: StreetsPage, tmp_path: Path)
         example.resize((640, 480), Image.Resampling.NEAREST).save(path)
     with screen.new_map():
         screen.upload(path)
-    expect(screen.page.locator("#map-notes")).to_contain_text("Resized", timeout=PATIENCE)
+    expect(screen.part("map-notes")).to_contain_text("Resized", timeout=PATIENCE)
     assert len(screen.generate()) == 2
 
 
@@ -194,7 +194,14 @@ def test_an_upload_says_what_was_done_to_it(screen: StreetsPage, tmp_path: Path)
 def test_the_page_fits_a_phone(screen: StreetsPage) -> None:
     width = screen.page.evaluate("document.documentElement.scrollWidth")
     assert width <= 375
-    for part in ("#examples", "#label-map", "#classes", "#generate", "#pictures", "#plot"):
+    for part in (
+        "#streets-examples",
+        "#streets-map",
+        "#streets-classes",
+        "#streets-generate",
+        "#streets-pictures",
+        "#streets-plot",
+    ):
         box = screen.page.locator(part).bounding_box()
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 375
 
@@ -229,7 +236,7 @@ def share_that_differs(first: Any, second: Any) -> float:
     return float((np.abs(np.asarray(first, np.int16) - np.asarray(second, np.int16)) > 1).mean())
 
 
-FACES = [example.path for example in people.examples()]
+FACES = [example.path for example in face_examples()]
 
 
 def face_files(log: Path) -> set[Path]:
@@ -327,7 +334,7 @@ def test_a_clip_drives_and_is_gone(faces: FacesPage, log: Path, tmp_path: Path) 
     film = faces.part("clip", "video")
     expect(film.or_(faces.error).first).to_be_visible(timeout=PATIENCE)
     assert faces.error.all_inner_texts() == []
-    faces.page.wait_for_function("document.querySelector('#face-clip video').readyState > 1")
+    faces.page.wait_for_function("document.querySelector('#faces-clip video').readyState > 1")
     assert faces.part("clip", "rect").count() >= 1
     assert face_files(log) == kept
 

@@ -1,4 +1,4 @@
-"""The comparison without a browser: film strip, difference, downloads, budget, real pairs."""
+"""The comparison without a browser: cards, difference, downloads, budget, real pairs."""
 
 import base64
 import io
@@ -22,19 +22,25 @@ from fiancee_hub.core.router import Forecast, route
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.pipeline import Rendering
-from space.faces import people
 from space.faces.events import Handlers as FaceHandlers
+from space.faces.examples import examples as face_examples
+from space.faces.samples import samples as face_samples
 from space.label_maps import maps
-from space.label_maps import screen as streets
-from space.page.files import stored
+from space.label_maps.events import Handlers as MapHandlers
+from space.label_maps.samples import samples as map_samples
+from space.page.events import memory
+from space.page.files import picture_address, stored
+from space.page.tabs import Tab
 from space.result import budget as budgets
 from space.result import comparison, difference, downloads
+from space.result.cards import exit_cards
 from space.result.downloads import comparison_file, picture_file
-from space.result.film import Film
-from space.result.filmstrip import filmstrip
-from space.tools import pairs as strip
+from space.result.record import Record
+from space.tools import pairs
 
 BUDGET = 0.1
+
+TAB = Tab("streets", "Streets", opened=lambda *_, **__: None)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +65,9 @@ def rendering(pipe: StreetsPipeline) -> Rendering:
 
 
 @pytest.fixture(scope="module")
-def film(rendering: Rendering) -> Film:
+def record(rendering: Rendering) -> Record:
     """A complete one that has several exits to choose from."""
-    found = Film.begin(rendering, BUDGET).add(
+    found = Record.begin(rendering, BUDGET).add(
         rendering, *range(1, rendering.pipeline.model.exits + 1)
     )
     assert len({found.forecast.route(budget) for budget in budgets.BUDGETS}) > 1
@@ -92,12 +98,12 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     yield done
 
 
-# film
+# record
 
 
-def test_the_film_agrees_with_the_library(pipe: StreetsPipeline, film: Film) -> None:
+def test_the_record_agrees_with_the_library(pipe: StreetsPipeline, record: Record) -> None:
     for budget in (0.0, 0.05, 0.1, 0.2, 0.3):
-        moved = film.at(budget)
+        moved = record.at(budget)
         expected = pipe.compare(maps.examples()[0].path, budget=budget, seed=0)
         assert moved.chosen == expected.early.exit
         assert same(moved.early.routed.image, expected.early.image)
@@ -114,8 +120,11 @@ def test_a_forecast_routes_as_the_router_does() -> None:
         forecast.route(1.5)
 
 
-def test_what_is_kept_has_nothing_of_the_input(film: Film) -> None:
-    kept = [*vars(film).values(), *(part for s in film.shots.values() for part in vars(s).values())]
+def test_what_is_kept_has_nothing_of_the_input(record: Record) -> None:
+    kept = [
+        *vars(record).values(),
+        *(part for s in record.pictures.values() for part in vars(s).values()),
+    ]
     assert not any(isinstance(part, Rendering | torch.Tensor) for part in kept)
 
 
@@ -127,75 +136,79 @@ def test_a_moved_budget_switches_pictures_and_renders_nothing(
     family: str, pipe: StreetsPipeline, face_pipe: FacesPipeline, work: list[str]
 ) -> None:
     rendering, move = started(family, pipe, face_pipe)
-    film = list(comparison.steps(rendering, BUDGET, stored))[-1][-1]
+    record = list(comparison.steps(rendering, BUDGET, stored))[-1]["record"]
     assert {"predict", "render"} <= set(work)
     work.clear()
     switched = set()
     for budget in budgets.BUDGETS:
-        screen = move(film, budget)
+        updates = move(record, budget)
         exit_index = rendering.forecast.route(budget)
-        if exit_index != film.chosen:
+        if exit_index != record.chosen:
             switched.add(exit_index)
-            assert f'data-fact="exit">{exit_index} of {film.exits}<' in screen[2]
-            assert screen[-1].chosen == exit_index
-            assert f'data-exit="{exit_index}" class="taken"' in screen[4]
-        elif budget != film.budget:
-            assert screen[0] == gr.skip() and f"budget {budget:.3f}" in screen[3]
+            assert f'data-fact="exit">{exit_index} of {record.exits}<' in updates["facts"]
+            assert updates["record"].chosen == exit_index
+            assert f'data-exit="{exit_index}" class="taken"' in updates["cards"]
+        elif budget != record.budget:
+            assert "pictures" not in updates and f"budget {budget:.3f}" in updates["plot"]
+        # What stood for another input does so still.
+        assert "stale" not in updates
     assert switched and work == []
 
 
 def started(
     family: str, pipe: StreetsPipeline, face_pipe: FacesPipeline
-) -> tuple[Rendering, Callable[[Film, float], Any]]:
+) -> tuple[Rendering, Callable[[Record, float], Any]]:
     """A rendering, and what the screen does when the budget is moved."""
     if family == "streets":
-        return pipe.prepare(maps.examples()[0].path), streets.Handlers(pipe).move
-    handlers = FaceHandlers(face_pipe)
-    source = people.examples()[0].path
+        return pipe.prepare(maps.examples()[0].path), MapHandlers(TAB, pipe).move
+    handlers = FaceHandlers(TAB, face_pipe)
+    source = face_examples()[0].path
     rendering = face_pipe.prepare(source=source, driver=Controls(yaw=10, relative=True))
-    return rendering, lambda film, budget: handlers.move_budget(film, budget, None, False)[:-1]
+    return rendering, lambda record, budget: handlers.move_budget(record, budget, None, False)
 
 
-def test_the_shown_picture_is_the_one_that_the_exit_made(film: Film, pipe: StreetsPipeline) -> None:
-    other = next(b for b in budgets.BUDGETS if film.forecast.route(b) != film.chosen)
-    early, full = streets.Handlers(pipe).move(film, other)[0]
+def test_the_shown_picture_is_the_one_that_the_exit_made(
+    record: Record, pipe: StreetsPipeline
+) -> None:
+    other = next(b for b in budgets.BUDGETS if record.forecast.route(b) != record.chosen)
+    early, full = MapHandlers(TAB, pipe).move(record, other)["pictures"]
     expected = pipe(maps.examples()[0].path, budget=other, seed=0)
     assert same(Image.open(early), expected.image)
-    assert film.full is not None and same(Image.open(full), film.full.result.image)
+    assert record.full is not None and same(Image.open(full), record.full.result.image)
 
 
 def test_nothing_moves_before_all_exits_are_there(rendering: Rendering) -> None:
-    begun = Film.begin(rendering, BUDGET)
-    for film in (None, begun):
-        assert all(part == gr.skip() for part in comparison.moved(film, 0.02, stored))
+    begun = Record.begin(rendering, BUDGET)
+    for record in (None, begun):
+        assert comparison.moved(record, 0.02, stored) == {}
 
 
-def test_every_value_of_the_slider_is_routed(film: Film) -> None:
-    found = budgets.stretches(film)
+def test_every_value_of_the_slider_is_routed(record: Record) -> None:
+    found = budgets.stretches(record)
     assert sum(stretch.steps for stretch in found) == len(budgets.BUDGETS) == 61
     for stretch in found:
-        assert film.forecast.route(stretch.first) == stretch.exit
-    html = budgets.routes(film)
+        assert record.forecast.route(stretch.first) == stretch.exit
+    html = budgets.routes(record)
     assert html.count("<span") == len(found) and f"Budget {BUDGET:.3f}" in html
     assert f"from {found[-1].first:.3f}" in html
 
 
-# film strip and difference
+# cards and difference
 
 
-def test_the_strip_has_every_exit_and_marks_the_taken_one(film: Film) -> None:
-    html = filmstrip(film)
-    assert html.count("<li") == html.count("<img") == film.exits
+def test_the_cards_have_every_exit_and_marks_the_taken_one(record: Record) -> None:
+    html = exit_cards(record)
+    assert html.count("<li") == html.count("<img") == record.exits
     assert html.count('aria-current="true"') == 1
-    assert f'data-exit="{film.chosen}" class="taken"' in html
-    for index, shot in film.shots.items():
-        assert f">{100 * film.macs[index - 1] / film.macs[-1]:.1f} %<" in html
+    assert f'data-exit="{record.chosen}" class="taken"' in html
+    for index, shot in record.pictures.items():
+        assert f">{100 * record.macs[index - 1] / record.macs[-1]:.1f} %<" in html
         assert f'data-fact="measured">{shot.lpips:.4f}<' in html
     assert "Picture of full depth" in html and "to full depth" in html
 
 
 def test_exits_keep_their_place_until_they_are_rendered(rendering: Rendering) -> None:
-    html = filmstrip(Film.begin(rendering, BUDGET))
+    html = exit_cards(Record.begin(rendering, BUDGET))
     assert html.count("<img") == 1
     assert html.count('class="missing"') == rendering.pipeline.model.exits - 1
 
@@ -214,54 +227,64 @@ def test_the_difference_has_a_fixed_scale_from_dark_to_light() -> None:
     assert (np.diff(lightness)[:-1] > 0).all()
 
 
-def test_the_difference_is_shown_once_full_depth_is_there(rendering: Rendering, film: Film) -> None:
-    assert "<img" not in difference.difference_view(Film.begin(rendering, BUDGET))
-    early = film.at(budgets.MOST_BUDGET)
+def test_the_difference_is_shown_once_full_depth_is_there(
+    rendering: Rendering, record: Record
+) -> None:
+    assert "<img" not in difference.difference_view(Record.begin(rendering, BUDGET))
+    early = record.at(budgets.MOST_BUDGET)
     html = difference.difference_view(early)
-    assert film.full is not None and "levels of 255" in html
-    levels = difference.difference(early.early.result.image, film.full.result.image)
+    assert record.full is not None and "levels of 255" in html
+    levels = difference.difference(early.early.result.image, record.full.result.image)
     address = html.split('src="')[1].split('"')[0]
     assert same(picture(address), difference.heat_map(levels))
     assert f"{levels.mean():.1f} on average" in html
-    assert "no difference" in difference.difference_view(film.at(0.0))
+    assert "no difference" in difference.difference_view(record.at(0.0))
 
 
 # downloads
 
 
-def test_the_picture_is_saved_as_it_is_and_marked(film: Film) -> None:
-    file = picture_file(film, "streets")
-    assert file["name"] == f"fiancee-streets-exit-{film.chosen}.png"
+def test_the_picture_is_saved_as_it_is_and_marked(record: Record) -> None:
+    file = picture_file(record, "streets")
+    assert file["name"] == f"fiancee-streets-exit-{record.chosen}.png"
     saved = picture(file["address"])
-    assert same(saved, film.early.result.image) and saved.info[GENERATED] == MARK
+    assert same(saved, record.early.result.image) and saved.info[GENERATED] == MARK
 
 
-def test_the_comparison_is_one_marked_picture(film: Film) -> None:
-    early = film.at(budgets.MOST_BUDGET)
-    saved = picture(comparison_file(early, "streets")["address"])
+def test_the_comparison_is_one_marked_picture(record: Record) -> None:
+    early = record.at(budgets.MOST_BUDGET)
+    saved = picture(comparison_file(early, "streets", "Streets")["address"])
     assert saved.format == "PNG" and saved.info[GENERATED] == MARK
     assert saved.width > 3 * 500 and saved.height > 400
-    assert not same(saved, picture(comparison_file(film.at(0.0), "streets")["address"]))
+    assert not same(
+        saved, picture(comparison_file(record.at(0.0), "streets", "Streets")["address"])
+    )
 
 
-@pytest.mark.parametrize("save", [picture_file, comparison_file])
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda record: picture_file(record, "streets"),
+        lambda record: comparison_file(record, "streets", "Streets"),
+    ],
+)
 def test_without_a_result_there_is_nothing_to_save(save: Callable[..., Any]) -> None:
     with pytest.raises(InputError, match="press Generate"):
-        save(None, "streets")
+        save(None)
 
 
 def test_the_map_uploads_again_as_it_was(pipe: StreetsPipeline, tmp_path: Path) -> None:
-    handlers = streets.Handlers(pipe)
-    editor, _ = handlers.edit(maps.examples()[2].path)
+    handlers = MapHandlers(TAB, pipe)
+    editor = handlers.edit(maps.examples()[2].path)["editor"]
     drawn = Image.open(editor["background"]).convert("RGB")
     ImageDraw.Draw(drawn).ellipse((20, 20, 70, 60), pipe.config.classes[4].colour)
     path = tmp_path / "map.png"
-    file = handlers.save_map({"background": None, "composite": drawn})
+    file = handlers.save(picture_address(drawn, marked=False))
     saved = picture(file["address"])
     path.write_bytes(base64.b64decode(file["address"].partition(",")[2]))
     assert (file["name"], saved.mode) == ("fiancee-streets-map.png", "P")
-    again, notes = handlers.edit(path)
-    assert same(Image.open(again["background"]), drawn) and notes == ""
+    again = handlers.edit(path)
+    assert same(Image.open(again["editor"]["background"]), drawn) and again["notes"] == ""
     assert same(pipe.read(path).ids, pipe.read(drawn).ids)
 
 
@@ -269,8 +292,7 @@ def test_saved_files_come_to_the_browser_without_a_file_on_the_server(
     pipe: StreetsPipeline,
 ) -> None:
     with gr.Blocks() as page:
-        film = comparison.memory()
-        downloads.save_buttons("", film, "streets")
+        downloads.save_buttons(TAB, memory())
     handlers = [f for f in page.fns.values() if f.fn]
     assert len(handlers) == 2
     assert all(isinstance(f.outputs[0], gr.JSON) for f in handlers)
@@ -280,43 +302,43 @@ def test_saved_files_come_to_the_browser_without_a_file_on_the_server(
 # real pairs
 
 
-def shown_pairs() -> list[tuple[Path, budgets.Pair]]:
+def shown_pairs() -> list[tuple[Path, budgets.RealPair]]:
     folders = [f for f in budgets.FOLDER.iterdir() if f.is_dir()]
     return [(folder, pair) for folder in folders for pair in budgets.pairs(folder)]
 
 
 def test_the_pairs_of_the_page_are_as_far_apart_as_it_says() -> None:
     found = shown_pairs()
-    assert {pair.level for folder, pair in found if folder.name == "streets"} == set(strip.LEVELS)
+    assert {pair.level for folder, pair in found if folder.name == "streets"} == set(pairs.LEVELS)
     for folder, pair in found:
         first, second = (Image.open(folder / file) for file in pair.files)
-        assert strip.distance(first, second) == pytest.approx(pair.lpips, abs=1e-4)
-        assert 1 / strip.NEAR <= pair.lpips / pair.level <= strip.NEAR
+        assert pairs.distance(first, second) == pytest.approx(pair.lpips, abs=1e-4)
+        assert 1 / pairs.NEAR <= pair.lpips / pair.level <= pairs.NEAR
         assert first.info[GENERATED] == second.info[GENERATED] == MARK
 
 
 def test_captions_tell_the_measured_lpips() -> None:
-    pair = budgets.Pair(0.1, 0.0987, ("a.png", "b.png"), ("Square: full depth", "Exit 2"))
+    pair = budgets.RealPair(0.1, 0.0987, ("a.png", "b.png"), ("Square: full depth", "Exit 2"))
     assert budgets.pair_captions(pair) == ("Square: full depth", "Exit 2, LPIPS 0.099")
 
 
 def test_a_pair_stands_for_a_level_only_if_it_is_near() -> None:
     blank = Image.new("RGB", (8, 8))
     far, near, nearest = (
-        strip.Candidate(lpips, (blank, blank), (name, name))
+        pairs.Candidate(lpips, (blank, blank), (name, name))
         for lpips, name in ((0.07, "far"), (0.09, "near"), (0.1, "nearest"))
     )
-    assert strip.choose(0.1, [far, near], [nearest]) is near
-    assert strip.choose(0.1, [far], [near, nearest]) is nearest
-    assert strip.choose(0.2, [far], [near]) is None
+    assert pairs.choose(0.1, [far, near], [nearest]) is near
+    assert pairs.choose(0.1, [far], [near, nearest]) is nearest
+    assert pairs.choose(0.2, [far], [near]) is None
 
 
 def test_pairs_are_made_anew_for_any_checkpoint(
     pipe: StreetsPipeline, face_pipe: FacesPipeline, tmp_path: Path
 ) -> None:
     (tmp_path / "0.3-a.png").write_bytes(b"of an earlier run")
-    for groups in (strip.street_inputs(pipe, seeds=2)[:2], strip.face_inputs(face_pipe)[:2]):
-        made = strip.write(groups, tmp_path)
+    for groups in (map_samples(pipe, seeds=2)[:2], face_samples(face_pipe)[:2]):
+        made = pairs.write(groups, tmp_path)
         files = {file for pair in made for file in pair.files}
         assert {path.name for path in tmp_path.glob("*.png")} == files
         assert budgets.pairs(tmp_path) == tuple(made)
@@ -325,5 +347,5 @@ def test_pairs_are_made_anew_for_any_checkpoint(
 
 def test_without_pairs_there_is_no_gallery(tmp_path: Path) -> None:
     with gr.Blocks() as page:
-        budgets.pair_gallery("", tmp_path)
+        budgets.pair_gallery(TAB, tmp_path)
     assert not any(isinstance(part, gr.Gallery) for part in page.blocks.values())

@@ -1,4 +1,4 @@
-"""The comparison in a real browser: film strip, budget, difference, downloads."""
+"""The comparison in a real browser: cards, budget, difference, downloads."""
 
 from base64 import b64decode
 from collections.abc import Iterator
@@ -85,11 +85,11 @@ def test_a_moved_budget_shows_the_picture_that_it_takes(
     path, exits = examples()[0].path, pipe.model.exits
     rendering = pipe.prepare(path, seed=0)
     other = next(b for b in reversed(BUDGETS) if rendering.route(b) != rendering.route(BUDGET))
-    expect(screen.part("film", "li")).to_have_count(exits)
+    expect(screen.part("cards", "li")).to_have_count(exits)
     for budget in (other, BUDGET):
         move_budget(screen, budget)
         expected = pipe(path, budget=budget, seed=0)
-        expect(screen.part("film", "li.taken")).to_have_attribute(
+        expect(screen.part("cards", "li.taken")).to_have_attribute(
             "data-exit", str(expected.exit), timeout=PATIENCE
         )
         assert screen.fact("exit") == f"{expected.exit} of {exits}"
@@ -101,11 +101,11 @@ def test_a_moved_budget_shows_the_picture_that_it_takes(
 
 def test_every_exit_has_its_picture_and_figures(screen: StreetsPage, pipe: StreetsPipeline) -> None:
     rendering, costs = pipe.prepare(examples()[0].path, seed=0), pipe.config.costs
-    for card in screen.part("film", "li").all():
+    for card in screen.part("cards", "li").all():
         index = int(card.get_attribute("data-exit") or 0)
         expected = np.asarray(rendering.result(index).image, np.int16)
         shown = pixels(fetched(screen, card.locator("img").get_attribute("src") or ""))
-        # Film pictures are small files, so a little less than exact.
+        # Pictures on cards are small files, so a little less than exact.
         assert np.abs(shown - expected).mean() < 4
         share = 100 * costs.exits[index - 1] / costs.full_depth
         expect(card.locator("[data-fact=macs]")).to_have_text(f"{share:.1f} %")
@@ -135,13 +135,19 @@ def test_a_drawn_map_is_saved_and_uploads_as_it_was(screen: StreetsPage, tmp_pat
     with screen.new_map():
         screen.upload(path)
     assert save(screen, "save-map")[1] == drawn
-    expect(screen.page.locator("#map-notes li")).to_have_count(0)
+    expect(screen.part("map-notes", "li")).to_have_count(0)
 
 
 @pytest.mark.parametrize("screen", [390], indirect=True)
 def test_the_comparison_fits_a_phone(screen: StreetsPage) -> None:
     assert screen.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for part in ("#film li", "#difference figure", "#routes .band", "#save-map", "#pairs img"):
+    for part in (
+        "#streets-cards li",
+        "#streets-difference figure",
+        "#streets-routes .band",
+        "#streets-save-map",
+        "#streets-pairs img",
+    ):
         for found in screen.page.locator(part).all():
             found.scroll_into_view_if_needed()
             box = found.bounding_box()
@@ -151,9 +157,9 @@ def test_the_comparison_fits_a_phone(screen: StreetsPage) -> None:
 
 def test_faces_switch_and_save_as_well(faces: FacesPage) -> None:
     before = faces.sources()
-    taken = faces.part("film", "li.taken").get_attribute("data-exit")
+    taken = faces.part("cards", "li.taken").get_attribute("data-exit")
     move_budget(faces, 0.0)
-    expect(faces.part("film", "li.taken")).not_to_have_attribute("data-exit", taken or "")
+    expect(faces.part("cards", "li.taken")).not_to_have_attribute("data-exit", taken or "")
     after = faces.sources()
     assert after[0] == after[1] == before[1] != before[0]
     _, content = save(faces, "save-picture")

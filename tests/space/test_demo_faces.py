@@ -19,22 +19,28 @@ from visitor_pictures import group_photo
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import DESCRIPTION, GENERATED, MARK
+from fiancee_hub.families.faces.clips import RATE, Sound, read_clip, read_sound
+from fiancee_hub.families.faces.controls import CONTROLS, Controls
 from fiancee_hub.families.faces.films import write_clip
-from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
+from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
+from fiancee_hub.families.faces.pipeline import FacesPipeline
 from fiancee_hub.pipeline import Result
 from space import demo
-from space.faces import clips, people
+from space.faces import clips, persons
 from space.faces import events as faces
 from space.faces.events import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS, Handlers
-from space.faces.people import Person
-from space.page import files, parts
-from space.page.errors import plainly
+from space.faces.examples import examples as face_examples
+from space.faces.persons import Person
+from space.page import components, files
+from space.page.outputs import Outputs
+from space.page.tabs import Tab
 from space.result import facts
-from space.result.film import Film
-from space.settings import Settings
+from space.result.record import Record
+from space.settings import Checkpoint, Settings
 
 MISSING = "nowhere"
 BUDGET = 0.1
+TAB = Tab("faces", "Faces", opened=lambda *_, **__: None)
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +57,17 @@ def pipe(checkpoint: Path) -> FacesPipeline:
 
 @pytest.fixture(scope="module")
 def handlers(pipe: FacesPipeline) -> Handlers:
-    return Handlers(pipe)
+    return Handlers(TAB, pipe)
 
 
 @pytest.fixture(scope="module")
 def person(handlers: Handlers) -> Person:
-    return cast(Person, handlers.first(None)[0])
+    return cast(Person, handlers.opened()["person"])
 
 
 @pytest.fixture(scope="module")
 def group(pipe: FacesPipeline) -> Person:
-    return people.read(pipe, group_photo())
+    return persons.person(pipe, persons.read(pipe, group_photo()))
 
 
 @pytest.fixture
@@ -76,7 +82,7 @@ def upload() -> Callable[[str, bytes], Path]:
 
 
 def example(number: int) -> bytes:
-    return people.examples()[number].path.read_bytes()
+    return face_examples()[number].path.read_bytes()
 
 
 def no_face() -> bytes:
@@ -93,11 +99,15 @@ def wish(person: Person | None, **changes: Any) -> list[Any]:
         "whole": False,
         "mode": SLIDERS,
         "driving": RELATIVE,
-        **dict.fromkeys(("yaw", "pitch", "roll", "smile", "mouth", "blink"), 0.0),
         "budget": BUDGET,
+        **dict.fromkeys((control.name for control in CONTROLS), 0.0),
         **changes,
     }
     return list(values.values())
+
+
+def shown_photo(person: Person) -> Image.Image:
+    return persons.drawn(person.upload, person.source.crop, person.chosen)
 
 
 def opened(address: str) -> Image.Image:
@@ -132,14 +142,14 @@ def test_what_is_taken_is_gone(tmp_path: Path) -> None:
 
 def test_parts_take_uploads_into_memory(upload: Callable[[str, bytes], Path]) -> None:
     path = upload("photo.jpg", b"content")
-    photo = parts.PhotoInput()
+    photo = components.PhotoInput()
     content: Any = photo.preprocess(ImageData(path=str(path)))
     assert content == b"content"
     assert not path.exists()
     assert photo.preprocess(None) is None
     shown = photo.postprocess("data:image/png;base64,AA")
     assert isinstance(shown, ImageData) and shown.path is None
-    clip: Any = parts.ClipInput("Clip").preprocess(FileData(path="clip.mp4"))
+    clip: Any = components.ClipInput("Clip").preprocess(FileData(path="clip.mp4"))
     assert clip == Path("clip.mp4")
 
 
@@ -147,8 +157,8 @@ def test_parts_take_uploads_into_memory(upload: Callable[[str, bytes], Path]) ->
 
 
 def test_examples_know_their_neutral_picture() -> None:
-    examples = people.examples()
-    assert [one.name for one in examples] == [
+    examples = face_examples()
+    assert [one.title for one in examples] == [
         "008, neutral",
         "008, smile",
         "107, neutral",
@@ -158,18 +168,18 @@ def test_examples_know_their_neutral_picture() -> None:
 
 
 def test_the_crop_is_drawn_and_one_face_has_no_number(person: Person) -> None:
-    picture = people.drawn(person)
+    picture = shown_photo(person)
     assert picture.size == person.source.photo.image.size
-    assert picture.getpixel((1, 100)) == people.CHOSEN
+    assert picture.getpixel((1, 100)) == persons.CHOSEN
     inside = (20, 20, 236, 236)
     assert same(picture.crop(inside), person.source.photo.image.crop(inside))
 
 
 def test_several_faces_are_numbered_and_one_is_chosen(pipe: FacesPipeline, group: Person) -> None:
-    assert len(group.faces) == 2 and group.chosen == 0
-    other = people.choose(pipe, group, 1)
+    assert len(group.upload.faces) == 2 and group.chosen == 0
+    other = persons.person(pipe, group.upload, 1)
     assert other.source.crop.box[0] > group.source.crop.box[2]
-    assert not same(people.drawn(other), people.drawn(group))
+    assert not same(shown_photo(other), shown_photo(group))
 
 
 @pytest.mark.parametrize(
@@ -181,39 +191,82 @@ def test_several_faces_are_numbered_and_one_is_chosen(pipe: FacesPipeline, group
     ],
 )
 def test_the_crop_moves(zoom: float, right: float, down: float, box: tuple[int, ...]) -> None:
-    assert people.moved((10, 20, 110, 120), zoom, right, down) == box
+    assert persons.moved((10, 20, 110, 120), zoom, right, down) == box
 
 
 def test_a_moved_crop_is_read_anew(pipe: FacesPipeline, group: Person) -> None:
-    moved = people.move(pipe, group, 0.9, 0.05, 0)
-    assert moved.source.crop.box == people.moved(group.source.crop.box, 0.9, 0.05, 0)
+    moved = persons.move(pipe, group, 0.9, 0.05, 0)
+    assert moved.source.crop.box == persons.moved(group.source.crop.box, 0.9, 0.05, 0)
     with pytest.raises(InputError, match="cuts the face off"):
-        people.move(pipe, group, 1.4, 0.3, 0.3)
+        persons.move(pipe, group, 1.4, 0.3, 0.3)
 
 
-def test_a_huge_photograph_is_shrunk(pipe: FacesPipeline) -> None:
-    big = Image.open(io.BytesIO(example(0))).resize((3200, 3200))
-    person = people.read(pipe, files.encoded(big, "jpeg"))
-    assert person.source.photo.image.size == (people.MOST_SIDE, people.MOST_SIDE)
-    assert any("Shrunk" in note for note in person.source.notes)
+def test_a_huge_photograph_is_shrunk(pipe: FacesPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persons, "MOST_SIDE", 240)
+    upload = persons.read(pipe, example(0))
+    assert upload.photo.image.size == (240, 240)
+    assert any("Shrunk" in note for note in persons.person(pipe, upload).source.notes)
 
 
 # handlers
 
 
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The widths of the pictures in which faces are looked for."""
+    found: list[int] = []
+    search = FaceLandmarker.__call__
+
+    def counted(self: FaceLandmarker, picture: Image.Image, **options: Any) -> Any:
+        found.append(picture.width)
+        return search(self, picture, **options)
+
+    monkeypatch.setattr(FaceLandmarker, "__call__", counted)
+    return found
+
+
+def test_an_upload_is_searched_for_faces_once(handlers: Handlers, searches: list[int]) -> None:
+    taken = handlers.take(group_photo())["person"]
+    assert len(searches) == 1
+    moved = handlers.move(taken, 0.9, 5, 0)["person"]
+    chosen = handlers.choose(moved, 1)["person"]
+    handlers.move(chosen, 0.95, 0, 0)
+    assert len(searches) == 1
+    handlers.take_driver(example(3))
+    assert len(searches) == 2
+    # Reading counts all that was done once, the search included.
+    assert moved.source.milliseconds > moved.upload.milliseconds > 0
+
+
 def test_a_new_source_resets_its_controls(handlers: Handlers, group: Person) -> None:
-    person, picture, choice, zoom, right, down, notes = handlers.take(group_photo())
-    assert (zoom, right, down) == (1, 0, 0)
+    taken = handlers.take(group_photo())
+    assert [taken[name] for name in ("zoom", "right", "down")] == [1, 0, 0]
+    choice = taken["choice"]
     assert choice.visible and [name for name, _ in choice.choices] == ["Face 1", "Face 2"]
-    assert opened(picture).size == people.drawn(group).size
-    assert "Found 2 faces" in notes
-    chosen, *_ = handlers.choose(person, 1)
-    assert chosen.chosen == 1
-    assert handlers.take(None)[:2] == (None, None)
+    assert opened(taken["photo"]).size == shown_photo(group).size
+    assert "Found 2 faces" in taken["notes"]
+    assert handlers.choose(taken["person"], 1)["person"].chosen == 1
+    gone = handlers.take(None)
+    assert gone["person"] is None and gone["photo"] is None
 
 
 def test_a_source_stays_when_the_tab_is_opened_again(handlers: Handlers, person: Person) -> None:
-    assert all(part == gr.skip() for part in handlers.first(person))
+    assert handlers.opened("?tab=faces&yaw=3", person) == {}
+
+
+def test_a_link_brings_source_driver_and_sliders(handlers: Handlers) -> None:
+    moved = handlers.opened("?tab=faces&example=107-neutral&yaw=8&budget=0.05")
+    assert [moved[name] for name in ("example", "yaw", "budget")] == ["107-neutral", 8, 0.05]
+    assert "mode" not in moved and "smile" not in moved
+    driven = handlers.opened("?tab=faces&driver=107-smile")
+    assert (driven["mode"], driven["driver_example"]) == (PICTURE, "107-smile")
+    assert driven["driver"].neutral is not None
+
+
+def test_an_empty_upload_is_refused_and_takes_nobody_away(handlers: Handlers) -> None:
+    for take in (handlers.take, handlers.take_driver):
+        with pytest.raises(InputError, match="empty file where a picture is needed"):
+            take(b"")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +278,7 @@ def test_a_useless_photograph_is_refused_plainly(
 ) -> None:
     for take in (handlers.take, handlers.take_driver):
         with pytest.raises(gr.Error, match=message):
-            plainly(take)(content)
+            Outputs().filled(take)(content)
 
 
 def test_sliders_give_what_the_library_gives(
@@ -235,65 +288,75 @@ def test_sliders_give_what_the_library_gives(
     controls = Controls(yaw=12.0, smile=0.8, relative=True)
     expected = pipe.compare(source=person.source, driver=controls, budget=BUDGET)
     assert len(steps) == 3
-    early, full = steps[2][0]
+    early, full = steps[2]["pictures"]
     assert same(opened(early), expected.early.image) and same(opened(full), expected.full.image)
-    assert f'data-fact="measured">{expected.lpips:.4f}<' in steps[2][2]
-    assert steps[2][3].count('class="true" cx') == pipe.model.exits
+    assert f'data-fact="measured">{expected.lpips:.4f}<' in steps[2]["facts"]
+    assert steps[2]["plot"].count('class="true" cx') == pipe.model.exits
     assert GENERATED in opened(early).info
-    assert same(steps[0][-2].early.result.image, expected.early.image)
-    assert "<img" in steps[0][-1] and steps[1][-1] == gr.skip()
+    assert same(steps[0]["record"].early.result.image, expected.early.image)
+    assert "<img" in steps[0]["whole_photo"] and "whole_photo" not in steps[1]
 
 
 def test_a_hand_on_a_slider_gets_the_early_picture(handlers: Handlers, person: Person) -> None:
-    (early, full), _, words, plot, *_ = handlers.live(*wish(person, yaw=20.0))
+    turned = handlers.live(*wish(person, yaw=20.0))
+    early, full = turned["pictures"]
     assert early == full and early.startswith("data:image/webp")
-    assert "Measuring the true LPIPS" in words and 'class="true" cx' not in plot
-    still, *_ = handlers.live(*wish(person, yaw=0.0))
-    assert not same(opened(still[0]), opened(early))
+    assert "Measuring the true LPIPS" in turned["facts"]
+    assert 'class="true" cx' not in turned["plot"]
+    still = handlers.live(*wish(person, yaw=0.0))
+    assert not same(opened(still["pictures"][0]), opened(early))
 
 
-@pytest.mark.parametrize("changes", [{"person": None}, {"mode": PICTURE}, {"mode": CLIP}])
-def test_nothing_is_made_while_something_is_missing(
+@pytest.mark.parametrize("changes", [{"person": None}, {"mode": PICTURE}])
+def test_what_stands_is_marked_while_something_is_missing(
     handlers: Handlers, person: Person, changes: dict[str, Any]
 ) -> None:
     values = wish(**{"person": person, **changes})
-    assert all(part == gr.skip() for step in handlers.follow(*values) for part in step)
-    if changes != {"mode": CLIP}:
-        with pytest.raises(InputError, match="choose an example"):
-            list(handlers.generate(*values))
+    (marked,) = handlers.follow(*values)
+    assert list(marked) == ["stale"] and "choose an example" in marked["stale"]
+    with pytest.raises(InputError, match="choose an example"):
+        list(handlers.generate(*values))
+    # The next picture takes the mark away.
+    assert next(handlers.follow(*wish(person)))["stale"] == ""
+
+
+def test_sliders_do_not_follow_a_clip(handlers: Handlers, person: Person) -> None:
+    assert list(handlers.follow(*wish(person, mode=CLIP))) == []
 
 
 def test_a_driver_is_relative_only_with_its_neutral_picture(
     handlers: Handlers, pipe: FacesPipeline, person: Person
 ) -> None:
-    driver, picture, _ = handlers.take_driver(example(3))
-    assert driver is not None and picture is not None
-    neutral, *_ = handlers.take_driver(example(2))
+    taken = handlers.take_driver(example(3))
+    driver, neutral = taken["driver"], handlers.take_driver(example(2))["driver"]
+    assert driver is not None and taken["driver_photo"] is not None
     values = {"driver": driver, "mode": PICTURE}
     without = next(handlers.generate(*wish(person, **values)))
     absolute = next(handlers.generate(*wish(person, **values, driving=ABSOLUTE)))
     relative = next(handlers.generate(*wish(person, **values, neutral=neutral)))
-    assert faces.NO_NEUTRAL.partition(":")[0] in without[2]
-    assert without[0] == absolute[0] != relative[0]
+    assert faces.NO_NEUTRAL.partition(":")[0] in without["facts"]
+    assert without["pictures"] == absolute["pictures"] != relative["pictures"]
     expected = pipe(source=person.source, driver=example(3), reference=example(2), budget=BUDGET)
-    assert same(opened(relative[0][0]), expected.image)
+    assert same(opened(relative["pictures"][0]), expected.image)
 
 
 def test_an_example_driver_brings_its_neutral_picture(handlers: Handlers) -> None:
     event = gr.SelectData(None, {"index": 3, "value": None})
-    driver, *_ = handlers.pick_driver(event)
+    driver = handlers.pick_driver(event)["driver"]
     assert driver is not None and driver.neutral is not None
 
 
 def test_the_result_goes_back_into_the_photograph(
     handlers: Handlers, pipe: FacesPipeline, group: Person
 ) -> None:
-    made = Film.begin(pipe.prepare(source=group.source, driver=Controls(yaw=5)), BUDGET)
-    html = handlers.in_photo(group, made, True)
+    made = Record.begin(pipe.prepare(source=group.source, driver=Controls(yaw=5)), BUDGET)
+    html = handlers.in_photo(group, made, True)["whole_photo"]
     whole = opened(html.split('src="')[1].split('"')[0])
     assert whole.size == group.source.photo.image.size
     assert whole.getexif()[DESCRIPTION] == MARK
-    assert handlers.in_photo(group, made, False) == handlers.in_photo(None, made, True) == ""
+    nothing = {"whole_photo": ""}
+    assert handlers.in_photo(group, made, False) == nothing
+    assert handlers.in_photo(None, made, True) == nothing
 
 
 def test_both_costs_are_told() -> None:
@@ -314,13 +377,42 @@ def test_a_clip_is_driven_and_its_file_gone(
     frames = [Image.open(io.BytesIO(example(number))) for number in (2, 3)]
     write_clip([*frames, Image.new("RGB", (256, 256))], 5, tmp_path / "clip.mp4")
     path = upload("clip.mp4", (tmp_path / "clip.mp4").read_bytes())
-    motions, notes = handlers.take_clip(path, gr.Progress())
+    taken = handlers.take_clip(path, gr.Progress())
+    motions = taken["motions"]
     assert not path.exists()
     assert motions is not None and (len(motions.frames), motions.usable) == (3, 2)
-    assert "Without a usable face: 1" in notes
-    html = handlers.make_clip(person, motions, RELATIVE, BUDGET, gr.Progress())
+    assert "Without a usable face: 1" in taken["clip_notes"]
+    made = handlers.make_clip(person, motions, RELATIVE, BUDGET, gr.Progress())
+    html = made["clip"]
+    assert made["clip_stale"] == ""
     assert "data:video/mp4" in html and html.count("<rect") == 2
     assert "Without a usable face: 1" in html
+
+
+@pytest.mark.parametrize("kind", ["mkv", "webm", "gif", "webp", "png"])
+def test_every_kind_of_clip_drives_with_its_length_and_sound(
+    kind: str,
+    handlers: Handlers,
+    person: Person,
+    tmp_path: Path,
+    upload: Callable[[str, bytes], Path],
+) -> None:
+    faces = [Image.open(io.BytesIO(example(number))).convert("RGB") for number in (2, 3)]
+    tone = Sound(np.full((RATE, 2), 5000, np.int16))
+    frames = [Image.new("RGB", (256, 256)), *faces, Image.new("RGB", (256, 256)), faces[0]]
+    write_clip(frames, 5, tmp_path / f"clip.{kind}", sound=tone)
+    path = upload("clip.bin", (tmp_path / f"clip.{kind}").read_bytes())
+    motions = handlers.take_clip(path, gr.Progress())["motions"]
+    assert motions is not None and motions.usable == 3
+    assert (motions.sound is not None) == (kind in ("mkv", "webm"))
+    driven = clips.drive(
+        handlers.pipe, person, motions, lambda *_: None, budget=BUDGET, relative=True
+    )
+    (tmp_path / "driven").write_bytes(driven.video)
+    film = read_clip(tmp_path / "driven")
+    assert film.count / film.fps == pytest.approx(1.0, abs=0.05)
+    heard = read_sound(tmp_path / "driven", film)
+    assert (heard is not None) == (motions.sound is not None)
 
 
 def test_a_refused_clip_is_gone_too(
@@ -328,7 +420,7 @@ def test_a_refused_clip_is_gone_too(
 ) -> None:
     path = upload("clip.mp4", b"no clip")
     with pytest.raises(gr.Error, match="damaged or no video"):
-        plainly(handlers.take_clip)(path, gr.Progress())
+        Outputs().filled(handlers.take_clip)(path, gr.Progress())
     assert not path.exists()
 
 
@@ -338,8 +430,8 @@ def test_fast_clips_are_thinned(tmp_path: Path) -> None:
     assert (clip.fps, clip.count) == (clips.MOST_FPS, 12)
 
 
-def test_the_strip_has_a_block_for_each_run() -> None:
-    svg = clips.strip([1, 1, 2, None, 4], 5, 4)
+def test_the_timeline_has_a_block_for_each_run() -> None:
+    svg = clips.timeline([1, 1, 2, None, 4], 5, 4)
     assert svg.count('class="early"') == 2
     assert svg.count('class="missing"') == svg.count('class="full"') == 1
     assert "Exit of each of 4 frames over 1.0 seconds, 4 is full depth" in svg
@@ -390,13 +482,15 @@ def test_programs_drive_by_numbers(
 
 
 @pytest.fixture(scope="module")
-def models(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> demo.Models:
+def checkpoints(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> list[demo.Loaded]:
     street = save_street_checkpoint(tmp_path_factory.mktemp("streets"))
-    return demo.load(Settings(streets=str(street), faces=str(checkpoint), threads=1))
+    names = {"streets": street, "faces": checkpoint}
+    listed = tuple(Checkpoint(name, str(path)) for name, path in names.items())
+    return list(demo.load(Settings(listed, threads=1)))
 
 
-def test_both_families_have_typed_endpoints_only(models: demo.Models) -> None:
-    endpoints = demo.build(models, Settings()).get_api_info()["named_endpoints"]
+def test_both_families_have_typed_endpoints_only(checkpoints: list[demo.Loaded]) -> None:
+    endpoints = demo.build(checkpoints, Settings()).get_api_info()["named_endpoints"]
     assert {name: kinds(endpoint) for name, endpoint in endpoints.items()} == {
         "/streets": {"label_map": "filepath", "budget": "float", "seed": "int"},
         "/reenact": {
@@ -423,8 +517,8 @@ def kinds(endpoint: Any) -> dict[str, str]:
     return {p["parameter_name"]: p["python_type"]["type"] for p in endpoint["parameters"]}
 
 
-def test_states_that_start_a_picture_lie_in_no_hidden_group(models: demo.Models) -> None:
-    page = demo.build(models, Settings())
+def test_states_that_start_a_picture_lie_in_no_hidden_group(checkpoints: list[demo.Loaded]) -> None:
+    page = demo.build(checkpoints, Settings())
     started = {target for f in page.fns.values() if f.name == "follow" for target, _ in f.targets}
     states = [page.blocks[target] for target in started if target is not None]
     found = [state for state in states if isinstance(state, gr.State)]
@@ -437,12 +531,19 @@ def test_states_that_start_a_picture_lie_in_no_hidden_group(models: demo.Models)
             above = above.parent
 
 
-def test_without_the_checkpoint_there_is_a_notice_instead(
-    models: demo.Models, tmp_path: Path
+def test_another_tab_of_faces_has_endpoints_of_its_own(checkpoints: list[demo.Loaded]) -> None:
+    again = replace(checkpoints[1], name="my-faces")
+    endpoints = demo.build([checkpoints[1], again], Settings()).get_api_info()["named_endpoints"]
+    assert set(endpoints) == {"/reenact", "/drive", "/my_faces_reenact", "/my_faces_drive"}
+
+
+def test_every_control_has_a_slider_a_link_and_a_parameter(
+    checkpoints: list[demo.Loaded], handlers: Handlers
 ) -> None:
-    assert demo._faces(str(tmp_path / MISSING)) is None
-    page = demo.build(replace(models, faces=None), Settings())
-    tabs = [part.label for part in page.blocks.values() if isinstance(part, gr.Tab)]
-    assert tabs == ["Streets", "How it works"]
-    words = [part.value for part in page.blocks.values() if isinstance(part, gr.Markdown)]
-    assert any("The faces tab is missing" in str(text) for text in words)
+    page = demo.build(checkpoints, Settings())
+    sliders = {s.elem_id: s for s in page.blocks.values() if isinstance(s, gr.Slider)}
+    for control in CONTROLS:
+        slider = sliders[f"faces-{control.name}"]
+        assert (slider.minimum, slider.maximum) == (control.least, control.most)
+        assert handlers.fields[control.name].read("", str(control.most)) == control.most
+        assert f"{control.name}: {control.range}; {control.meaning}" in str(handlers.drive.__doc__)

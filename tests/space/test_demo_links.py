@@ -101,7 +101,7 @@ def test_a_link_brings_example_budget_and_seed_back(
     screen.generate()
     address = copied(screen)
     assert state(address) == {
-        "family": "streets",
+        "tab": "streets",
         "example": "crossing",
         "budget": "0.05",
         "seed": "7",
@@ -133,7 +133,7 @@ def test_a_link_brings_a_face_and_its_sliders_back(
     expect(screen.part("routes")).to_contain_text("Budget 0.050", timeout=PATIENCE)
     address = copied(screen)
     assert state(address) == {
-        "family": "faces",
+        "tab": "faces",
         "example": "107-neutral",
         "budget": "0.05",
         "yaw": "8",
@@ -165,7 +165,7 @@ def test_a_link_brings_a_driver_back(page: Page, context: BrowserContext, demo_u
 def open_faces(page: Page, address: str) -> DemoPage:
     """The page of a link; nobody touches a tab."""
     screen = DemoPage(page, address)
-    screen.prefix = FacesPage.prefix
+    screen.tab = FacesPage.tab
     screen.wait_until_measured()
     expect(page.get_by_role("tab", name="Faces")).to_have_attribute("aria-selected", "true")
     return screen
@@ -187,7 +187,7 @@ def test_the_same_seed_makes_the_same_picture(page: Page, demo_url: str) -> None
     [
         ("example=moon", "The link's example 'moon' does not exist: choose one of terrace"),
         ("budget=7&seed=3", "The link's budget '7' is out of range: give 0 to 0.3"),
-        ("family=faces&yaw=99", "The link's yaw '99' is out of range: give -35 to 35"),
+        ("tab=faces&yaw=99", "The link's yaw '99' is out of range: give -35 to 35"),
     ],
 )
 def test_a_bad_link_is_answered_plainly_and_the_page_works(

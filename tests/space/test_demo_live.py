@@ -26,19 +26,20 @@ WATCH = """() => {
   const seen = window.seen = {exits: [], left: [], verdicts: [], frames: 0, open: 0, most: 0};
   const note = (list, value) => value && list.at(-1) !== value && list.push(value);
   const look = () => {
-    note(seen.exits, document.querySelector('#facts [data-fact=exit]')?.textContent);
-    note(seen.left, document.querySelector('#pictures img')?.src);
-    note(seen.verdicts, document.querySelector('#facts .verdict')?.className);
+    note(seen.exits, document.querySelector('#streets-facts [data-fact=exit]')?.textContent);
+    note(seen.left, document.querySelector('#streets-pictures img')?.src);
+    note(seen.verdicts, document.querySelector('#streets-facts .verdict')?.className);
   };
   look();
   new MutationObserver(look).observe(
-    document.querySelector('#streets'), {subtree: true, childList: true, attributes: true});
-  document.querySelector('#live-frame').addEventListener('click', () => {
+    document.querySelector('#streets-screen'), {subtree: true, childList: true, attributes: true});
+  document.querySelector('#streets-live-frame').addEventListener('click', () => {
     seen.frames += 1;
     seen.most = Math.max(seen.most, ++seen.open);
   });
-  const done = window.fianceeLive.done;
-  window.fianceeLive.done = () => { seen.open -= 1; done(); };
+  const live = window.fiancee.live('streets');
+  const done = live.done;
+  live.done = () => { seen.open -= 1; done(); };
 }"""
 """Notes what the page shows, however briefly, and how many frames are on their way at once."""
 
@@ -166,7 +167,7 @@ def test_a_hand_that_comes_back_is_followed_again(
     drawn = saved_map(screen)
     expect_picture_of(screen, pipe, drawn, 0.0)
     with screen.new_result():
-        screen.page.locator("#label-map").get_by_role("button", name="Undo").click()
+        screen.part("map").get_by_role("button", name="Undo").click()
     undone = saved_map(screen)
     assert not np.array_equal(np.asarray(drawn), np.asarray(undone))
     expect_picture_of(screen, pipe, undone, 0.0)
@@ -206,8 +207,8 @@ def test_another_example_is_not_painted_over(screen: StreetsPage, pipe: StreetsP
 
 @pytest.mark.parametrize("screen", [(390, 844), (1280, 720)], indirect=True)
 def test_map_and_picture_are_in_sight_together(screen: StreetsPage) -> None:
-    screen.page.locator("#label-map").evaluate("part => part.scrollIntoView({block: 'end'})")
-    canvas = screen.part("label-map", "canvas").first
+    screen.part("map").evaluate("part => part.scrollIntoView({block: 'end'})")
+    canvas = screen.part("map", "canvas").first
     for part in (canvas, screen.part("pictures", "img").first):
         expect(part).to_be_in_viewport(ratio=0.95)
     top, below = screen.part("pictures").bounding_box(), canvas.bounding_box()

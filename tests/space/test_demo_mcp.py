@@ -19,7 +19,7 @@ from mcp.types import CallToolResult, ImageContent, TextContent, Tool
 from PIL import Image
 
 from fiancee_hub import FianceePipeline
-from space.faces import people
+from space.faces.examples import examples as face_examples
 from space.label_maps.maps import examples
 
 
@@ -74,7 +74,7 @@ def words(result: CallToolResult) -> str:
 def test_the_endpoints_and_nothing_else_are_tools(demo_url: str) -> None:
     found = tools(demo_url)
     assert set(found) == {"streets", "reenact", "drive"}
-    assert found["streets"].description and "street photograph" in found["streets"].description
+    assert found["streets"].description and "label map of a street" in found["streets"].description
     for tool in found.values():
         properties = tool.inputSchema["properties"]
         assert all(value.get("description") for value in properties.values()), tool.name
@@ -110,7 +110,7 @@ def test_faces_that_a_tool_got_are_gone(demo_url: str, demo_log: Path) -> None:
         return {path for path in files if path.name != "face.png"}
 
     before = kept()
-    source, driver = (inline(people.examples()[number].path) for number in (0, 3))
+    source, driver = (inline(face_examples()[number].path) for number in (0, 3))
     assert not call(demo_url, "reenact", source=source, driver=driver).isError
     assert not call(demo_url, "drive", source=source, yaw=9).isError
     assert kept() <= before

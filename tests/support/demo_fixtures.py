@@ -15,6 +15,7 @@ from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig, untrained
+from fiancee_hub.hub.domains import shipped
 
 HEIGHT, WIDTH = 96, 128
 
@@ -24,7 +25,16 @@ def save_street_checkpoint(folder: Path) -> Path:
     generator = OasisConfig(len(STREETS), HEIGHT, WIDTH, (16,) * 7, (8,) * 6, noise_channels=8)
     calibration = Calibration(0.9, 0.9, 500, BUDGETS, (0.5,) * len(BUDGETS), {"drawn": 500})
     costs = Costs((1,) * (len(EXITS) + 1), 0, 0, 0)
-    config = CheckpointConfig("label_maps", generator, STREETS, EXITS, GUIDES, costs, calibration)
+    config = CheckpointConfig(
+        "label_maps",
+        generator,
+        STREETS,
+        EXITS,
+        GUIDES,
+        costs,
+        calibration,
+        shipped("streets").domain,
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = build(config).eval().requires_grad_(False)
@@ -40,7 +50,11 @@ def save_face_checkpoint(folder: Path) -> Path:
     random = torch.Generator().manual_seed(0)
     model.trunk_as(PortraitGenerator).expression_basis.normal_(std=0.05, generator=random)
     calibration = Calibration(0.9, 0.9, 500, BUDGETS, (0.0,) * len(BUDGETS), {"drawn": 500})
-    config = replace(untrained("faces", recipe), costs=count(model), calibration=calibration)
+    config = replace(
+        untrained("faces", recipe, domain=shipped("faces").domain),
+        costs=count(model),
+        calibration=calibration,
+    )
     save_checkpoint(folder, model, config)
     return folder
 

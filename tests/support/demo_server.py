@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -33,10 +34,7 @@ Place = tuple[float, float]
 @contextmanager
 def serving(streets: Path, faces: Path, log: Path) -> Iterator[str]:
     """``app.py`` on a free port with two checkpoints; gives its address."""
-    settings = {
-        "FIANCEE_CHECKPOINT_STREETS": str(streets),
-        "FIANCEE_CHECKPOINT_FACES": str(faces),
-    }
+    settings = {"FIANCEE_CHECKPOINTS": f"streets={streets},faces={faces}"}
     with running(settings, log) as (url, _):
         yield url
 
@@ -95,12 +93,13 @@ def browsing() -> Iterator[Browser]:
 
 
 class DemoPage:
-    """One screen through a visitor's eyes and hands; its parts' ids begin with ``prefix``."""
+    """One tab through a visitor's eyes and hands; its parts' ids begin with its name."""
 
-    prefix = ""
+    tab = "streets"
 
-    def __init__(self, page: Page, url: str) -> None:
+    def __init__(self, page: Page, url: str, tab: str = "") -> None:
         self.page = page
+        self.tab = tab or self.tab
         self.urls: set[str] = set()
         page.set_default_timeout(PATIENCE)
         page.on("response", lambda response: self.urls.add(response.url))
@@ -116,7 +115,7 @@ class DemoPage:
         return self.page.get_by_test_id("toast-body")
 
     def part(self, name: str, inside: str = "") -> Locator:
-        return self.page.locator(f"#{self.prefix}{name} {inside}".rstrip())
+        return self.page.locator(f"#{self.tab}-{name} {inside}".rstrip())
 
     def fact(self, key: str) -> str:
         return self.part("facts", f"[data-fact={key}]").first.inner_text()
@@ -151,7 +150,7 @@ class DemoPage:
 class FacesPage(DemoPage):
     """The faces screen."""
 
-    prefix = "face-"
+    tab = "faces"
 
     def __init__(self, page: Page, url: str) -> None:
         super().__init__(page, url)
@@ -171,9 +170,15 @@ class FacesPage(DemoPage):
 class StreetsPage(DemoPage):
     """The streets screen."""
 
-    def __init__(self, page: Page, url: str) -> None:
-        super().__init__(page, url)
+    def __init__(self, page: Page, url: str, tab: str = "") -> None:
+        super().__init__(page, url, tab)
         self.wait_until_measured()
+
+    def beside(self, tab: str) -> "StreetsPage":
+        """Another tab of the same page, of label maps as well."""
+        other = copy(self)
+        other.tab = tab
+        return other
 
     def pick_example(self, number: int) -> None:
         with self.new_map():
@@ -181,7 +186,7 @@ class StreetsPage(DemoPage):
 
     def pick_blank(self) -> None:
         with self.new_map():
-            self.page.get_by_role("button", name="Blank map").click()
+            self.part("sources").get_by_role("button", name="Blank map").click()
 
     @contextmanager
     def new_map(self) -> Iterator[None]:
@@ -193,19 +198,19 @@ class StreetsPage(DemoPage):
             yield
 
     def pick_class(self, name: str) -> None:
-        self.page.locator("#classes").get_by_label(name, exact=True).check()
+        self.part("classes").get_by_label(name, exact=True).check()
 
     def stroke(self, start: Place, end: Place) -> None:
         """Draws on the map."""
         with self.drawing(start):
             self.move(end)
-        undo = self.page.locator("#label-map").get_by_role("button", name="Undo")
+        undo = self.part("map").get_by_role("button", name="Undo")
         expect(undo).to_be_enabled(timeout=PATIENCE)
 
     @contextmanager
     def drawing(self, start: Place) -> Iterator[None]:
         """The brush is on the map, at first at a place."""
-        self.page.locator("#label-map canvas").first.scroll_into_view_if_needed()
+        self.part("map", "canvas").first.scroll_into_view_if_needed()
         self.move(start)
         self.page.mouse.down()
         yield
@@ -213,11 +218,11 @@ class StreetsPage(DemoPage):
 
     def move(self, place: Place) -> None:
         """Moves the mouse over the map."""
-        box = self.page.locator("#label-map canvas").first.bounding_box()
+        box = self.part("map", "canvas").first.bounding_box()
         assert box is not None
         x, y = place
         self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=12)
 
     def upload(self, path: Path) -> None:
         """Gives a file to the upload button."""
-        self.page.locator("#sources input[type=file]").set_input_files(path)
+        self.part("sources", "input[type=file]").set_input_files(path)

@@ -175,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
             self._large(path.removeprefix("/large/"))
         elif "/resolve/" in path:
             self._resolve(path)
-        elif not authorised:
+        elif not authorised and not (self.command == "GET" and path.startswith("/api/models/")):
             self._error(401, "", "Invalid username or password.")
         else:
             self._api(path)

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from fiancee_hub.domains.streets.classes import STREETS
+from fiancee_hub.domains.streets.data import DOMAIN
 from fiancee_hub.domains.streets.drawings import draw_label_map
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 
@@ -31,4 +32,4 @@ def write_streets(root: Path, splits: dict[str, int]) -> DataFolder:
     for split, count in splits.items():
         (root / "splits" / f"{split}.txt").write_text("\n".join(names[:count]))
     (root / "classes.json").write_text(json.dumps([asdict(entry) for entry in STREETS]))
-    return DataFolder(root)
+    return DataFolder(root, (DOMAIN,))

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 
 from fiancee_hub.families.faces.clips import MOST_SECONDS
-from space.faces import people
+from space.faces.examples import examples as face_examples
 from space.label_maps import maps
 
-PORTRAIT = people.examples()[0].path
+PORTRAIT = face_examples()[0].path
 STREET = maps.examples()[3].path
 
 
@@ -62,7 +62,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 def group_photo() -> bytes:
     """Two persons, the larger one at the left."""
-    canvas, examples = Image.new("RGB", (620, 340), (170, 175, 180)), people.examples()
+    canvas, examples = Image.new("RGB", (620, 340), (170, 175, 180)), face_examples()
     for number, side, corner in ((0, 300, (10, 20)), (2, 230, (360, 60))):
         with Image.open(examples[number].path) as picture:
             canvas.paste(picture.resize((side, side)), corner)

@@ -19,6 +19,7 @@ from fiancee_hub import FianceePipeline
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.errors import CheckpointError, DataError, InputError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
+from fiancee_hub.core.family import of_data
 from fiancee_hub.core.files import write_text
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.domains.streets.drawings import draw_label_map
@@ -26,16 +27,15 @@ from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.training.task import FacesTask
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.training.photographs import random_crops
-from fiancee_hub.families.label_maps.training.task import StreetsTask
+from fiancee_hub.families.label_maps.training.task import MapsTask
 from fiancee_hub.training import loop, phases
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase
-from fiancee_hub.training.families import task_of
 from fiancee_hub.training.loading import batches
 from fiancee_hub.training.packing import packed_config, unpack
 from fiancee_hub.training.predictor import fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
-from fiancee_hub.training.task import Task
+from fiancee_hub.training.task import Task, TrainingRequest
 from fiancee_hub.training.trials import with_settings
 
 accelerate = pytest.importorskip("accelerate")
@@ -70,7 +70,7 @@ class Family:
 
 def streets(root: Path) -> Family:
     data = write_streets(root, {"photos": 12, "maps": 12, "calibration-drive": 12})
-    return Family(StreetsTask(data, STREETS), SIZE, {"drive": 12, "drawn": 24})
+    return Family(MapsTask(data, STREETS), SIZE, {"drive": 12, "drawn": 24})
 
 
 def faces(root: Path) -> Family:
@@ -166,10 +166,13 @@ def test_a_trained_street_goes_through_the_pipeline(job: phases.Run) -> None:
 
 
 def test_the_prepared_folder_tells_the_family(family: Family, tmp_path: Path) -> None:
-    assert isinstance(family.task, StreetsTask | FacesTask)
-    assert type(task_of(family.task.data.root)) is type(family.task)
-    with pytest.raises(DataError, match="train prepare"):
-        task_of(tmp_path)
+    assert isinstance(family.task, MapsTask | FacesTask)
+    root = family.task.data.root
+    found = of_data(root)
+    assert found is not None
+    request = TrainingRequest(root, tmp_path, accelerate.Accelerator(cpu=True))
+    assert type(found.task(request)) is type(family.task)
+    assert of_data(tmp_path) is None
 
 
 def test_the_config_has_what_reading_a_source_costs(job: phases.Run) -> None:
@@ -191,7 +194,7 @@ def test_every_part_of_the_backbone_learns(family: Family) -> None:
         after = _weights(phase._parts()[name])
         assert any(not torch.equal(after[key], value) for key, value in before[name].items())
     columns = phase.samples().width // family.size[1]
-    assert columns == 2 * (3 if isinstance(family.task, StreetsTask) else 4)
+    assert columns == 2 * (3 if isinstance(family.task, MapsTask) else 4)
 
 
 def _weights(part: Any) -> dict[str, torch.Tensor]:
@@ -420,7 +423,7 @@ def test_the_guide_bank_finds_its_own_entries(job: phases.Run) -> None:
 def test_the_command_line_finds_the_family(
     family: Family, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert isinstance(family.task, StreetsTask | FacesTask)
+    assert isinstance(family.task, MapsTask | FacesTask)
     words = ["guides", "--data", family.task.data.root, "--run-folder", tmp_path, "--cpu"]
     assert main(["train", *map(str, words)]) == 2
     assert "train the backbone first" in capsys.readouterr().err

@@ -1,11 +1,11 @@
-"""Label maps as visitors make them: drawn by hand, repainted from a real one, or simplified.
+"""Label maps as visitors draw them, and what they would paint each class over with.
 
 Real maps alone would leave branches, predictor and calibration unprepared for coarse strokes.
 Every function is deterministic for a given generator. Sizes are (height, width), ids those of
-``training.classes.STREETS``.
+``classes.STREETS``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.random import Generator
@@ -25,7 +25,7 @@ SKY, BUILDING, POLE, PAVEMENT, TREE, SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST = (
     )
 )
 
-_PLAUSIBLE = {
+INSTEAD: Mapping[int, tuple[int, ...]] = {
     BUILDING: (TREE, FENCE, SKY),
     TREE: (BUILDING, SKY),
     FENCE: (BUILDING, TREE, PAVEMENT),

@@ -13,6 +13,7 @@ phase reads. ``own_data`` writes the same from one's own data.
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,11 @@ from fiancee_hub.core.files import write_text
 from fiancee_hub.domains.streets.classes import (
     CAMVID11_IDS,
     CAMVID32_IDS,
+    DOMAIN,
     LABELMEFACADE_IDS,
 )
-from fiancee_hub.families.label_maps.training.class_table import STREETS_TABLE, TABLE
+from fiancee_hub.domains.streets.data import STREETS_TABLE
+from fiancee_hub.families.label_maps.training.class_table import TABLE
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ def prepare_streets(source: Path, target: Path) -> dict[str, int]:
             raise DataError(f"{source / name} is missing or has no train.txt")
     for folder in ("images", "labels", "splits"):
         (target / folder).mkdir(parents=True, exist_ok=True)
-    write_text(target / TABLE, STREETS_TABLE.to_json())
+    write_text(target / TABLE, replace(STREETS_TABLE, about=DOMAIN).to_json())
     splits = _street_splits(source)
     for name in sorted({name for names in splits.values() for name in names}):
         _write_pair(source, target, name)

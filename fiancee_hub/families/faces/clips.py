@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.errors import InputError, missing_package
 from fiancee_hub.core.kinds import kind_of_file
 from fiancee_hub.core.pictures import (
     MOST_PIXELS,
@@ -355,12 +355,12 @@ def pyav() -> ModuleType:
     """The package that decodes and encodes videos.
 
     Raises:
-        InputError: it is missing.
+        MissingPackageError: it is not installed.
     """
     try:
         import av
-    except ImportError as error:
-        raise InputError("Videos need PyAV: install the package av") from error
+    except ModuleNotFoundError as error:
+        raise missing_package("av, which reads videos,", "faces") from error
     return av
 
 

@@ -2,49 +2,21 @@
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.files import check_output, write_picture
-from fiancee_hub.core.marking import marked
-from fiancee_hub.families.faces.pipeline import FacesPipeline
+from fiancee_hub.core.files import check_output
+from fiancee_hub.core.marking import picture_format
+from fiancee_hub.families.faces.clips import Sound, moves, read_clip, read_sound
+from fiancee_hub.families.faces.films import check_clip_name, holds_sound, write_clip
+from fiancee_hub.families.faces.pipeline import ClipFrame, FacesPipeline, filled
 
 if TYPE_CHECKING:
     from fiancee_hub.pipeline import Comparison
-
-CLIPS = (".mp4", ".mov", ".webm", ".avi", ".gif")
-"""File names that are taken for clips; anything else is a picture."""
-
-
-def generate(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
-    """Writes one picture, or for a clip an MP4; says which exits were taken.
-
-    Raises:
-        InputError: an input cannot be used; the message says what to do.
-    """
-    _check_inputs(arguments)
-    if arguments.driver.suffix.lower() in CLIPS:
-        return _generate_clip(pipe, arguments)
-    out = _output(arguments, ".png")
-    result = pipe(
-        source=arguments.source,
-        driver=arguments.driver,
-        reference=arguments.reference,
-        budget=arguments.budget,
-        exit=arguments.exit,
-    )
-    write_marked(result.image, out)
-    for note in result.notes:
-        print(note)
-    print(
-        f"{out}: exit {result.exit}, predicted LPIPS {result.predicted_lpips:.4f}, "
-        f"{result.macs} MACs (and {result.source_macs} to read the source), "
-        f"saving {result.saving:.1%}"
-    )
-    return 0
 
 
 def _check_inputs(arguments: argparse.Namespace) -> None:
@@ -55,67 +27,102 @@ def _check_inputs(arguments: argparse.Namespace) -> None:
             raise InputError(f"there is no file {path}: check the path")
 
 
-def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
-    from fiancee_hub.families.faces.clips import read_clip
-    from fiancee_hub.families.faces.films import write_clip
+def generate(pipe: FacesPipeline, arguments: argparse.Namespace) -> int:
+    """Writes one picture, or for a clip a clip; says which exits were taken.
 
-    if arguments.reference is not None:
-        raise InputError("a clip is driven against its own first face: leave --reference out")
-    out = _output(arguments, ".mp4")
+    Raises:
+        InputError: an input cannot be used; the message says what to do.
+    """
+    _check_inputs(arguments)
+    if arguments.absolute and arguments.reference:
+        raise InputError("--absolute takes no --reference: leave one of them out")
+    out = _output(arguments)
+    if moves(arguments.driver):
+        return _generate_clip(pipe, arguments, out)
+    picture_format(out)
+    source = pipe.encode(arguments.source, face=arguments.face)
+    result = pipe(
+        source=source,
+        driver=pipe.motion(arguments.driver, face=arguments.driver_face),
+        reference=arguments.reference,
+        budget=arguments.budget,
+        exit=arguments.exit,
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    result.save(out)
+    for note in result.notes:
+        print(note)
+    print(
+        f"{out}: exit {result.exit}, predicted LPIPS {result.predicted_lpips:.4f}, "
+        f"{result.macs} MACs (and {result.source_macs} to read the source), "
+        f"saving {result.saving:.1%}"
+    )
+    return 0
+
+
+def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace, out: Path) -> int:
+    check_clip_name(out)
     clip = read_clip(arguments.driver)
-    source = pipe.encode(arguments.source)
+    source = pipe.encode(arguments.source, face=arguments.face)
+    sound = read_sound(arguments.driver, clip) if arguments.audio == "keep" else None
     shares: Counter[int] = Counter()
-    skipped: list[int] = []
-
-    def pictures() -> "list[Image.Image]":
-        made = []
-        for frame in pipe.animate(
-            source=source, frames=clip.frames, budget=arguments.budget, exit=arguments.exit
-        ):
-            if frame.result is None:
-                skipped.append(frame.index)
-                continue
-            shares[frame.result.exit] += 1
-            made.append(frame.result.image)
-        return made
-
-    images = pictures()
+    frames = pipe.animate(
+        source=source,
+        frames=clip.frames,
+        budget=arguments.budget,
+        exit=arguments.exit,
+        relative=not arguments.absolute,
+        reference=arguments.reference,
+        face=arguments.driver_face,
+    )
+    images = list(filled(_counted(frames, shares)))
     if not images:
         raise InputError(f"no frame of {arguments.driver} shows a usable face: choose another clip")
-    write_clip(images, clip.fps, out)
-    exits = ", ".join(f"exit {index}: {count}" for index, count in sorted(shares.items()))
-    print(f"{out}: {len(images)} frames ({exits}); {len(skipped)} without a usable face left out")
-    return 1 if skipped else 0
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_clip(images, clip.fps, out, sound=sound)
+    for note in source.notes:
+        print(note)
+    print(f"{out}: {len(images)} frames ({_told(shares)}){_heard(sound, out)}")
+    if shares[0]:
+        print(f"{shares[0]} frames show no usable face: there the last picture stands")
+    return 0
 
 
-def _output(arguments: argparse.Namespace, suffix: str) -> Path:
+def _counted(frames: Iterable[ClipFrame], shares: Counter[int]) -> Iterator[ClipFrame]:
+    for frame in frames:
+        shares[frame.result.exit if frame.result else 0] += 1
+        yield frame
+
+
+def _told(shares: Counter[int]) -> str:
+    return ", ".join(f"exit {index}: {count}" for index, count in sorted(shares.items()) if index)
+
+
+def _heard(sound: Sound | None, out: Path) -> str:
+    if sound is None:
+        return ""
+    return ", with the driver's sound" if holds_sound(out) else f"; {out.suffix} holds no sound"
+
+
+def _output(arguments: argparse.Namespace) -> Path:
     out: Path = arguments.out
     if out.is_dir() or not out.suffix:
-        out = out / f"{arguments.source.stem}-driven{suffix}"
+        out = out / f"{arguments.source.stem}-driven{'.mp4' if moves(arguments.driver) else '.png'}"
     check_output(out, arguments.source, arguments.driver, arguments.reference)
-    out.parent.mkdir(parents=True, exist_ok=True)
     return out
-
-
-def write_marked(image: Image.Image, path: Path) -> None:
-    """Saves a picture with a note in its metadata that it is synthetic."""
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    if kind is None:
-        raise InputError(f"{path.name} is no picture format: use .png or .jpg")
-    write_picture(image, path, kind, **marked(kind))
 
 
 def compare(
     pipe: FacesPipeline, arguments: argparse.Namespace
-) -> tuple[dict[str, list[Image.Image]], "Comparison"]:
+) -> tuple[dict[str, Image.Image], "Comparison"]:
     """Source and driver as shown to the model, and the comparison."""
     _check_inputs(arguments)
-    source = pipe.encode(arguments.source)
-    _, driver = pipe.read(arguments.driver)
+    source = pipe.encode(arguments.source, face=arguments.face)
+    _, driver = pipe.read(arguments.driver, face=arguments.driver_face)
     comparison = pipe.compare(
         source=source,
-        driver=driver.picture,
+        driver=pipe.motion(driver),
         reference=arguments.reference,
         budget=arguments.budget,
     )
-    return {"source": [source.crop.picture], "driver": [driver.picture]}, comparison
+    return {"source": source.crop.picture, "driver": driver.picture}, comparison

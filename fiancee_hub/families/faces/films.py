@@ -15,28 +15,13 @@ from PIL import Image
 
 from fiancee_hub.core.errors import InputError, OutputError
 from fiancee_hub.core.files import replacing, write_bytes
-from fiancee_hub.core.marking import MARK, marked
+from fiancee_hub.core.marking import MARK, marked, saving
 from fiancee_hub.families.faces.clips import MOST_FPS, RATE, Sound, pyav
+from fiancee_hub.families.faces.formats import ANIMATIONS, VIDEOS
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
-
-VIDEOS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {
-        ".mp4": ("mp4", "libx264", "aac"),
-        ".m4v": ("mp4", "libx264", "aac"),
-        ".mov": ("mov", "libx264", "aac"),
-        ".mkv": ("matroska", "libx264", "aac"),
-        ".webm": ("webm", "libvpx-vp9", "libopus"),
-    }
-)
-"""Container, codec of the pictures and codec of the sound by a name's ending."""
-
-ANIMATIONS: Mapping[str, str] = MappingProxyType(
-    {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
-)
-"""Pillow's names of formats for animations, which have no sound."""
 
 _OPTIONS = {
     "libx264": {"crf": "18"},
@@ -90,22 +75,19 @@ def write_clip(
 
     Raises:
         InputError: there are no frames, the ending says no such format, or PyAV is missing.
-        OSError: it could not be written; an older file is still there.
+        OutputError: it could not be written; an older file is still there.
     """
     path = Path(path)
     check_clip_name(path)
     ending = path.suffix.lower()
-    if ending in ANIMATIONS:
-        write_bytes(path, _animation(_some(frames), fps, ANIMATIONS[ending]))
-        return
-    av = pyav()
-    count = _Counted(_some(frames))
-    try:
+    with saving(path):
+        if ending in ANIMATIONS:
+            write_bytes(path, _animation(_some(frames), fps, ANIMATIONS[ending]))
+            return
+        count = _Counted(_some(frames))
         with replacing(path) as partial:
             _encode(count, fps, partial, VIDEOS[ending], sound, comment)
             _check(partial, count.seen, path)
-    except av.FFmpegError as error:
-        raise OutputError(f"{path} could not be written: {error.strerror}") from error
 
 
 class _Counted:

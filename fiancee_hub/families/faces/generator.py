@@ -35,6 +35,7 @@ from fiancee_hub.families.faces.warps import (
     identity_grid,
     rigid_volume_grid,
     sample,
+    sample_volume,
 )
 
 MOUTH_GATE = 2.0
@@ -226,12 +227,7 @@ class PortraitGenerator(Trunk):
             flat = torch.cat([plane[:, None].expand(-1, depth, -1, -1, -1), z], -1)
             share = small[:, 2, None, :, :, None]
             volume = features.float().unflatten(1, (-1, depth))
-            warped = F.grid_sample(
-                volume,
-                share * rigid + (1 - share) * flat,
-                padding_mode="border",
-                align_corners=False,
-            )
+            warped = sample_volume(volume, share * rigid + (1 - share) * flat)
         return warped.flatten(1, 2).to(features.dtype)
 
     def stage(self, index: int, features: Tensor | None, condition: Condition) -> Tensor:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from PIL import Image
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pictures import (
     MOST_PIXELS,
+    content_of,
     decoding,
     eight_bits,
     flattened,
@@ -55,7 +57,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _FIX = "save it again as JPEG or PNG"
 
-Source = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.generic]
+Source = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[np.generic]
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the photo; parts may lie outside of it."""
 
@@ -95,8 +97,8 @@ def read_photo(source: Source) -> Photo:
 
     Args:
         source: the path or the bytes of a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF file, or of a
-            HEIC file if ``pillow-heif`` is installed; a PIL image; or an array (height, width)
-            or (height, width, 3 or 4) of uint8 or uint16.
+            HEIC file if ``pillow-heif`` is installed, or such a file opened for reading; a PIL
+            image; or an array (height, width) or (height, width, 3 or 4) of uint8 or uint16.
 
     Raises:
         InputError: the source is no such picture; the message names the fix.
@@ -106,8 +108,8 @@ def read_photo(source: Source) -> Photo:
         if not path.is_file():
             raise InputError(f"There is no file {path}: check the path")
         return _read_file(path, path.name)
-    if isinstance(source, bytes):
-        return _read_file(io.BytesIO(source), "The file")
+    if (content := content_of(source)) is not None:
+        return _read_file(io.BytesIO(content), "The file")
     if isinstance(source, np.ndarray):
         source = _of_array(source)
     if isinstance(source, Image.Image):

@@ -18,6 +18,8 @@ from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.placing import wait_for
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
+from fiancee_hub.families.faces.controls import CONTROLS, check_switch
+from fiancee_hub.families.faces.controls import Controls as Controls
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
@@ -26,7 +28,6 @@ from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive,
 from fiancee_hub.families.faces.landmarks.pose import Floats, canonicalise, rotation_from_euler
 from fiancee_hub.families.faces.photos import (
     LEAST_FACE,
-    MOST_TURNED,
     Box,
     FaceCrop,
     Photo,
@@ -39,67 +40,6 @@ from fiancee_hub.families.faces.photos import (
 )
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.pipeline import Comparison, FianceePipeline, Rendering, Result, compare
-
-
-@dataclass(frozen=True)
-class Controls:
-    """A driver without a picture.
-
-    Args:
-        yaw: degrees; positive turns the face to the right edge of the picture.
-        pitch: degrees; positive looks down.
-        roll: degrees; positive tilts counter-clockwise.
-        smile: 0 to 1, added to the source's own.
-        mouth: 0 to 1, how far the mouth opens beyond the source's.
-        blink: 0 to 1, how far the lids close beyond the source's.
-
-    The angles are the head's own in the picture, or with ``relative`` added to the source's.
-    """
-
-    yaw: float = 0.0
-    pitch: float = 0.0
-    roll: float = 0.0
-    smile: float = 0.0
-    mouth: float = 0.0
-    blink: float = 0.0
-    relative: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("yaw", "pitch", "roll", "smile", "mouth", "blink"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-                raise InputError(f"{name} must be a number, not {type(value).__name__}")
-        for name in ("yaw", "pitch", "roll"):
-            if not abs(getattr(self, name)) <= MOST_TURNED:
-                raise InputError(
-                    f"{name} {getattr(self, name)} is out of range: give -{MOST_TURNED} to "
-                    f"{MOST_TURNED} degrees"
-                )
-        for name in ("smile", "mouth", "blink"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)} is out of range: give 0 to 1")
-        check_switch("relative", self.relative)
-
-
-def check_switch(name: str, value: object) -> None:
-    """Any text is true to Python, "false" as well.
-
-    Raises:
-        InputError: the value is neither True nor False.
-    """
-    if not isinstance(value, bool | np.bool_):
-        raise InputError(f"{name} must be True or False, not {value!r}")
-
-
-_CONTROLLED = {
-    "smile": ("mouthSmileLeft", "mouthSmileRight"),
-    "mouth": ("jawOpen",),
-    "blink": ("eyeBlinkLeft", "eyeBlinkRight"),
-}
-"""Blendshapes that each control moves."""
-
-_STRENGTH = {"smile": 0.9, "mouth": 0.6, "blink": 0.7}
-"""Blendshape score that a control of 1 adds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,9 +283,10 @@ class FacesPipeline(FianceePipeline):
 
     def _controlled(self, source: Motion, controls: Controls) -> Motion:
         change = np.zeros(len(BLENDSHAPES), np.float32)
-        for name, blendshapes in _CONTROLLED.items():
-            for blendshape in blendshapes:
-                change[BLENDSHAPES.index(blendshape)] = getattr(controls, name) * _STRENGTH[name]
+        for control in CONTROLS:
+            for blendshape in control.blendshapes:
+                added = getattr(controls, control.name) * control.strength
+                change[BLENDSHAPES.index(blendshape)] += added
         rotation = rotation_from_euler(controls.yaw, controls.pitch, controls.roll)
         if controls.relative:
             rotation = rotation @ source.pose.rotation

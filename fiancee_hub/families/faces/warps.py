@@ -19,6 +19,18 @@ def identity_grid(height: int, width: int, like: Tensor) -> Tensor:
     return torch.stack([columns, rows], -1)
 
 
+def similarity(template: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Least-squares turn and scale (batch, 2, 2) of the template (n, 2) to points (batch, n, 2),
+    for row vectors from the template's middle (2,) to the points' (batch, 1, 2)."""
+    middle, aim = template.mean(0), seen.mean(1, keepdim=True)
+    a, b = template - middle, seen - aim
+    power = a.square().sum()
+    cos = (a * b).sum((1, 2)) / power
+    sin = (a[:, 0] * b[..., 1] - a[:, 1] * b[..., 0]).sum(1) / power
+    rows = torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)
+    return torch.stack(rows, 1), middle, aim
+
+
 def thin_plate_flow(source: Tensor, target: Tensor, grid: Tensor) -> Tensor:
     """For every point of the target plane, the way to where it comes from in the source.
 
@@ -104,3 +116,29 @@ def sample(features: Tensor, flow: Tensor) -> Tensor:
     return F.grid_sample(
         features.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
     ).to(features.dtype)
+
+
+def sample_volume(volume: Tensor, grid: Tensor) -> Tensor:
+    """A volume (batch, c, d, h, w) at the places (batch, d', h', w', 3) in [-1, 1] of a grid.
+
+    While a model is exported, by ``sample_slices``: the same numbers from operators that other
+    runtimes have, but several times as slow in torch.
+    """
+    if torch.compiler.is_exporting():
+        return sample_slices(volume, grid)
+    return F.grid_sample(volume, grid, padding_mode="border", align_corners=False)
+
+
+def sample_slices(volume: Tensor, grid: Tensor) -> Tensor:
+    """``sample_volume`` as a sum over the slices in depth, with nothing but 2-D sampling."""
+    batch, _, depth, _, _ = volume.shape
+    rows = grid.shape[1] * grid.shape[2], grid.shape[3]
+    # Clamped as the border is repeated in depth; the planes do that by themselves.
+    z = (((grid[..., 2] + 1) * depth - 1) / 2).clamp(0, depth - 1).reshape(batch, 1, *rows)
+    plane = grid[..., :2].reshape(batch, *rows, 2)
+    parts = [
+        (1 - (z - index).abs()).clamp(min=0)
+        * F.grid_sample(volume[:, :, index], plane, padding_mode="border", align_corners=False)
+        for index in range(depth)
+    ]
+    return torch.stack(parts).sum(0).reshape(batch, -1, *grid.shape[1:4])

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import io
 import logging
 import os
 import unicodedata
@@ -12,14 +11,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fiancee_hub.core.arguments import check_path
-from fiancee_hub.core.errors import InputError, OutputError
-from fiancee_hub.core.files import write_bytes
-from fiancee_hub.core.marking import marked
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.marking import encoded
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.forms import Reading
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline, check_seed
@@ -34,8 +31,6 @@ MAP_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
 _OF_ITS_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)
 """Errors of a picture that the folder takes under no such name, while it takes others."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
 _NAME_BYTES = 255
 """Of a file name, where the system does not say."""
 
@@ -48,7 +43,6 @@ __all__ = [
     "generate_jobs",
     "plan",
     "seed_of",
-    "write_picture",
 ]
 
 
@@ -162,7 +156,7 @@ def generate_jobs(
 
     Raises:
         InputError: an argument cannot be used.
-        OSError: nothing can be written, such as on a full disk.
+        OSError: nothing can be written, such as on a full disk; what was written stays.
     """
     budget = check_budget(budget)
     failed: list[tuple[str, str]] = []
@@ -171,13 +165,8 @@ def generate_jobs(
     results = pipe.stream(readable, budget=budget, exit=exit, batch_size=batch_size, as_=as_)
     for job, result in results:
         try:
-            written += place(encoded(result.image), job.output, _route(job, result, budget))
+            written += place(encoded(result.image, "PNG"), job.output, _route(job, result, budget))
         except OSError as error:
-            if error.errno in _FULL:
-                raise OutputError(
-                    f"there is no room left for {job.output}: make some, then the same command "
-                    "goes on"
-                ) from error
             if error.errno not in _OF_ITS_NAME:
                 raise
             _leave_out(job, f"{job.output.name[:60]}: {error.strerror}", failed)
@@ -296,16 +285,3 @@ def _route(job: Job, result: Result, budget: float) -> dict[str, object]:
         "seed": result.seed,
         "notes": result.notes,
     }
-
-
-def encoded(picture: Image.Image) -> bytes:
-    """A PNG that says that it is generated."""
-    # In memory, since Pillow's writers do not notice every write that falls short.
-    file = io.BytesIO()
-    picture.save(file, format="PNG", **marked("png"))
-    return file.getvalue()
-
-
-def write_picture(picture: Image.Image, path: Path) -> None:
-    """Writes a PNG that says that it is generated, whole or not at all."""
-    write_bytes(path, encoded(picture))

@@ -4,7 +4,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from fiancee_hub.core.files import check_output
-from fiancee_hub.families.label_maps.bulk import ROUTES, generate_folder, write_picture
+from fiancee_hub.core.marking import picture_format
+from fiancee_hub.families.label_maps.bulk import ROUTES, generate_folder
 from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 
@@ -36,6 +37,7 @@ def _generate_folder(pipe: LabelMapPipeline, arguments: argparse.Namespace) -> i
         seed=arguments.seed,
         exit=arguments.exit,
         batch_size=arguments.batch_size,
+        as_=arguments.read,
         progress=True,
     )
     print(
@@ -50,11 +52,18 @@ def _generate_one(pipe: LabelMapPipeline, arguments: argparse.Namespace) -> int:
     if out.is_dir() or not out.suffix:
         out = out / f"{arguments.source.stem}.png"
     check_output(out, arguments.source)
+    picture_format(out)
     result = pipe(
-        arguments.source, budget=arguments.budget, seed=arguments.seed, exit=arguments.exit
+        arguments.source,
+        budget=arguments.budget,
+        seed=arguments.seed,
+        exit=arguments.exit,
+        as_=arguments.read,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(result.image, out)
+    result.save(out)
+    for note in result.notes:
+        print(note)
     print(
         f"{out}: exit {result.exit}, predicted LPIPS {result.predicted_lpips:.4f}, "
         f"{result.macs} MACs, saving {result.saving:.1%}"
@@ -64,8 +73,8 @@ def _generate_one(pipe: LabelMapPipeline, arguments: argparse.Namespace) -> int:
 
 def compare(
     pipe: LabelMapPipeline, arguments: argparse.Namespace
-) -> "tuple[dict[str, list[Image.Image]], Comparison]":
+) -> "tuple[dict[str, Image.Image], Comparison]":
     """The label map as the model sees it, and the comparison."""
-    label_map = pipe.read(arguments.source)
+    label_map = pipe.read(arguments.source, as_=arguments.read)
     comparison = pipe.compare(label_map, budget=arguments.budget, seed=arguments.seed)
-    return {"label map": [to_rgb(label_map.ids, pipe.config.classes)]}, comparison
+    return {"label map": to_rgb(label_map.ids, pipe.config.classes)}, comparison

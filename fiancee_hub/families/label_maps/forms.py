@@ -280,9 +280,8 @@ def _only_darkened(found: _Pixels, snapped: Snapped) -> bool:
     """
     if snapped.exact == 1 or (snapped.ids != snapped.ids.flat[0]).any():
         return False
-    off = found.rgb.max(-1)[found.rgb.any(-1)]
-    if not len(off):
+    brightest = found.rgb.max(-1)
+    if (brightest <= _DARK).mean() <= 0.5:
         return False
-    if found.values is not None:
-        return bool((off <= _DARK).any() or snapped.fitting < 1)
-    return float((off <= _DARK).mean()) > 0.5
+    off = brightest[brightest > 0]
+    return bool(found.values is not None or (off <= _DARK).mean() > 0.5)

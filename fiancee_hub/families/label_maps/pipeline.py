@@ -17,7 +17,7 @@ from fiancee_hub.core.exits import EarlyExitModel, Progress, join, select
 from fiancee_hub.core.grouping import grouped
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.placing import CPU, wait_for
-from fiancee_hub.core.router import check_budget, route
+from fiancee_hub.core.router import budget_notes, check_budget, route
 from fiancee_hub.families.label_maps.forms import Reading, check_reading
 from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
@@ -68,18 +68,26 @@ class LabelMapPipeline(FianceePipeline):
         )
 
     @torch.inference_mode()
-    def prepare(self, label_map: Any, *, seed: int = 0, as_: Reading | None = None) -> Rendering:
+    def prepare(
+        self,
+        label_map: Any,
+        *,
+        seed: int = 0,
+        generator: torch.Generator | None = None,
+        as_: Reading | None = None,
+    ) -> Rendering:
         """Reads an input and asks the predictor; exits are then rendered on demand.
 
         Args:
             label_map: class ids (height, width), a palette or RGB picture, or a path.
             seed: of the noise, 0 … 2**63 − 1.
+            generator: draws the seed instead; the result's ``seed`` says which.
             as_: "ids" or "colours" if you know what the pixels of a picture hold.
 
         Raises:
             InputError: the map or the seed cannot be used.
         """
-        seed = check_seed(seed)
+        seed = chosen_seed(seed, generator)
         read = self._as_read(label_map, as_)
         progress = self._start([read], [seed])
         return Rendering(self, progress, seed, read.notes)
@@ -103,6 +111,7 @@ class LabelMapPipeline(FianceePipeline):
         *,
         budget: float = 0.1,
         seed: int = 0,
+        generator: torch.Generator | None = None,
         exit: int | None = None,
         as_: Reading | None = None,
     ) -> Result:
@@ -112,6 +121,7 @@ class LabelMapPipeline(FianceePipeline):
             label_map: class ids (height, width), a palette or RGB picture, or a path.
             budget: LPIPS to full depth, 0 to 1.
             seed: of the noise.
+            generator: draws the seed instead; the result's ``seed`` says which.
             exit: render this exit whatever the budget.
             as_: "ids" or "colours" if you know what the pixels of a picture hold.
 
@@ -119,7 +129,7 @@ class LabelMapPipeline(FianceePipeline):
             InputError: an argument cannot be used; the message says what to do.
         """
         budget = check_budget(budget)
-        rendering = self.prepare(label_map, seed=seed, as_=as_)
+        rendering = self.prepare(label_map, seed=seed, generator=generator, as_=as_)
         return rendering.deliver(budget) if exit is None else rendering.result(exit)
 
     def compare(
@@ -128,11 +138,12 @@ class LabelMapPipeline(FianceePipeline):
         *,
         budget: float = 0.1,
         seed: int = 0,
+        generator: torch.Generator | None = None,
         as_: Reading | None = None,
     ) -> Comparison:
         """The early result beside full depth, with their true LPIPS (needs ``lpips``)."""
         budget = check_budget(budget)
-        rendering = self.prepare(label_map, seed=seed, as_=as_)
+        rendering = self.prepare(label_map, seed=seed, generator=generator, as_=as_)
         return compare(rendering, budget)
 
     def generate_batch(
@@ -141,6 +152,7 @@ class LabelMapPipeline(FianceePipeline):
         *,
         budget: float = 0.1,
         seeds: Iterable[int] | None = None,
+        generator: torch.Generator | None = None,
         exit: int | None = None,
         batch_size: int = 8,
         as_: Reading | None = None,
@@ -154,6 +166,7 @@ class LabelMapPipeline(FianceePipeline):
             label_maps: any that ``__call__`` takes.
             budget: LPIPS.
             seeds: one for each map; 0, 1, 2 … if left out.
+            generator: draws the seeds instead; each result's ``seed`` says which.
             exit: render this exit whatever the budget.
             batch_size: maps that go through the model at once.
             as_: "ids" or "colours" if you know what the pixels of pictures hold.
@@ -164,8 +177,10 @@ class LabelMapPipeline(FianceePipeline):
         if getattr(label_maps, "ndim", 3) < 3:
             raise InputError("label_maps is one map: put it into a list")
         maps = list(several(label_maps, "label_maps", "label maps"))
+        if generator is not None and seeds is not None:
+            raise InputError("give seeds or a generator, not both")
         own = range(len(maps)) if seeds is None else several(seeds, "seeds", "whole numbers")
-        checked = [check_seed(seed) for seed in own]
+        checked = [check_seed(seed) if generator is None else drawn(generator) for seed in own]
         if len(checked) != len(maps):
             raise InputError(f"{len(maps)} maps but {len(checked)} seeds: give one for each")
         items = zip(range(len(maps)), maps, checked, strict=True)
@@ -238,6 +253,7 @@ class LabelMapPipeline(FianceePipeline):
         if exit is not None:
             exits = np.full_like(exits, exit)
         predicted = np.concatenate([mean, np.zeros((len(mean), 1))], 1)
+        beyond = budget_notes(budget, self.config.calibration) if exit is None else ()
         return [
             _Routed(
                 key=key,
@@ -246,7 +262,7 @@ class LabelMapPipeline(FianceePipeline):
                 predicted_lpips=float(predicted[row, exits[row] - 1]),
                 seconds=seconds,
                 seed=seed,
-                notes=maps[row].notes,
+                notes=maps[row].notes + beyond,
             )
             for row, (key, _, seed) in enumerate(chunk)
         ]
@@ -257,7 +273,7 @@ class LabelMapPipeline(FianceePipeline):
         exit_index, costs = group[0].exit, self.config.costs
         started = time.perf_counter()
         rendered, _ = self.model.render(join([item.progress for item in group]), exit_index)
-        images = rendered.cpu()
+        images = rendered.to(CPU, torch.float32)
         seconds = (time.perf_counter() - started) / len(group)
         macs = costs.routed(exit_index) if paid else costs.exits[exit_index - 1]
         return [
@@ -281,6 +297,27 @@ class LabelMapPipeline(FianceePipeline):
 def check_seed(seed: Any) -> int:
     """Raises an InputError unless ``seed`` is a whole number from 0 to 2**63 − 1."""
     return whole(seed, "seed", 0, MAX_SEED)
+
+
+def chosen_seed(seed: Any, generator: torch.Generator | None) -> int:
+    """The seed, or one that the generator draws.
+
+    Raises:
+        InputError: both are given, or either cannot be used.
+    """
+    if generator is None:
+        return check_seed(seed)
+    if seed != 0:
+        raise InputError("give a seed or a generator, not both")
+    return drawn(generator)
+
+
+def drawn(generator: torch.Generator) -> int:
+    """A seed from a generator on any device."""
+    if not isinstance(generator, torch.Generator):
+        raise InputError(f"generator must be a torch.Generator, not {type(generator).__name__}")
+    device = generator.device
+    return int(torch.randint(MAX_SEED, (), generator=generator, dtype=torch.int64, device=device))
 
 
 StreetsPipeline = LabelMapPipeline

@@ -1,5 +1,6 @@
 """Label maps: class-id arrays, palette pictures and RGB pictures in the class colours."""
 
+import io
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.pictures import MOST_PIXELS, decoding, opened, upright
+from fiancee_hub.core.pictures import MOST_PIXELS, content_of, decoding, opened, upright
 from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.colours import Bytes
 from fiancee_hub.families.label_maps.forms import (
@@ -29,6 +30,7 @@ from fiancee_hub.families.label_maps.framing import framed, framing_notes
 LEAST_SIDE = 8
 
 NO_ALIASES: Aliases = MappingProxyType({})
+_NPY = b"\x93NUMPY"
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _ONE_BAND = ("1", "L", "I", "F")
 
@@ -57,10 +59,10 @@ def read_label_map(
 
     Args:
         source: class ids (height, width) or (1, height, width) as an array, tensor or nested
-            list; or a PIL image; or the path of a PNG, JPEG, WebP or .npy file. Grey pictures
-            hold class ids, in one channel or in three equal ones. Palette pictures hold them if
-            the palette was made for other classes. All others hold the class colours, exact or
-            nearly.
+            list; or a PIL image; or the path or content of a PNG, JPEG, WebP or .npy file, or
+            such a file opened for reading. Grey pictures hold class ids, in one channel or in
+            three equal ones. Palette pictures hold them if the palette was made for other
+            classes. All others hold the class colours, exact or nearly.
         classes: the model's classes, ids 0 to len(classes) - 1.
         size: height and width of the result. A map of another aspect is cut, see ``framing``.
         aliases: further colours, by the name of the class that they mean.
@@ -75,6 +77,8 @@ def read_label_map(
     legend = Legend.of(classes, aliases, unknown)
     if isinstance(source, str | os.PathLike):
         return _read_file(Path(source), legend, size, as_)
+    if (content := content_of(source)) is not None:
+        return _read_content(content, legend, size, as_)
     if isinstance(source, Image.Image):
         with decoding("The PIL image"):
             return _read_picture(source, legend, size, as_)
@@ -88,6 +92,22 @@ def _read_file(path: Path, legend: Legend, size: tuple[int, int], as_: Reading |
         return _read_array(_load_npy(path), legend, size, as_)
     with opened(path, _FORMATS, path.name, "save it again as PNG") as picture:
         return _read_picture(picture, legend, size, as_)
+
+
+def _read_content(
+    content: bytes, legend: Legend, size: tuple[int, int], as_: Reading | None
+) -> LabelMap:
+    file = io.BytesIO(content)
+    if not content.startswith(_NPY):
+        with opened(file, _FORMATS, "The file", "save it again as PNG") as picture:
+            return _read_picture(picture, legend, size, as_)
+    try:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:
+        raise InputError(
+            "The file is truncated or no plain array: save class ids with numpy.save"
+        ) from error
+    return _read_array(array, legend, size, as_)
 
 
 def _load_npy(path: Path) -> NDArray[np.generic]:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from fiancee_hub.core.exits import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.core.pixels import as_bytes
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.evaluation.evaluate import (
     Figures,
     Subject,
@@ -25,6 +26,8 @@ from fiancee_hub.evaluation.evaluate import (
     identity,
     routing_figures,
 )
+from fiancee_hub.evaluation.promise import promise_figures
+from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.faces.judging.identity_judge import load_judge
 from fiancee_hub.families.faces.judging.looks import FaceReader
@@ -47,8 +50,10 @@ from fiancee_hub.families.faces.training.pairs import (
     collate,
     motion_distance,
 )
-from fiancee_hub.measuring.measure import Measurement, joined, try_exits
+from fiancee_hub.families.faces.training.task import FacesTask
+from fiancee_hub.measuring.measure import Measurement, joined, measure, try_exits
 from fiancee_hub.measuring.routing import BUDGETS, budget_table, routed_exits
+from fiancee_hub.measuring.validity import Drawn
 
 PAIRS = 220
 """Of each kind, about: 20 for each of 11 filmed persons."""
@@ -102,13 +107,13 @@ class FaceEvaluation:
             "source": self._source_read_anew(found, example),
             **self._quality(own, cross, loose),
             "other_inputs": self._each_kind(own, cross),
+            **self._promise(own, cross),
         }
         return EvaluatedFaces(figures, own, cross, self.warp)
 
     def pair_source(self, split: str) -> PairSource:
-        source = PairSource(self.data, split)
-        source.basis = self.basis  # the checkpoint's own, not one fitted to this data
-        return source
+        # The checkpoint's own basis, not one fitted to this data.
+        return PairSource(self.data, split, self.basis)
 
     def show(self, pairs: list[FramePair], made: list[Pair]) -> Shown:
         """Tries every exit and the mesh warp on pairs."""
@@ -180,7 +185,7 @@ class FaceEvaluation:
         """Cost and time of a frame whose source is read for it alone."""
         costs = self.subject.config.costs
         anew = replace(costs, exits=tuple(macs + costs.encoder for macs in costs.exits))
-        times = exit_times(self.subject.model, example)
+        times = exit_times(self.subject, example, "source")
         ratios = enumerate(times.ratios[:-1])
         budgets = budget_table(found, anew, self.subject.config.calibration)
         return {
@@ -195,6 +200,24 @@ class FaceEvaluation:
                 {key: row[key] for key in ("budget", "mean_macs_ratio")} for row in budgets
             ],
         }
+
+    def _promise(self, own: Shown, cross: Shown) -> Figures:
+        """Whether the promise holds; inputs count by the person in the source picture."""
+        config = self.subject.config
+        assert isinstance(config.generator, PortraitConfig)
+        task = FacesTask(self.data, Recipe(config.generator, config.exits, config.guides))
+        inputs, groups, units = task.calibration_inputs()
+        measured = measure(self.subject.model, inputs, self.judges.lpips, batch_size=BATCH)
+        others = [
+            Drawn(
+                shown.trial.found,
+                [kind] * len(shown.pairs),
+                [pair.source.person for pair in shown.pairs],
+            )
+            for kind, shown in (("self", own), ("cross", cross))
+        ]
+        calibrated = Drawn(measured, groups, units)
+        return promise_figures(self.subject.calibration, calibrated, others)
 
     def _each_kind(self, own: Shown, cross: Shown) -> list[Figures]:
         config = self.subject.config
@@ -248,7 +271,9 @@ class FaceEvaluation:
         return identity_levels(looks, [(frame.person, frame.group) for frame in frames])
 
 
-def evaluate_faces(folder: Path, data: FaceFolder, judge: Path, *, seed: int = 0) -> EvaluatedFaces:
+def evaluate_faces(
+    folder: Path, data: FaceFolder, judge: Path, *, seed: int = 0, keep_times: bool = False
+) -> EvaluatedFaces:
     """Measures a faces checkpoint on the persons of the split ``test``.
 
     Args:
@@ -256,8 +281,10 @@ def evaluate_faces(folder: Path, data: FaceFolder, judge: Path, *, seed: int = 0
         data: prepared data with the splits ``val`` and ``test``.
         judge: folder of the judge of identity.
         seed: of the pairs.
+        keep_times: take the times over from an earlier evaluation.
 
     Raises:
         CheckpointError, DataError: naming what is missing.
     """
-    return FaceEvaluation(Subject.load(folder, "faces"), data, judge, seed).run()
+    subject = Subject.load(folder, "faces", keep_times=keep_times)
+    return FaceEvaluation(subject, data, judge, seed).run()

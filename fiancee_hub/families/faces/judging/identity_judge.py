@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.families.faces.warps import identity_grid
+from fiancee_hub.families.faces.warps import identity_grid, similarity
 from fiancee_hub.hub.tensor_files import read_tensors
 
 WEIGHTS = "model.safetensors"
@@ -136,22 +136,10 @@ def aligned(pictures: Tensor, landmarks: Tensor) -> Tensor:
     """Crops (batch, 3, 150, 150) in [-1, 1] with the face where dlib's is; black outside."""
     seen = landmarks[:, list(POINTS), :2].float()
     template = (seen.new_tensor(TEMPLATE) + BORDER) / (1 + 2 * BORDER) * CROP
-    turn, middle, aim = _similarity(template, seen)
+    turn, middle, aim = similarity(template, seen)
     cells = (identity_grid(CROP, CROP, seen) + 1) * (CROP / 2) - middle
     pixels = cells @ turn[:, None] + aim[:, None]
     size = seen.new_tensor([pictures.shape[3], pictures.shape[2]])
     grid = pixels / size * 2 - 1
     # 0 outside means black there, so sampling goes by brightness from 0.
     return F.grid_sample(pictures.float() + 1, grid, align_corners=False) - 1
-
-
-def _similarity(template: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Least-squares turn and scale (batch, 2, 2) of the template (n, 2) to points (batch, n, 2),
-    for row vectors from the template's middle (2,) to the points' (batch, 1, 2)."""
-    middle, aim = template.mean(0), seen.mean(1, keepdim=True)
-    a, b = template - middle, seen - aim
-    power = a.square().sum()
-    cos = (a * b).sum((1, 2)) / power
-    sin = (a[:, 0] * b[..., 1] - a[:, 1] * b[..., 0]).sum(1) / power
-    rows = torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)
-    return torch.stack(rows, 1), middle, aim

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pixels import to_picture
-from fiancee_hub.evaluation.card_kinds import CROSS_SHEET, OWN_SHEET
+from fiancee_hub.families.faces.card import CROSS_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.judging.mesh_warp import MeshWarp
 from fiancee_hub.families.faces.judging.pairs import LONDON
 from fiancee_hub.families.faces.judging.quality import Shown

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from fiancee_hub.core.lfs import check_fetched
 from fiancee_hub.core.precision import full_precision
-from fiancee_hub.families.faces.warps import identity_grid
+from fiancee_hub.families.faces.warps import identity_grid, similarity
 
 WEIGHTS = "identity.safetensors"
 CROP = 112
@@ -109,11 +109,6 @@ def _crop_grid(points: Tensor) -> Tensor:
     """Sampling grid (batch, 112, 112, 2) of the aligned crop around landmarks in [-1, 1]."""
     seen = torch.stack([points[:, list(pair), :2].mean(1) for pair in POINTS], 1)
     template = seen.new_tensor(TEMPLATE) * 2 / CROP - 1
-    middle, aim = template.mean(0), seen.mean(1, keepdim=True)
-    a, b = template - middle, seen - aim
-    power = a.square().sum()
-    cos = (a * b).sum((1, 2)) / power
-    sin = (a[:, 0] * b[..., 1] - a[:, 1] * b[..., 0]).sum(1) / power
-    turn = torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], 1)
+    turn, middle, aim = similarity(template, seen)
     cells = identity_grid(CROP, CROP, points) - middle
     return cells @ turn[:, None] + aim[:, None]

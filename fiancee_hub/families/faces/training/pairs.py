@@ -26,6 +26,7 @@ from fiancee_hub.families.faces.landmarks.pose import (
     rotation_from_euler,
 )
 
+FRAMES = "frames.json"
 SIZE = 256
 """Side of the stored frames in pixels."""
 
@@ -51,20 +52,25 @@ class FaceFolder:
     root: Path
 
     def __post_init__(self) -> None:
-        if not (self.root / "frames.json").is_file():
+        if not (self.root / FRAMES).is_file():
             raise DataError(
-                f"{self.root} has no frames.json: run `train prepare --family faces` first"
+                f"{self.root} has no {FRAMES}: run `train prepare --family faces` first"
             )
 
     @cached_property
     def frames(self) -> list[Frame]:
         """All frames with a face."""
-        entries = json.loads((self.root / "frames.json").read_text())
-        return [
-            Frame(index, e["person"], e["group"], e["source"], e["split"])
-            for index, e in enumerate(entries)
-            if e["found"]
-        ]
+        try:
+            entries = json.loads((self.root / FRAMES).read_text(encoding="utf-8"))
+            return [
+                Frame(index, e["person"], e["group"], e["source"], e["split"])
+                for index, e in enumerate(entries)
+                if e["found"]
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{self.root / FRAMES} is damaged ({error!r}): prepare the data anew"
+            ) from error
 
     def split(self, name: str) -> list[Frame]:
         return [frame for frame in self.frames if frame.split == name]
@@ -105,11 +111,30 @@ def groups_of(frames: list[Frame]) -> dict[str, list[Frame]]:
     return {name: members for name, members in groups.items() if len(members) > 1}
 
 
+def filmed(data: FaceFolder, split: str) -> dict[str, list[Frame]]:
+    """Frames of a split that share crop, light and background with others, by group.
+
+    Raises:
+        DataError: there are none.
+    """
+    groups = groups_of(data.split(split))
+    if not groups:
+        raise DataError(
+            f"{data.root / FRAMES} has no person with several frames in the split '{split}': "
+            "prepare the data anew"
+        )
+    return groups
+
+
 def fit_expression_basis(data: FaceFolder) -> Tensor:
     """What each blendshape adds to the canonical landmarks, (52, 478, 3): ridge regression of the
-    differences within the training groups, in which the person stays the same."""
+    differences within the training groups, in which the person stays the same.
+
+    Raises:
+        DataError: there are no such groups.
+    """
     scores, shapes = [], []
-    for members in groups_of(data.split("train")).values():
+    for members in filmed(data, "train").values():
         motions = [data.motions[frame.index] for frame in members]
         expression = np.stack([motion.expression for motion in motions])
         canonical = np.stack([motion.canonical.ravel() for motion in motions])
@@ -179,6 +204,8 @@ class PairSource:
     Args:
         data: the prepared data.
         split: ``train``, ``val`` or ``test``.
+        basis: what each blendshape adds to the canonical landmarks, (52, 478, 3); fitted to the
+            training persons if left out.
     """
 
     STILLS = 0.2
@@ -187,15 +214,15 @@ class PairSource:
     BY_BLENDSHAPES = 0.4
     """Share of same-person pairs whose target is made as for another person's driver."""
 
-    def __init__(self, data: FaceFolder, split: str) -> None:
+    def __init__(self, data: FaceFolder, split: str, basis: Floats | None = None) -> None:
         self.data = data
         frames = data.split(split)
-        self.groups = groups_of(frames)
+        self.groups = filmed(data, split)
         self.by_person: dict[str, list[str]] = defaultdict(list)
         for name, members in self.groups.items():
             self.by_person[members[0].person].append(name)
         self.stills = [frame for frame in frames if frame.group not in self.groups]
-        self.basis = fit_expression_basis(data).numpy()
+        self.basis = fit_expression_basis(data).numpy() if basis is None else basis
 
     def pairs(self, count: int, random: torch.Generator, side: int = SIZE) -> dict[str, Any]:
         """Pairs with their truth.

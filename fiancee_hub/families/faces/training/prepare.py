@@ -83,7 +83,7 @@ def list_frames(folder: Path) -> list[Row]:
     with table.open(newline="", encoding="utf-8") as file:
         for entry in csv.DictReader(file):
             person, source = entry["person"], entry["source"]
-            pictures = sorted((folder / "images" / person).glob("*.jpg"))
+            pictures = sorted((folder / "images" / person).glob("[!.]*.jpg"))
             if not pictures:
                 raise DataError(f"{table} lists {person}, who has no images")
             for path in pictures:

@@ -8,6 +8,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from fiancee_hub.core.domain import Domain
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.pixels import signed
 from fiancee_hub.core.recipe import Recipe
@@ -32,6 +33,7 @@ class FacesTask:
     recipe: Recipe = FACES
     classes: int = 1
     settings: PortraitSettings = field(default_factory=PortraitSettings)
+    domain: Domain = field(default_factory=Domain)
 
     @property
     def generator(self) -> PortraitConfig:
@@ -39,7 +41,7 @@ class FacesTask:
         return self.recipe.generator
 
     def config(self) -> CheckpointConfig:
-        return untrained("faces", self.recipe)
+        return untrained("faces", self.recipe, domain=self.domain)
 
     def backbone(self, generator: PortraitConfig, accelerator: Accelerator) -> AdversarialPhase:
         return PortraitBackbonePhase(generator, self.data, accelerator, self.settings)

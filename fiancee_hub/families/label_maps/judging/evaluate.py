@@ -1,29 +1,44 @@
-"""Every figure of a streets checkpoint, on data that training did not see."""
+"""Every figure of a label-map checkpoint, on data that training did not see."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.core.perceptual import PerceptualDistance
+from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.evaluation.evaluate import Figures, Subject, identity, routing_figures
+from fiancee_hub.evaluation.promise import promise_figures
 from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.judging.judge import real_level
 from fiancee_hub.families.label_maps.judging.quality import PhotoQuality
-from fiancee_hub.families.label_maps.judging.segmenter import load_segmenter
+from fiancee_hub.families.label_maps.judging.segmenter import Segmenter, load_segmenter
+from fiancee_hub.families.label_maps.training.class_table import TABLE
 from fiancee_hub.families.label_maps.training.maps import drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
+from fiancee_hub.families.label_maps.training.task import MapsTask
+from fiancee_hub.families.label_maps.training.units import units_of
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring.measure import Measurement, measure, try_exits
+from fiancee_hub.measuring.realism import JudgeNet
 from fiancee_hub.measuring.routing import BUDGETS, budget_table, routed_exits
+from fiancee_hub.measuring.validity import Drawn
 
+TEST, PHOTOS = "test", "photos"
+"""Splits that an evaluation needs: what it is about, and other photographs to compare with."""
+
+CALIBRATION = "calibration-"
+TRAINING = ("maps", PHOTOS)
 DRAWN = 200
 DRAWN_SEED = 1_900_000
 """Drawings that neither training nor calibration draws."""
 
 
 @dataclass(frozen=True)
-class EvaluatedStreets:
+class EvaluatedMaps:
     """What was found, and the pictures that the card shows."""
 
     figures: Figures
@@ -32,38 +47,103 @@ class EvaluatedStreets:
     photos: Tensor
 
 
-def evaluate_streets(
-    folder: Path, data: DataFolder, segmenter: Path, *, seed: int = 0
-) -> EvaluatedStreets:
-    """Measures a checkpoint on the split ``test``, and its routing on towns and drawings too.
+def evaluate_maps(
+    folder: Path,
+    data: DataFolder,
+    segmenter: Segmenter | None,
+    *,
+    seed: int = 0,
+    keep_times: bool = False,
+) -> EvaluatedMaps:
+    """Measures a checkpoint on the split ``test``, and its routing on all other kinds of maps.
+
+    Those are the further splits that no training phase reads, and fresh drawings where the
+    classes can be drawn.
 
     Args:
         folder: the checkpoint.
-        data: prepared data with the splits ``test``, ``towns`` and ``photos``.
-        segmenter: folder of the net that judges pictures.
+        data: prepared data with the splits ``test`` and ``photos``.
+        segmenter: the net that judges pictures; without one there is no mIoU.
         seed: of the noise.
+        keep_times: take the times over from an earlier evaluation.
 
     Raises:
         CheckpointError, DataError: naming what is missing.
     """
-    subject = Subject.load(folder, "label_maps")
-    for split in ("test", "towns", "photos"):
+    subject = Subject.load(folder, "label_maps", keep_times=keep_times)
+    check_classes(subject.config, data)
+    for split in (TEST, PHOTOS):
         data.names(split)
     size = _size(subject.config)
     lpips = PerceptualDistance()
-    judge = PhotoQuality.of_folder(data, size, load_segmenter(segmenter), lpips)
-    maps = data.label_maps("test", size)
+    judge = PhotoQuality.of_folder(data, size, segmenter, lpips)
+    maps = data.label_maps(TEST, size)
     inputs = maps, _noise(subject.config, len(maps), seed)
     trial = try_exits(subject.model, inputs, lpips)
     example = inputs[0][:1], inputs[1][:1]
+    others = _other_inputs(subject, data, lpips, seed)
     figures = {
-        **identity(subject, "test", len(maps), seed),
+        **identity(subject, TEST, len(maps), seed),
         **routing_figures(subject, trial.found, trial.unguided, example),
         "full_depth_quality": judge.score(trial.images[-1]),
+        "realism": realism(data, size, trial.images),
         "delivered_quality": _delivered(trial.found, subject.config, trial.images, judge),
-        "other_inputs": _other_inputs(subject, data, lpips, seed),
+        "other_inputs": [_routed(subject, name, drawn) for name, drawn in others.items()],
+        **_promise(subject, data, trial.found, others, lpips),
     }
-    return EvaluatedStreets(figures, maps, trial.images, data.images("test", size))
+    return EvaluatedMaps(figures, maps, trial.images, data.images(TEST, size))
+
+
+def realism(data: DataFolder, size: tuple[int, int], images: list[Tensor]) -> Figures:
+    """What the judge that training goes by says of every exit's pictures of the test split, the
+    real level being photographs of other drives; nothing where its package is not installed."""
+    try:
+        net = JudgeNet()
+    except ModuleNotFoundError:
+        return {}
+    level = real_level(data, size, net, TEST)
+    return {"exits": [level.score(net.pooled(batch)) for batch in images]}
+
+
+def check_classes(config: CheckpointConfig, data: DataFolder) -> None:
+    """Refuses data whose ids mean other classes than the checkpoint's.
+
+    Raises:
+        DataError: they do.
+    """
+    theirs, ours = ([entry.name for entry in classes] for classes in (config.classes, data.classes))
+    if theirs == ours:
+        return
+    pairs = zip(ours, theirs, strict=False)
+    differ = next((f", and {a!r} is {b!r} there" for a, b in pairs if a != b), "")
+    raise DataError(
+        f"{data.root / TABLE} has {len(ours)} classes, the checkpoint {len(theirs)}{differ}: "
+        "evaluate on data with the checkpoint's classes"
+    )
+
+
+def named_segmenter(folder: Path, names: Sequence[str]) -> Segmenter:
+    """The net that judges pictures, from the folder that somebody named.
+
+    Raises:
+        CheckpointError: there is none, or it judges label maps with another number of classes.
+    """
+    segmenter = load_segmenter(folder)
+    if len(segmenter.config.targets) != len(names):
+        raise CheckpointError(
+            f"{folder} judges label maps of {len(segmenter.config.targets)} classes, the "
+            f"checkpoint has {len(names)}: leave --segmenter out, or train one with `train "
+            "segmenter`"
+        )
+    return segmenter
+
+
+def fitting_segmenter(folder: Path, names: Sequence[str]) -> Segmenter | None:
+    """The net in ``folder`` if it was made for these very classes; None otherwise."""
+    if not (folder / "config.json").is_file():
+        return None
+    segmenter = load_segmenter(folder)
+    return segmenter if segmenter.config.judges(names) else None
 
 
 def _size(config: CheckpointConfig) -> tuple[int, int]:
@@ -86,20 +166,59 @@ def _delivered(
         picked = torch.stack([images[int(e) - 1][row] for row, e in enumerate(exits)])
         score = judge.score(picked)
         keys = ("lpips_to_photo", "kid", "kid_std", "miou")
-        rows.append({"budget": budget} | {key: score[key] for key in keys})
+        rows.append({"budget": budget} | {key: score[key] for key in keys if key in score})
     return rows
 
 
 def _other_inputs(
     subject: Subject, data: DataFolder, lpips: PerceptualDistance, seed: int
-) -> list[Figures]:
-    config, size = subject.config, _size(subject.config)
-    rows = []
-    for name, maps in (
-        ("towns", data.label_maps("towns", size)),
-        ("drawn", drawn_maps(DRAWN, size, DRAWN_SEED)),
-    ):
-        found = measure(subject.model, (maps, _noise(config, len(maps), seed)), lpips)
-        table = budget_table(found, config.costs, config.calibration)
-        rows.append({"split": name, "n": len(maps), "budgets": table})
-    return rows
+) -> dict[str, Drawn]:
+    """Every other kind of maps that nothing was trained or calibrated on, by its name."""
+    size = _size(subject.config)
+    sets = {name: data.label_maps(name, size) for name in other_splits(data)}
+    units = {name: units_of(data.names(name)) for name in sets}
+    if data.draw:
+        sets["drawn"] = drawn_maps(data.draw, DRAWN, size, DRAWN_SEED)
+        units["drawn"] = [f"other drawing {index}" for index in range(DRAWN)]
+    found = {}
+    for name, maps in sets.items():
+        noise = _noise(subject.config, len(maps), seed)
+        measured = measure(subject.model, (maps, noise), lpips)
+        found[name] = Drawn(measured, [name] * len(maps), units[name])
+    return found
+
+
+def _routed(subject: Subject, name: str, drawn: Drawn) -> Figures:
+    table = budget_table(drawn.found, subject.config.costs, subject.calibration)
+    return {"split": name, "n": len(drawn.units), "budgets": table}
+
+
+def _promise(
+    subject: Subject,
+    data: DataFolder,
+    found: Measurement,
+    others: dict[str, Drawn],
+    lpips: PerceptualDistance,
+) -> Figures:
+    """Whether the promise holds, where the data has what the checkpoint was calibrated on.
+
+    The split ``test`` is of the only kind that was calibrated on and that no other set is of.
+    """
+    if not (data.draw or data.splits(CALIBRATION)):
+        return {}
+    config = subject.config
+    assert isinstance(config.generator, OasisConfig)
+    recipe = Recipe(config.generator, config.exits, config.guides)
+    inputs, groups, units = MapsTask(data, recipe).calibration_inputs()
+    calibrated = Drawn(measure(subject.model, inputs, lpips), groups, units)
+    left = [kind for kind in dict.fromkeys(groups) if kind not in others]
+    kind = left[0] if len(left) == 1 else TEST
+    test = Drawn(found, [kind] * len(found.true), units_of(data.names(TEST)))
+    return promise_figures(subject.calibration, calibrated, [test, *others.values()])
+
+
+def other_splits(data: DataFolder) -> list[str]:
+    """Names of the splits that neither training nor calibration reads, ``test`` left out."""
+    read = (TEST, *TRAINING)
+    begun = (CALIBRATION, f"{PHOTOS}-")
+    return [name for name in data.splits("") if name not in read and not name.startswith(begun)]

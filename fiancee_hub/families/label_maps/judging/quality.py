@@ -33,7 +33,7 @@ class PhotoQuality:
         self,
         photos: Tensor,
         label_maps: Tensor,
-        segmenter: Segmenter,
+        segmenter: Segmenter | None,
         perceptual: PerceptualDistance,
         *,
         other_photos: Tensor | None = None,
@@ -43,13 +43,13 @@ class PhotoQuality:
         Args:
             photos: uint8 (n, 3, height, width) or float in [-1, 1].
             label_maps: class ids (n, height, width) of the same pictures.
-            segmenter: the judge of mIoU.
+            segmenter: the judge of mIoU; without one there is none.
             perceptual: LPIPS, whose AlexNet also gives the features of KID.
-            other_photos: photographs of other drives; their KID to ``photos`` is the level that
-                real pictures reach.
+            other_photos: other photographs; their KID to ``photos`` is the level that real
+                pictures reach.
         """
         self.photos, self.segmenter, self.perceptual = photos, segmenter, perceptual
-        self.targets = segmenter.config.target_of(label_maps)
+        self.label_maps = label_maps
         self.features = pooled_features(perceptual, photos)
         self.of_photos = self._segmentation(photos)
         self.level: dict[str, float] = {}
@@ -62,7 +62,7 @@ class PhotoQuality:
         cls,
         data: DataFolder,
         size: tuple[int, int],
-        segmenter: Segmenter,
+        segmenter: Segmenter | None,
         perceptual: PerceptualDistance,
         *,
         split: str = "test",
@@ -89,24 +89,32 @@ class PhotoQuality:
         Returns:
             ``lpips_to_photo``; ``kid`` and ``kid_std``; ``miou`` and ``iou`` by class;
             ``miou_real_photos`` and ``iou_real_photos``, the segmenter's scores on the photographs
-            themselves; ``kid_other_photos`` and its std where other photographs were given.
+            themselves, where there is a segmenter; ``kid_other_photos`` and its std where other
+            photographs were given.
         """
         mean, std = kid(pooled_features(self.perceptual, images), self.features)
-        scores = self._segmentation(images)
+        seen = self._segmentation(images)
+        segmented = {
+            "miou": seen.get("miou"),
+            "miou_real_photos": self.of_photos.get("miou"),
+            "iou": seen.get("iou"),
+            "iou_real_photos": self.of_photos.get("iou"),
+        }
         return {
             "lpips_to_photo": mean_lpips(self.perceptual, images, self.photos),
             "kid": mean,
             "kid_std": std,
             **self.level,
-            "miou": scores["miou"],
-            "miou_real_photos": self.of_photos["miou"],
-            "iou": scores["iou"],
-            "iou_real_photos": self.of_photos["iou"],
+            **(segmented if self.segmenter else {}),
         }
 
     def _segmentation(self, images: Tensor) -> dict[str, Any]:
+        """Scores of the segmenter; none without one."""
+        if self.segmenter is None:
+            return {}
+        targets = self.segmenter.config.target_of(self.label_maps)
         predicted = predict(self.segmenter, images)
-        return segmentation_scores(predicted, self.targets, self.segmenter.config.classes)
+        return segmentation_scores(predicted, targets, self.segmenter.config.classes)
 
 
 def predict(segmenter: Segmenter, images: Tensor) -> Tensor:

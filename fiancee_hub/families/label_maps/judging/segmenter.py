@@ -1,12 +1,12 @@
-"""The segmentation network that judges generated street scenes; it saw real photographs only.
+"""The segmentation network that judges generated scenes; it saw real photographs only.
 
 Encoder: EfficientNet-Lite1 (Tan and Le, ICML 2019, without squeeze-and-excitation and with
 ReLU6), started from ImageNet weights and fine-tuned. Decoder: a small U-Net. It shares nothing
-with the generator. ``training.segmenter`` trains it.
+with the generator. ``segmenter_training`` trains it.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.files import write_text
 from fiancee_hub.core.lfs import check_fetched
+from fiancee_hub.core.unet import UNet
 
 IGNORED = 255
 """Target of pixels that no score counts."""
@@ -36,9 +37,6 @@ ENCODER_BLOCKS = (
     (1, 3, 1, 6, 320),
 )
 STEM_CHANNELS = 32
-LEVEL_CHANNELS = (16, 24, 40, 112, 320)
-DECODER_CHANNELS = (32, 48, 64, 96, 128)
-"""From half the picture's size down to a thirty-second, like ``LEVEL_CHANNELS``."""
 
 
 @dataclass(frozen=True)
@@ -57,36 +55,30 @@ class SegmenterConfig:
     height: int
     width: int
 
+    def judges(self, names: Sequence[str]) -> bool:
+        """Whether it was made for label maps of these classes, ``names`` in order of their ids."""
+        if len(names) != len(self.targets):
+            return False
+        pairs = zip(names, self.targets, strict=True)
+        meant = {(self.classes[target], name) for name, target in pairs if target != IGNORED}
+        return all((name, name) in meant for name in self.classes)
+
     def target_of(self, label_maps: Tensor) -> Tensor:
         """Label-map ids (n, height, width) to this network's classes and ``IGNORED``, int64."""
         return torch.tensor(self.targets, device=label_maps.device)[label_maps.long()]
 
 
-class Segmenter(nn.Module):
+class Segmenter(UNet):
     """Images (batch, 3, height, width) in [-1, 1] to logits (batch, classes, height, width)."""
 
+    encoder: "Encoder"
+
     def __init__(self, config: SegmenterConfig) -> None:
-        super().__init__()
+        super().__init__(Encoder(), _double_conv, len(config.classes))
         self.config = config
-        self.encoder = Encoder()
-        self.entries = nn.ModuleList(
-            nn.Conv2d(channels, width, 1)
-            for channels, width in zip(LEVEL_CHANNELS, DECODER_CHANNELS, strict=True)
-        )
-        below = (*DECODER_CHANNELS[1:], 0)
-        self.merges = nn.ModuleList(
-            _double_conv(width + lower, width)
-            for width, lower in zip(DECODER_CHANNELS, below, strict=True)
-        )
-        self.classify = nn.Conv2d(DECODER_CHANNELS[0], len(config.classes), 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        levels = [entry(f) for entry, f in zip(self.entries, self.encoder(images), strict=True)]
-        features = self.merges[-1](levels[-1])
-        for level, merge in list(zip(levels, self.merges, strict=True))[-2::-1]:
-            features = F.interpolate(features, size=level.shape[2:], mode="nearest")
-            features = merge(torch.cat([features, level], 1))
-        logits = self.classify(features)
+        logits = self.classify(self.features(images))
         return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
 
     @torch.no_grad()
@@ -99,8 +91,10 @@ class Segmenter(nn.Module):
 class Encoder(nn.Module):
     """EfficientNet-Lite1 up to its last block: images to five levels of features.
 
-    The levels have ``LEVEL_CHANNELS`` channels and a half to a thirty-second of the image's size.
+    The levels have ``channels`` channels and a half to a thirty-second of the image's size.
     """
+
+    channels = (16, 24, 40, 112, 320)
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,13 +1,11 @@
 """The judge: a segmentation network trained on the real photographs alone.
 
-The 11 classes of the CamVid literature (Badrinarayanan et al., TPAMI 2017): lane markings count
-as road, because only part of the label maps has them. The recipe was fixed on the training
-drives (one held out from the other); the test drive is looked at once, after the training.
+A class that only part of the label maps has counts as what the class table says is there without
+it. The split ``test`` is looked at once, after the training.
 """
 
 import copy
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fiancee_hub.core.pixels import signed
-from fiancee_hub.domains.streets.classes import LANE_MARKING, ROAD, UNKNOWN
-from fiancee_hub.families.label_maps.classes import ClassEntry, coloured
+from fiancee_hub.families.label_maps.classes import coloured
 from fiancee_hub.families.label_maps.judging.quality import predict, segmentation_scores
 from fiancee_hub.families.label_maps.judging.segmenter import (
     IGNORED,
@@ -30,6 +27,7 @@ from fiancee_hub.families.label_maps.judging.segmenter import (
     load_segmenter,
     save_segmenter,
 )
+from fiancee_hub.families.label_maps.training.class_table import ClassTable
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.training import pictures
 from fiancee_hub.training.averaging import update_average
@@ -37,7 +35,7 @@ from fiancee_hub.training.loop import Losses, Schedule, run
 from fiancee_hub.training.resumable import Resumable
 
 SIZE = 192, 256
-"""Height and width of the pictures it sees, those of the streets checkpoint."""
+"""Height and width of the pictures it sees."""
 
 FROZEN_BLOCKS = 4
 """The encoder's blocks down to a quarter of the size keep their ImageNet weights: their features
@@ -70,13 +68,13 @@ class SegmenterPhase(Resumable):
         self,
         photos: Tensor,
         label_maps: Tensor,
-        classes: Sequence[ClassEntry],
+        table: ClassTable,
         accelerator: Accelerator,
         settings: SegmenterSettings = SegmenterSettings(),
     ) -> None:
         """Takes uint8 photos (n, 3, h, w) and label maps (n, h, w), larger than ``SIZE``."""
-        self.config = segmenter_config(classes)
-        self.settings, self.accelerator, self.classes = settings, accelerator, tuple(classes)
+        self.config, self.table = segmenter_config(table), table
+        self.settings, self.accelerator = settings, accelerator
         self.photos, self.targets = photos, self.config.target_of(label_maps).byte()
         model = Segmenter(self.config)
         load_imagenet_weights(model.encoder)
@@ -136,16 +134,28 @@ class SegmenterPhase(Resumable):
         images = F.interpolate(signed(self.photos[picks]), size=SIZE, mode="area")
         predicted = self.average.predict(images.to(self.accelerator.device)).cpu()
         targets = F.interpolate(self.targets[picks][:, None], size=SIZE)[:, 0]
-        ids = torch.where(targets == IGNORED, UNKNOWN, targets)
-        maps = [coloured(labels, self.classes) for labels in (predicted, ids)]
+        shown = torch.zeros(IGNORED + 1, dtype=torch.long)
+        kept = judged_ids(self.table)
+        shown[: len(kept)] = torch.tensor(kept)
+        shown[IGNORED] = self.table.unknown or 0
+        maps = [
+            coloured(shown[labels.long()], self.table.entries) for labels in (predicted, targets)
+        ]
         return pictures.grid([images, *maps])
 
 
-def segmenter_config(classes: Sequence[ClassEntry]) -> SegmenterConfig:
-    """All known classes but lane markings, which become road."""
-    names = [entry.name for entry in classes if entry.id not in (LANE_MARKING, UNKNOWN)]
-    targets = [entry.id for entry in classes]
-    targets[LANE_MARKING], targets[UNKNOWN] = ROAD, IGNORED
+def judged_ids(table: ClassTable) -> list[int]:
+    """Ids of the classes that it tells apart: all known ones but those that some maps leave out."""
+    left_out = {table.unknown, *table.part_of}
+    return [entry.id for entry in table.entries if entry.id not in left_out]
+
+
+def segmenter_config(table: ClassTable) -> SegmenterConfig:
+    """What the judge of a class table tells apart, see ``judged_ids``."""
+    kept = judged_ids(table)
+    wholes = (table.part_of.get(entry.id, entry.id) for entry in table.entries)
+    targets = (kept.index(whole) if whole in kept else IGNORED for whole in wholes)
+    names = (table.entries[index].name for index in kept)
     return SegmenterConfig(tuple(names), tuple(targets), *SIZE)
 
 
@@ -250,7 +260,7 @@ def train_segmenter(
     Returns:
         The report that ``config.json`` carries: mIoU and IoU of each class on the test split.
     """
-    phase, report = _trained(data, folder, minutes, accelerator, drive="")
+    phase, report = _trained(data, folder, minutes, accelerator, held_out="")
     if accelerator.is_main_process:
         target = checkpoint or folder / "checkpoint"
         save_segmenter(phase.average, target, report)
@@ -261,40 +271,41 @@ def train_segmenter(
 
 
 def check_recipe(
-    data: DataFolder, folder: Path, minutes: float, accelerator: Accelerator, *, drive: str
+    data: DataFolder, folder: Path, minutes: float, accelerator: Accelerator, *, held_out: str
 ) -> dict[str, Any]:
-    """Scores the recipe without the test drive: trains on all drives but ``drive``.
+    """Scores the recipe without the test split: trains on all photographs but some.
 
     Args:
         data: as for ``train_segmenter``, which see for the others.
         folder: where the state goes.
         minutes: training time.
         accelerator: device, precision and processes.
-        drive: prefix of the names in ``photos`` that are held out and scored.
+        held_out: prefix of the names in ``photos`` that are scored instead.
     """
-    phase, report = _trained(data, folder, minutes, accelerator, drive=drive)
-    return report | {"drive": drive} | _scores(phase.average.cpu(), data, "photos", drive)
+    phase, report = _trained(data, folder, minutes, accelerator, held_out=held_out)
+    scores = _scores(phase.average.cpu(), data, "photos", held_out)
+    return report | {"held_out": held_out} | scores
 
 
 def _trained(
-    data: DataFolder, folder: Path, minutes: float, accelerator: Accelerator, *, drive: str
+    data: DataFolder, folder: Path, minutes: float, accelerator: Accelerator, *, held_out: str
 ) -> tuple[SegmenterPhase, dict[str, Any]]:
     larger = SIZE[0] * 3 // 2, SIZE[1] * 3 // 2
-    rows = _rows(data, "photos", drive)
-    kept = ~rows if drive else rows
+    rows = _rows(data, "photos", held_out)
+    kept = ~rows if held_out else rows
     photos, maps = data.images("photos", larger), data.label_maps("photos", larger)
-    phase = SegmenterPhase(photos[kept], maps[kept], data.classes, accelerator)
+    phase = SegmenterPhase(photos[kept], maps[kept], data.table, accelerator)
     schedule = Schedule(minutes, phase.settings.batch_size, report_every=20)
     figures = run(phase, folder, schedule, accelerator)
     return phase, {"photos": int(kept.sum()), **figures}
 
 
-def _rows(data: DataFolder, split: str, drive: str) -> Tensor:
-    return torch.tensor([name.startswith(drive) for name in data.names(split)])
+def _rows(data: DataFolder, split: str, prefix: str) -> Tensor:
+    return torch.tensor([name.startswith(prefix) for name in data.names(split)])
 
 
-def _scores(model: Segmenter, data: DataFolder, split: str, drive: str) -> dict[str, Any]:
-    rows = _rows(data, split, drive)
+def _scores(model: Segmenter, data: DataFolder, split: str, prefix: str) -> dict[str, Any]:
+    rows = _rows(data, split, prefix)
     predicted = predict(model, data.images(split, SIZE)[rows])
     targets = model.config.target_of(data.label_maps(split, SIZE)[rows])
     scores = segmentation_scores(predicted, targets, model.config.classes)

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,12 @@ from fiancee_hub.families.label_maps.own_data.layout import (
     IMAGES,
     LABELS,
     SPLITS,
+    TEST,
     OwnLayout,
     Pair,
     read_layout,
 )
-from fiancee_hub.families.label_maps.training.class_table import TABLE, read_json
+from fiancee_hub.families.label_maps.training.class_table import TABLE, MapDomain, read_json
 from fiancee_hub.families.label_maps.training.photographs import enlarged
 
 logger = logging.getLogger(__name__)
@@ -48,7 +50,11 @@ QUALITY = 95
 
 
 def prepare_own(
-    root: Path, target: Path, accelerator: Accelerator, size: tuple[int, int]
+    root: Path,
+    target: Path,
+    accelerator: Accelerator,
+    size: tuple[int, int],
+    domains: Sequence[MapDomain] = (),
 ) -> dict[str, int]:
     """Writes the prepared form of a folder that ``own_layout`` describes; goes on where it stopped.
 
@@ -59,6 +65,7 @@ def prepare_own(
         target: folder to write.
         accelerator: of the run.
         size: height and width of the pictures to make.
+        domains: what is known of the classes, where the folder leaves it out.
 
     Returns:
         Number of names in each split.
@@ -67,16 +74,17 @@ def prepare_own(
         DataError, InputError: naming the file that is wrong, or ``target`` holds other data.
     """
     check_size(size)
-    layout = read_layout(root)
+    layout = read_layout(root, domains)
     found = layout.splits()
     splits = {"photos": found["train"], "maps": found["train"], "calibration-val": _some(found)}
+    splits |= {TEST: found[TEST]} if TEST in found else {}
     digest = _digest(layout, splits, size)
     if accelerator.is_main_process:
         _begin(target, digest)
     accelerator.wait_for_everyone()
     _check_source(target, digest)
     if not (target / SPLITS / "photos.txt").is_file():
-        pairs = splits["photos"] + splits["calibration-val"]
+        pairs = [pair for split in splits if split != "maps" for pair in splits[split]]
         _write_share(pairs, layout, target, size, accelerator)
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:

@@ -8,10 +8,11 @@ FOLDER/images/…          photographs
 FOLDER/labels/…          PNGs of class ids or in the class colours, same folders, same names
 FOLDER/splits/train.txt  and val.txt: one name a line; without them the folders train and val
                          decide, and without those a tenth of the pictures is set aside
+FOLDER/splits/test.txt   names of pictures to evaluate on; nothing else sees them
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,16 @@ from fiancee_hub.core.errors import DataError
 from fiancee_hub.families.label_maps.training.class_table import (
     TABLE,
     ClassTable,
+    MapDomain,
     class_id,
     parse_table,
     read_json,
 )
 
 IMAGES, LABELS, SPLITS = "images", "labels", "splits"
+TEST = "test"
+"""The split that evaluation reads."""
+
 IMAGE_TYPES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 TRAIN_FOLDERS = ("train", "training", "train2017", "train2014")
 VAL_FOLDERS = ("val", "validation", "valid", "val2017", "val2014")
@@ -56,7 +61,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 """How known data sets are laid out, their class ids those of the official OASIS checkpoints."""
 
 FIELDS = {
-    *("layout", "classes", "unknown", "part_of", "size"),
+    *("layout", "classes", "unknown", "part_of", "instead", "people", "domain", "size"),
     *("image_suffix", "label_suffix", "label_ids"),
 }
 
@@ -83,11 +88,14 @@ class OwnLayout:
     def splits(self) -> dict[str, list[Pair]]:
         """Pictures to train on (``train``) and to calibrate on (``val``), each with its map.
 
+        Those to evaluate on (``test``) are there if the folder lists them.
+
         Raises:
             DataError: a folder, file or label map is missing, or a split is too small.
         """
         images = _files(self.root / IMAGES, self.image_suffix, IMAGE_TYPES)
-        train, val = self._named(images)
+        test = self._held_out(images)
+        train, val = self._named({n: p for n, p in images.items() if n not in set(test)})
         both = next((name for name in train if name in set(val)), None)
         if both is not None:
             raise DataError(
@@ -102,11 +110,28 @@ class OwnLayout:
                 f"{len(val)} to calibrate on: give at least 2 and 1"
             )
         labels = _files(self.root / LABELS, self.label_suffix, (".png",))
-        self._check(train + val, images, labels)
+        self._check(train + val + test, images, labels)
+        splits = {"train": train, "val": val} | ({TEST: test} if test else {})
         return {
-            "train": [Pair(name, images[name], labels[name]) for name in train],
-            "val": [Pair(name, images[name], labels[name]) for name in val],
+            split: [Pair(name, images[name], labels[name]) for name in names]
+            for split, names in splits.items()
         }
+
+    def _held_out(self, images: dict[str, Path]) -> list[str]:
+        """Names of the split ``test``, which no other list may have; none without such a list."""
+        lists = [self.root / SPLITS / f"{split}.txt" for split in (TEST, "train", "val")]
+        if not lists[0].is_file():
+            return []
+        test = self._listed(lists[0], images)
+        for path in lists[1:]:
+            names = self._listed(path, images) if path.is_file() else []
+            both = next((name for name in names if name in set(test)), None)
+            if both is not None:
+                raise DataError(
+                    f"{self.root / SPLITS}: {path.name} and {TEST}.txt both name {both!r}: leave "
+                    "it in one, since nothing is judged on what was trained on"
+                )
+        return test
 
     def _named(self, images: dict[str, Path]) -> tuple[list[str], list[str]]:
         """Names of both splits as files or folders give them; the second may be empty."""
@@ -172,8 +197,12 @@ def is_own(folder: Path) -> bool:
     return (folder / TABLE).is_file() and not (folder / SPLITS / "photos.txt").is_file()
 
 
-def read_layout(root: Path) -> OwnLayout:
+def read_layout(root: Path, domains: Sequence[MapDomain] = ()) -> OwnLayout:
     """Reads classes.json of a folder of one's own.
+
+    Args:
+        root: the folder.
+        domains: what is known of the classes, where the file leaves it out.
 
     Raises:
         DataError, InputError: naming the file and the field that is wrong.
@@ -188,7 +217,7 @@ def read_layout(root: Path) -> OwnLayout:
             names = ", ".join(LAYOUTS)
             raise DataError(f'{path}: "layout" is {raw["layout"]!r}: use one of {names}')
         raw = LAYOUTS[raw["layout"]] | raw
-    table = parse_table(raw, path)
+    table = parse_table(raw, path, domains)
     for name in ("image_suffix", "label_suffix"):
         if not isinstance(raw.get(name, ""), str):
             raise DataError(f'{path}: "{name}" is no text')
@@ -233,7 +262,9 @@ def _files(root: Path, suffix: str, types: tuple[str, ...]) -> dict[str, Path]:
 
 def _walk(root: Path) -> Iterable[Path]:
     # Large data sets are linked into place, not copied.
-    for folder, _, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, followlinks=True):
+        # Hidden ones are of programs, such as .ipynb_checkpoints and macOS's ._ files.
+        folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(folder, name) for name in names if not name.startswith("."))
 
 

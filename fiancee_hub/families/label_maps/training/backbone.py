@@ -1,4 +1,4 @@
-"""Phase 1 for streets: the full-depth OASIS generator against real photographs."""
+"""Phase 1 for label maps: the full-depth OASIS generator against real photographs."""
 
 from dataclasses import dataclass
 
@@ -81,8 +81,7 @@ class BackbonePhase(AdversarialPhase):
     def _batch(self) -> Example:
         device = self.accelerator.device
         images, labels = (drawn.to(device, non_blocking=True) for drawn in self._crops())
-        # Half of the maps that people bring have no lane markings; the road must do without, and
-        # so must whatever else the table calls a part of another class.
+        # Maps that people bring may leave out what the table calls a part of another class.
         for part, whole in self.table.part_of.items():
             plain = torch.rand(len(labels), 1, 1, generator=self.draws, device=device) < 0.15
             labels = torch.where(plain & (labels == part), whole, labels)

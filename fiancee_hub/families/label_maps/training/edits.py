@@ -1,15 +1,23 @@
 """Changes to any label map that make more of it: repainted regions, coarse outlines."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 
-from fiancee_hub.domains.streets.drawings import _PLAUSIBLE, Bytes
+from fiancee_hub.families.label_maps.colours import Bytes
 
 
-def repaint(label_map: Bytes, random: Generator) -> Bytes:
-    """A real map (height, width) in which one to three classes or regions are painted over."""
+def repaint(label_map: Bytes, random: Generator, instead: Mapping[int, Sequence[int]]) -> Bytes:
+    """A real map (height, width) in which one to three classes or regions are painted over.
+
+    Args:
+        label_map: class ids.
+        random: source of the randomness.
+        instead: ids of what may replace each class; a class that is not listed stays.
+    """
     painted = label_map.copy()
     for _ in range(random.integers(1, 4)):
         row, column = (int(random.integers(side)) for side in painted.shape)
@@ -20,7 +28,8 @@ def repaint(label_map: Bytes, random: Generator) -> Bytes:
         region = painted == old
         if random.random() < 0.5 and region[row, column]:
             region = _connected(region, row, column)
-        painted[region] = random.choice(_PLAUSIBLE[old])
+        if old in instead:
+            painted[region] = random.choice(instead[old])
     return painted
 
 

@@ -1,6 +1,7 @@
 """Photographs and label maps in memory, and the batches drawn from them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,14 @@ from fiancee_hub.core.pictures import rgb_of
 from fiancee_hub.core.pixels import signed
 from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.framing import cut, framed
-from fiancee_hub.families.label_maps.training.class_table import TABLE, ClassTable, read_table
+from fiancee_hub.families.label_maps.training.class_table import (
+    TABLE,
+    ClassTable,
+    Draw,
+    MapDomain,
+    domain_of,
+    read_table,
+)
 
 CROP_MARGIN = 1.08
 """Pictures are loaded this much larger than the output, for random crops."""
@@ -21,17 +29,33 @@ CROP_MARGIN = 1.08
 
 @dataclass(frozen=True)
 class DataFolder:
-    """A folder in the layout that ``training.prepare`` documents."""
+    """A folder in the layout that ``own_data.folder`` documents.
+
+    Args:
+        root: the folder.
+        domains: of ours; the one with the same classes adds what the folder does not say.
+    """
 
     root: Path
+    domains: tuple[MapDomain, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.root / TABLE).is_file():
             raise DataError(f"{self.root} has no {TABLE}: run `train prepare` first")
 
-    @property
+    @cached_property
     def table(self) -> ClassTable:
-        return read_table(self.root / TABLE)
+        return read_table(self.root / TABLE, self.domains)
+
+    @property
+    def domain(self) -> MapDomain | None:
+        """The domain that has the folder's classes."""
+        return domain_of(self.table.entries, self.domains)
+
+    @property
+    def draw(self) -> Draw | None:
+        """Draws label maps of these classes; None where they cannot be drawn."""
+        return self.domain.draw if self.domain else None
 
     @property
     def classes(self) -> tuple[ClassEntry, ...]:
@@ -40,7 +64,7 @@ class DataFolder:
     def names(self, split: str) -> list[str]:
         path = self.root / "splits" / f"{split}.txt"
         if not path.is_file():
-            raise DataError(f"{path} is missing")
+            raise DataError(f"{path} is missing: list the names of its pictures there, one a line")
         return path.read_text(encoding="utf-8").splitlines()
 
     def splits(self, prefix: str) -> list[str]:

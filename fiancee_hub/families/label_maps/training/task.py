@@ -1,7 +1,7 @@
-"""Streets: label maps and noise."""
+"""Label maps and noise."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from accelerate import Accelerator
@@ -17,6 +17,7 @@ from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.families.label_maps.training.units import units_of
 from fiancee_hub.hub.config import CheckpointConfig, untrained
+from fiancee_hub.hub.format1 import domain_of
 from fiancee_hub.measuring.realism import JudgeNet
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.discriminator import class_weights
@@ -46,7 +47,7 @@ class NoisyMaps:
 
 
 @dataclass(frozen=True)
-class StreetsTask:
+class MapsTask:
     """Scenes from a prepared folder of label maps and photographs.
 
     Args:
@@ -73,7 +74,10 @@ class StreetsTask:
         return self.generator.classes
 
     def config(self) -> CheckpointConfig:
-        return untrained("label_maps", self.recipe, self.data.classes)
+        table = self.data.table
+        about = table.about or domain_of("label_maps", table.entries)
+        domain = replace(about, unknown=table.unknown)
+        return untrained("label_maps", self.recipe, table.entries, domain)
 
     def backbone(self, generator: OasisConfig, accelerator: Accelerator) -> AdversarialPhase:
         return BackbonePhase(generator, self.data, accelerator, self.settings)
@@ -104,8 +108,8 @@ class StreetsTask:
             maps.append(self.data.label_maps(split, self.size))
             groups += [split.removeprefix("calibration-")] * len(maps[-1])
             units += units_of(self.data.names(split))
-        if self.data.table.drawable:
-            maps.append(drawn_maps(DRAWN, self.size, DRAWN_SEED))
+        if self.data.draw:
+            maps.append(drawn_maps(self.data.draw, DRAWN, self.size, DRAWN_SEED))
             groups += ["drawn"] * DRAWN
             units += [f"drawing {index}" for index in range(DRAWN)]
         labels = torch.cat(maps)
@@ -122,4 +126,4 @@ class StreetsTask:
         return [coloured(inputs[0].cpu(), self.data.classes)]
 
 
-_: type[Task] = StreetsTask
+_: type[Task] = MapsTask

@@ -1,0 +1,81 @@
+"""A pipeline by reference to its checkpoint: what is pickled for other processes, a few hundred
+bytes instead of the weights."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, resolve
+from fiancee_hub.hub.download import Snapshot
+from fiancee_hub.hub.saving import has_weights
+
+HOW = (
+    "save it with save_pretrained(FOLDER), load it with from_pretrained(FOLDER) and pickle that, "
+    "or load it anew in every process"
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a checkpoint lies, and which one it is.
+
+    Args:
+        folder: absolute path.
+        digest: SHA-256 of the weights' file.
+        repository: on the Hub, for machines without the folder.
+        commit: of the repository.
+    """
+
+    folder: str
+    digest: str
+    repository: str | None = None
+    commit: str | None = None
+
+    def locate(self) -> Path:
+        """The folder, on this machine or fetched from the Hub.
+
+        Raises:
+            CheckpointError: it is not there, or holds other weights by now.
+        """
+        folder = Path(self.folder)
+        if not (folder / CONFIG).is_file() and self.repository is not None:
+            folder = resolve(f"{self.repository}@{self.commit}")
+        if not (folder / WEIGHTS).is_file():
+            raise CheckpointError(
+                f"the pickled pipeline's checkpoint {folder} is not on this machine: copy it "
+                "there, or pickle a pipeline that was loaded from the Hub"
+            )
+        if _digest(folder) != self.digest:
+            raise CheckpointError(
+                f"{folder} holds other weights than when the pipeline was pickled: pickle it anew"
+            )
+        return folder
+
+
+def reference_to(
+    model: EarlyExitModel, folder: Path | None, snapshot: Snapshot | None
+) -> Reference:
+    """The reference to the checkpoint that a model was loaded from.
+
+    Raises:
+        CheckpointError: it was loaded from none, or was changed since: nothing on disk holds it.
+    """
+    if folder is None:
+        raise CheckpointError(
+            f"a pipeline that was not loaded from a checkpoint cannot be pickled: {HOW}"
+        )
+    if not has_weights(folder, model, rounded=True):
+        raise CheckpointError(
+            f"the pipeline's weights are no longer those of {folder}, by which it is pickled: {HOW}"
+        )
+    reference = Reference(str(folder.absolute()), _digest(folder))
+    if snapshot is None:
+        return reference
+    return Reference(reference.folder, reference.digest, snapshot.repository, snapshot.commit)
+
+
+def _digest(folder: Path) -> str:
+    with (folder / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,57 @@
+"""Outputs of events by name: a handler gives values for some of them, the others stay."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec
+
+import gradio as gr
+from gradio.components import Component
+
+from space.page.errors import plain_errors
+
+Updates = dict[str, Any]
+"""New values by the outputs' names; what is not in it stays as it is."""
+
+P = ParamSpec("P")
+
+
+class Outputs:
+    """Components by the names under which handlers give their values."""
+
+    def __init__(self, **components: Component) -> None:
+        self._components = components
+
+    def __getitem__(self, name: str) -> Component:
+        return self._components[name]
+
+    def __or__(self, other: "Outputs") -> "Outputs":
+        return Outputs(**self._components, **other._components)
+
+    @property
+    def components(self) -> list[Component]:
+        return list(self._components.values())
+
+    def filled(self, handler: Callable[P, Updates]) -> Callable[P, Any]:
+        """A handler for Gradio, with plain errors."""
+
+        @functools.wraps(handler)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
+            with plain_errors():
+                return self._keyed(handler(*args, **kwargs))
+
+        return wrapped
+
+    def streamed(self, handler: Callable[P, Iterator[Updates]]) -> Callable[P, Iterator[Any]]:
+        """A generating handler for Gradio, with plain errors."""
+
+        @functools.wraps(handler)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> Iterator[Any]:
+            with plain_errors():
+                for updates in handler(*args, **kwargs):
+                    yield self._keyed(updates)
+
+        return wrapped
+
+    def _keyed(self, updates: Updates) -> Any:
+        # Gradio takes an empty mapping for a value.
+        return {self._components[name]: value for name, value in updates.items()} or gr.skip()

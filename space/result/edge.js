@@ -1,0 +1,52 @@
+// Gradio's before/after slider has neither words for its pictures nor keys for its edge.
+(() => {
+  if (window.fianceeEdge) return;
+  window.fianceeEdge = true;
+  const STEP = 0.05;
+  const WORDS = ["Early exit", "Full depth"];
+  const KEYS = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, Home: -1, End: 1 };
+
+  const middle = (box) => box.x + box.width / 2;
+  const frame = (edge) => edge.parentElement.getBoundingClientRect();
+  const share = (edge) => (middle(edge.getBoundingClientRect()) - frame(edge).x) / frame(edge).width;
+
+  function tell(edge) {
+    const percent = Math.round(100 * share(edge));
+    edge.setAttribute("aria-valuenow", percent);
+    edge.setAttribute("aria-valuetext", `${percent} % early exit`);
+  }
+
+  function move(edge, target) {
+    const { x, width, y, height } = frame(edge);
+    const at = (clientX) => ({ bubbles: true, view: window, clientX, clientY: y + height / 2 });
+    // The slider listens to a mouse and to nothing else.
+    edge.dispatchEvent(new MouseEvent("mousedown", at(x + width * share(edge))));
+    window.dispatchEvent(new MouseEvent("mousemove", at(x + width * target)));
+    window.dispatchEvent(new MouseEvent("mouseup", at(x + width * target)));
+    requestAnimationFrame(() => tell(edge));
+  }
+
+  function dress(part) {
+    part.querySelectorAll("img").forEach((picture, side) => { picture.alt = WORDS[side] ?? ""; });
+    const edge = part.querySelector("[data-testid=slider]");
+    if (!edge) return;
+    edge.tabIndex = 0;
+    edge.setAttribute("role", "slider");
+    edge.setAttribute("aria-label", "Edge between early exit and full depth");
+    tell(edge);
+  }
+
+  const edgeOf = (event) => event.target.closest?.(".pictures [data-testid=slider]");
+  document.querySelectorAll(".pictures").forEach(dress);
+  document.addEventListener("load", (event) => {
+    const part = event.target.closest?.(".pictures");
+    if (part) dress(part);
+  }, true);
+  document.addEventListener("mouseup", () => document.querySelectorAll(".pictures [role=slider]").forEach(tell));
+  document.addEventListener("keydown", (event) => {
+    const edge = edgeOf(event);
+    if (!edge || !(event.key in KEYS)) return;
+    event.preventDefault();
+    move(edge, Math.min(1, Math.max(0, share(edge) + KEYS[event.key])));
+  });
+})();

@@ -1,0 +1,135 @@
+"""What the page keeps of a result: every exit's picture and figures, none of the input."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from fiancee_hub.core.router import Forecast
+from fiancee_hub.pipeline import Rendering, Result, true_lpips
+from space.page.files import picture_address
+from space.result.facts import Outcome
+from space.result.plots import Point
+
+
+@dataclass(frozen=True, eq=False)
+class ExitPicture:
+    """What one exit made.
+
+    Args:
+        result: the exit on its own account.
+        routed: the same as the router's choice, the predictor paid for.
+        lpips: true LPIPS to full depth; None until that is rendered.
+    """
+
+    result: Result
+    routed: Result
+    lpips: float | None
+
+    @cached_property
+    def thumbnail(self) -> str:
+        """``data:`` address of the picture for looking at, not for measuring."""
+        return picture_address(self.result.image, "jpeg")
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """The exits of one rendering, as far as they are known.
+
+    Moving the budget asks the router again and looks here for the picture: nothing is rendered.
+
+    Args:
+        forecast: what the predictor said.
+        macs: of every exit, full depth last.
+        budget: LPIPS.
+        chosen: the exit that stands for the early picture, 1 … K.
+        pictures: those rendered so far, by exit.
+        source_milliseconds: that reading the source took; 0 where nothing is read ahead.
+    """
+
+    forecast: Forecast
+    macs: tuple[int, ...]
+    budget: float
+    chosen: int
+    pictures: Mapping[int, ExitPicture]
+    source_milliseconds: float = 0.0
+
+    @classmethod
+    def begin(
+        cls,
+        rendering: Rendering,
+        budget: float,
+        source_milliseconds: float = 0.0,
+        chosen: int | None = None,
+    ) -> "Record":
+        """The early picture alone: ``chosen``, or the exit that ``budget`` buys."""
+        chosen = rendering.route(budget) if chosen is None else chosen
+        macs = rendering.pipeline.config.costs.exits
+        record = cls(rendering.forecast, macs, budget, chosen, {}, source_milliseconds)
+        return record.add(rendering, chosen)
+
+    def add(self, rendering: Rendering, *exits: int) -> "Record":
+        """The record with further exits of the same rendering; full depth brings the truth."""
+        wanted = {*self.pictures, *exits}
+        truth = self.exits in wanted
+        pictures = {index: self._picture(rendering, index, truth) for index in sorted(wanted)}
+        return replace(self, pictures=pictures)
+
+    def _picture(self, rendering: Rendering, index: int, truth: bool) -> ExitPicture:
+        known = self.pictures.get(index)
+        if known and (known.lpips is not None or not truth):
+            return known
+        lpips = true_lpips(rendering, index) if truth else None
+        return ExitPicture(rendering.result(index), rendering.routed(index), lpips)
+
+    def at(self, budget: float) -> "Record":
+        """The record routed anew.
+
+        Raises:
+            InputError: the budget is no number from 0 to 1.
+        """
+        return replace(self, budget=budget, chosen=self.forecast.route(budget))
+
+    @property
+    def exits(self) -> int:
+        return len(self.macs)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.pictures) == self.exits
+
+    @property
+    def early(self) -> ExitPicture:
+        return self.pictures[self.chosen]
+
+    @property
+    def full(self) -> ExitPicture | None:
+        return self.pictures.get(self.exits)
+
+    @property
+    def predicted(self) -> tuple[float, ...]:
+        """Predicted LPIPS of every exit; full depth has distance 0."""
+        return (*self.forecast.predicted, 0.0)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The early picture beside full depth."""
+        return Outcome(
+            self.early.routed,
+            self.budget,
+            self.exits,
+            self.full.result if self.full else None,
+            self.early.lpips,
+            self.source_milliseconds,
+        )
+
+    @property
+    def points(self) -> list[Point]:
+        """What is known of every exit; the truth only once it is known of all."""
+        known = zip(self.macs, self.predicted, strict=True)
+        return [self._point(index, *values) for index, values in enumerate(known, 1)]
+
+    def _point(self, index: int, macs: int, predicted: float) -> Point:
+        if not self.complete:
+            return Point(index, macs, predicted)
+        picture = self.pictures[index]
+        return Point(index, macs, predicted, picture.lpips, picture.result.milliseconds)
