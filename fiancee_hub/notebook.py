@@ -2,25 +2,55 @@
 
 import base64
 import html
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from PIL import Image
 
 from fiancee_hub.core.marking import encoded
 
-if TYPE_CHECKING:
-    from fiancee_hub.hub.config import CheckpointConfig
-    from fiancee_hub.pipeline import Comparison, FianceePipeline, Result
+
+class Delivered(Protocol):
+    """A ``Result``."""
+
+    @property
+    def image(self) -> Image.Image: ...
+    @property
+    def exit(self) -> int: ...
+    @property
+    def predicted_lpips(self) -> float: ...
+    @property
+    def macs(self) -> int: ...
+    @property
+    def saving(self) -> float: ...
+    @property
+    def milliseconds(self) -> float: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
 
-def of_result(result: "Result") -> str:
+class Compared(Protocol):
+    """A ``Comparison``."""
+
+    @property
+    def early(self) -> Delivered: ...
+    @property
+    def full(self) -> Delivered: ...
+    @property
+    def lpips(self) -> float: ...
+    @property
+    def kept(self) -> bool: ...
+    @property
+    def budget(self) -> float: ...
+
+
+def of_result(result: Delivered) -> str:
     """Exit, prediction and size in one line."""
     size = f"{result.image.width}x{result.image.height}"
     predicted = f"predicted LPIPS {result.predicted_lpips:.4f}"
     return f"<Result {size}: exit {result.exit}, {predicted}, saving {result.saving:.1%}>"
 
 
-def of_comparison(comparison: "Comparison") -> str:
+def of_comparison(comparison: Compared) -> str:
     """Exit, true distance and budget in one line."""
     kept = "kept" if comparison.kept else "missed"
     early = comparison.early
@@ -30,35 +60,12 @@ def of_comparison(comparison: "Comparison") -> str:
     )
 
 
-def of_config(config: "CheckpointConfig") -> str:
-    """Family, size and exits in one line."""
-    shape = config.generator
-    name = f" '{config.domain.name}'" if config.domain.name else ""
-    classes = f", {len(config.classes)} classes" if config.classes else ""
-    calibrated = "calibrated" if config.calibration else "not calibrated"
-    return (
-        f"<CheckpointConfig {config.family}{name}: {shape.width}x{shape.height}, "
-        f"{len(config.exits) + 1} exits{classes}, {calibrated}>"
-    )
-
-
-def of_pipeline(pipeline: "FianceePipeline") -> str:
-    """Where it came from, what it holds and where it runs in one line."""
-    source = pipeline.repository or pipeline.loaded_from or "no checkpoint"
-    height, width = pipeline.size
-    dtype = str(pipeline.dtype).removeprefix("torch.")
-    return (
-        f"<{type(pipeline).__name__} from {source}: {width}x{height}, {pipeline.model.exits} "
-        f"exits, {pipeline.device}, {dtype}>"
-    )
-
-
 def png(picture: Image.Image) -> bytes:
     """A generated picture, marked as such."""
     return encoded(picture, "PNG")
 
 
-def table(comparison: "Comparison") -> str:
+def table(comparison: Compared) -> str:
     """Both pictures over their figures, as HTML."""
     early, full = comparison.early, comparison.full
     kept = "kept" if comparison.kept else "missed"
@@ -79,7 +86,7 @@ def table(comparison: "Comparison") -> str:
     return f"<table>{rows}</table><p>{verdict}{notes}</p>"
 
 
-def _figures(result: "Result") -> str:
+def _figures(result: Delivered) -> str:
     return f"{result.macs / 1e9:.2f} GMACs, {result.milliseconds:.0f} ms"
 
 

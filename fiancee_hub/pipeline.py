@@ -426,9 +426,14 @@ class FianceePipeline(ModelHubMixin):
         return address
 
     def __repr__(self) -> str:
-        from fiancee_hub.notebook import of_pipeline
-
-        return of_pipeline(self)
+        """Where it came from, what it holds and where it runs in one line."""
+        source = self.repository or self.loaded_from or "no checkpoint"
+        height, width = self.size
+        dtype = str(self.dtype).removeprefix("torch.")
+        return (
+            f"<{type(self).__name__} from {source}: {width}x{height}, {self.model.exits} "
+            f"exits, {self.device}, {dtype}>"
+        )
 
     def __copy__(self) -> Self:
         """Another pipeline on the same model."""
@@ -445,6 +450,9 @@ class FianceePipeline(ModelHubMixin):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles the pipeline by reference to its checkpoint, for other processes.
+
+        Each unpickling loads the checkpoint: give it to the initializer of a pool, not to every
+        task.
 
         Raises:
             CheckpointError: the model was not loaded from one, or changed since.

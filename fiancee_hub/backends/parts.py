@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fiancee_hub.core.exits import EarlyExitModel, each_tensor
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.nested import each_tensor
 
 PREDICTION = ("lpips-mean", "lpips-spread")
 """Outputs of the predictor's graph."""

@@ -96,7 +96,7 @@ def _subject(
 def _trained(path: Path, data: "DataFolder") -> Any:
     """The average generator of a training state or of a packed one."""
     from fiancee_hub.families.label_maps.generator import OasisGenerator
-    from fiancee_hub.families.label_maps.training.order import shape_of
+    from fiancee_hub.families.label_maps.order import shape_of
     from fiancee_hub.training.state import load_state
 
     generator = OasisGenerator(shape_of(data))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fiancee_hub import domains
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.family import of_data
+from fiancee_hub.core.files import replacing
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -270,4 +271,5 @@ def _publish(checkpoint: Path, notes: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for path in (checkpoint / "config.json", checkpoint / "model.safetensors", notes):
         if path.is_file():
-            shutil.copyfile(path, target / path.name)
+            with replacing(target / path.name) as partial:
+                shutil.copyfile(path, partial)

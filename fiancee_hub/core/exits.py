@@ -5,7 +5,7 @@ belongs to one call travels in a ``Progress``, so one model serves many callers 
 going deeper after exit k reuses the stages that exit k already ran.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.guides import Guide, GuideBank
+from fiancee_hub.core.nested import each_tensor, joined
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.predictor import Prediction, Predictor
 
@@ -253,16 +254,6 @@ def _device(inputs: Any) -> torch.device:
     return next(iter(devices))
 
 
-def each_tensor(value: Any, change: Callable[[Tensor], Any]) -> Any:
-    """``change`` applied to every tensor of nested (named) tuples; what is none stays."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, tuple):
-        items = [each_tensor(item, change) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-    return value
-
-
 def select(progress: Progress, rows: Tensor) -> Progress:
     """The progress of some items of a batch."""
     parts = progress.condition, progress.features, progress.guide
@@ -271,15 +262,4 @@ def select(progress: Progress, rows: Tensor) -> Progress:
 
 def join(parts: Sequence[Progress]) -> Progress:
     """The progress of several batches that have come equally far, as of one."""
-    return Progress(*_joined([(part.condition, part.features, part.guide) for part in parts]))
-
-
-def _joined(values: Sequence[Any]) -> Any:
-    """Tensors of nested (named) tuples joined along the batch; what is none is everywhere equal."""
-    first = values[0]
-    if isinstance(first, Tensor):
-        return torch.cat(list(values))
-    if isinstance(first, tuple):
-        items = [_joined(column) for column in zip(*values, strict=True)]
-        return type(first)(*items) if hasattr(first, "_fields") else tuple(items)
-    return first
+    return Progress(*joined([(part.condition, part.features, part.guide) for part in parts]))

@@ -103,6 +103,7 @@ def _of_other_kind(
     if kind is None:
         return None
     if kind.sort != "picture":
+        fix = "choose a picture" if kind.sort == "video" else fix
         return InputError(f"{subject} is {kind.name} where a picture is needed: {fix}")
     if kind.format == "HEIF" and "HEIF" in formats and not _heif_is_there():
         fix = f"install the package pillow-heif, or {fix}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fiancee_hub.core.errors import CheckpointError, DataError
+from fiancee_hub.core.files import write_text
 from fiancee_hub.hub.card import measured_on, model_card, parts_of
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring import tables
@@ -68,4 +69,4 @@ def write_into_readme(path: Path, folder: Path, config: CheckpointConfig, figure
         *figures_in_short(config, figures),
     )
     body = "\n\n".join((opening, *parts, closing))
-    path.write_text(before + body + after, encoding="utf-8")
+    write_text(path, before + body + after)

@@ -14,6 +14,7 @@ import torch
 from fiancee_hub.core.cost import Costs, parameters
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.files import write_text
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig
@@ -189,4 +190,4 @@ def _times_in(figures: Figures) -> ExitTimes:
 
 
 def write_json(path: Path, figures: Figures) -> None:
-    path.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(figures, indent=1, allow_nan=False) + "\n")

@@ -125,11 +125,13 @@ branches trained without any guide would lose less.{times}"""
 KEPT_TIMES = " The times are those of an earlier evaluation of these weights ({taken})."
 
 VALIDITY_TEXT = """\
-**Does the promise hold?** The {inputs} inputs of calibration and evaluation together were split \
+**Does the promise hold?** The {inputs:,} inputs of calibration and evaluation together were split \
 {splits:,} times at random into halves, neighbouring frames of a film and pictures of one person \
 never apart (independent units: {units}); margins from one half, judged on the other. The share \
-of splits in which at least {level:.0%} keep the budget; {confidence:.0%} are promised, each \
-budget by itself. Where nothing leaves early, the promise is kept."""
+of splits in which at least {level:.0%} keep the budget; {confidence:.0%} are promised, for each \
+kind and each budget by itself, and as if all inputs were independent. A half is no whole \
+population, so a share that is just at the level falls below it there half of the time. Where \
+nothing leaves early, the promise is kept."""
 
 RELIABILITY = """\
 **The spread.** Margins are multiples of the predicted spread, which claims to reach from the \

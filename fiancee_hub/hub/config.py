@@ -59,9 +59,15 @@ class CheckpointConfig:
     format: int = FORMAT
 
     def __repr__(self) -> str:
-        from fiancee_hub.notebook import of_config
-
-        return of_config(self)
+        """Family, size and exits in one line."""
+        shape = self.generator
+        name = f" '{self.domain.name}'" if self.domain.name else ""
+        classes = f", {len(self.classes)} classes" if self.classes else ""
+        calibrated = "calibrated" if self.calibration else "not calibrated"
+        return (
+            f"<CheckpointConfig {self.family}{name}: {shape.width}x{shape.height}, "
+            f"{len(self.exits) + 1} exits{classes}, {calibrated}>"
+        )
 
 
 def untrained(

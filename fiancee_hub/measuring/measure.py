@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fiancee_hub.core.exits import EarlyExitModel, Progress, each_tensor
+from fiancee_hub.core.exits import EarlyExitModel, Progress
+from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.core.pixels import as_bytes
 from fiancee_hub.core.predictor import Prediction

@@ -122,16 +122,18 @@ def validity(found: dict[str, Any], budgets: Sequence[float]) -> str:
             f"{row['budget']:.2f}",
             percent(row["all"]),
             percent(row["early"]),
+            *(percent(row["kinds"][kind]) for kind in found["units"]),
             percent(row["nothing_early"]),
         ]
         for row in found["budgets"]
         if any(abs(row["budget"] - budget) < 1e-9 for budget in budgets)
     ]
     jointly = found["jointly"]
-    count = len(found["budgets"])
-    rows.append([f"all {count} at once", percent(jointly["all"]), percent(jointly["early"]), ""])
-    headings = ["budget", "all deliveries", "those that leave early", "nothing leaves early"]
-    return table(headings, rows)
+    at_once = f"all {len(found['budgets'])} at once", percent(jointly["all"])
+    rows.append([*at_once, percent(jointly["early"]), *[""] * (len(found["units"]) + 1)])
+    of_kinds = (f"of them, {kind}" for kind in found["units"])
+    early = "those that leave early", *of_kinds, "nothing leaves early"
+    return table(["budget", "all deliveries", *early], rows)
 
 
 def reliability(rows: list[dict[str, Any]]) -> str:

@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.core.exits import Branch, EarlyExitModel, Progress, each_tensor
+from fiancee_hub.core.exits import Branch, EarlyExitModel, Progress
+from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.measuring.measure import render_all
 from fiancee_hub.training import pictures

@@ -6,8 +6,9 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from fiancee_hub.core.exits import EarlyExitModel, each_tensor
+from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.guides import KEY_CELLS, GuideBank, value_of
+from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.training.task import Inputs
 
 

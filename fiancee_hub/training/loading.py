@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from fiancee_hub.core.nested import each_tensor
+
 Draw = Callable[[torch.Generator], Any]
 """Makes a batch: (nested tuples and dicts of) tensors."""
 
@@ -59,15 +61,4 @@ class _Drawn:
 
     def pin_memory(self) -> "_Drawn":
         """What the loader asks for: memory that an accelerator reads without waiting."""
-        return _Drawn(_pinned(self.batch))
-
-
-def _pinned(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.pin_memory()
-    if isinstance(value, dict):
-        return {name: _pinned(item) for name, item in value.items()}
-    if isinstance(value, tuple):
-        items = [_pinned(item) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-    return value
+        return _Drawn(each_tensor(self.batch, Tensor.pin_memory))

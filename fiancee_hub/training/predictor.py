@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from fiancee_hub.core.exits import EarlyExitModel, each_tensor
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.measuring.measure import distances, render_all
 from fiancee_hub.training.loop import Losses

@@ -13,6 +13,7 @@ from PIL import Image
 
 from fiancee_hub.core import marking
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.files import write_bytes
 from space.page import inline
 from space.page.recent import Recent
 
@@ -53,7 +54,7 @@ def stored(picture: Image.Image, name: str = "picture", *, marked: bool = False)
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.png"
-        path.write_bytes(encoded(picture, marked=marked))
+        write_bytes(path, encoded(picture, marked=marked))
         return save_file_to_cache(path, get_upload_folder())
 
 

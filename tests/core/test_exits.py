@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from fiancee_hub.core.exits import EarlyExitModel, Progress, each_tensor, select
+from fiancee_hub.core.exits import EarlyExitModel, Progress, select
+from fiancee_hub.core.nested import each_tensor
 
 ALL_EXITS = range(1, len(tiny.EXITS) + 2)
 LEAK = 0.2

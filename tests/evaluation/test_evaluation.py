@@ -33,7 +33,6 @@ from fiancee_hub.domains.streets.data import STREETS_TABLE
 from fiancee_hub.evaluation import evaluate
 from fiancee_hub.evaluation.card import markers, write_card, write_into_readme
 from fiancee_hub.evaluation.evaluate import Subject, exit_times, unguided_costs
-from fiancee_hub.families.label_maps.card import MORE, SHEET
 from fiancee_hub.families.label_maps.judging import evaluate as evaluate_label_maps
 from fiancee_hub.families.label_maps.judging.evaluate import EvaluatedMaps, evaluate_maps
 from fiancee_hub.families.label_maps.judging.segmenter import (
@@ -42,7 +41,7 @@ from fiancee_hub.families.label_maps.judging.segmenter import (
     save_segmenter,
 )
 from fiancee_hub.families.label_maps.judging.sheets import draw_sheets, without
-from fiancee_hub.families.label_maps.judging.tables import quality
+from fiancee_hub.families.label_maps.judging.tables import MORE, SHEET, quality
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.card import PLOT, VALIDITY, model_card
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
@@ -271,14 +270,20 @@ def test_figures_from_before_have_no_early_coverage(figures: Figures) -> None:
 
 def test_validity_and_reliability_tables() -> None:
     rows = [
-        {"budget": budget, "all": 0.99, "early": 0.9, "nothing_early": 0.25}
+        {
+            "budget": budget,
+            "all": 0.99,
+            "early": 0.9,
+            "kinds": {"drive": 0.8},
+            "nothing_early": 0.25,
+        }
         for budget in (0.05, 0.075, 0.1)
     ]
-    found = {"budgets": rows, "jointly": {"all": 0.9, "early": 0.85}}
+    found = {"budgets": rows, "units": {"drive": 4}, "jointly": {"all": 0.9, "early": 0.85}}
     assert cells(tables.validity(found, (0.05, 0.1))) == [
-        ["0.05", "99.0 %", "90.0 %", "25.0 %"],
-        ["0.10", "99.0 %", "90.0 %", "25.0 %"],
-        ["all 3 at once", "90.0 %", "85.0 %", ""],
+        ["0.05", "99.0 %", "90.0 %", "80.0 %", "25.0 %"],
+        ["0.10", "99.0 %", "90.0 %", "80.0 %", "25.0 %"],
+        ["all 3 at once", "90.0 %", "85.0 %", "", ""],
     ]
     table = cells(tables.reliability(reliability(FOUND)))
     assert [row[0] for row in table] == ["narrowest", "", "", "widest"]

@@ -27,7 +27,6 @@ from fiancee_hub.core.router import BUDGETS as CALIBRATED
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.evaluation import evaluate
 from fiancee_hub.evaluation.card import markers
-from fiancee_hub.families.faces.card import CROSS_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.judging import evaluate as evaluate_faces
 from fiancee_hub.families.faces.judging import tables as face_tables
@@ -53,6 +52,7 @@ from fiancee_hub.families.faces.judging.sheets import (
     headings,
     label,
 )
+from fiancee_hub.families.faces.judging.tables import CROSS_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.landmarks.pose import rotation_from_euler
 from fiancee_hub.families.faces.pipeline import Controls
 from fiancee_hub.families.faces.training.pairs import FaceFolder

@@ -3,12 +3,12 @@
 from typing import Any
 
 from fiancee_hub.families.faces.judging import tables as face_tables
+from fiancee_hub.families.faces.judging.tables import CROSS_SHEET, OWN_SHEET
 from fiancee_hub.hub.card import CardParts
 from fiancee_hub.measuring import tables
 
 Figures = dict[str, Any]
 
-OWN_SHEET, CROSS_SHEET = "self_reenactment.jpg", "cross_reenactment.jpg"
 
 NOTICE = """\
 **Only with faces of people who agreed.** Outputs are marked as generated in their metadata; leave \

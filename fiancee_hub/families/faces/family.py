@@ -52,7 +52,7 @@ def _is_data(folder: Path) -> bool:
 
 
 def _task(request: "TrainingRequest") -> "Task":
-    from fiancee_hub.families.faces.training.order import task_of
+    from fiancee_hub.families.faces.order import task_of
 
     return task_of(request)
 

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from fiancee_hub.families.label_maps.judging.tables import quality, segmented
+from fiancee_hub.families.label_maps.judging.tables import MORE, SHEET, quality, segmented
 from fiancee_hub.hub.card import CardParts
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring.tables import other_inputs
 
 Figures = dict[str, Any]
 
-SHEET, MORE = "contact_sheet.jpg", "more_maps.jpg"
 
 PHOTOGRAPHS = """\
 **Against real photographs.** KID's features are those of LPIPS, which is one of the training's \

@@ -40,13 +40,13 @@ def _is_data(folder: Path) -> bool:
 
 
 def _task(request: "TrainingRequest") -> "Task":
-    from fiancee_hub.families.label_maps.training.order import task_of
+    from fiancee_hub.families.label_maps.order import task_of
 
     return task_of(request)
 
 
 def _prepare(request: "TrainingRequest", target: Path) -> None:
-    from fiancee_hub.families.label_maps.training.order import prepare
+    from fiancee_hub.families.label_maps.order import prepare
 
     prepare(request, target)
 
@@ -87,6 +87,7 @@ FAMILY = Family(
     evaluation=_evaluation,
     card=_card,
     recipes=_recipes,
+    exportable=True,
     inputs="a label map, or a folder of them",
     commands=_commands,
     options=(

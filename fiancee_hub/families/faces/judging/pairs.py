@@ -6,10 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fiancee_hub.core.errors import DataError
-from fiancee_hub.families.faces.training.pairs import FaceFolder, Frame, groups_of
-
-FILMED = ("clip", "mead")
-"""Sources with frames of one person in one crop and light: drivers, and pairs with a truth."""
+from fiancee_hub.families.faces.training.pairs import FILMED, FaceFolder, Frame, groups_of
 
 LONDON = "london"
 """The source whose pictures may be shown to anyone (CC BY 4.0)."""

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pixels import to_picture
-from fiancee_hub.families.faces.card import CROSS_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.judging.mesh_warp import MeshWarp
 from fiancee_hub.families.faces.judging.pairs import LONDON
 from fiancee_hub.families.faces.judging.quality import Shown
+from fiancee_hub.families.faces.judging.tables import CROSS_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.landmarks.motion import Motion, head_of
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline, Source
 from fiancee_hub.families.faces.training.pairs import SIZE, FaceFolder, Frame

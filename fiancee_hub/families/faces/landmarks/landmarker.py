@@ -146,12 +146,13 @@ class FaceLandmarker:
 
     def _detect_in_parts(self, image: Image.Image, side: int) -> list[Detection]:
         """Upright faces seen in squares of a side in pixels, each once."""
+        parts = list(_parts(image.size, side))
         found = []
-        for left, top, right, bottom in _parts(image.size, side):
-            corner = np.array([left, top], np.float32)
+        for part, seen in zip(parts, self._detector.each(map(image.crop, parts)), strict=True):
+            corner = np.array(part[:2], np.float32)
             found += [
-                Detection(seen.box + np.tile(corner, 2), seen.keypoints + corner, seen.score)
-                for seen in self._detector(image.crop((left, top, right, bottom)))
+                Detection(face.box + np.tile(corner, 2), face.keypoints + corner, face.score)
+                for face in seen
             ]
         return distinct(found)
 

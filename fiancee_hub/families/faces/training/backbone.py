@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from fiancee_hub.core.exits import each_tensor
+from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.generator import PortraitGenerator

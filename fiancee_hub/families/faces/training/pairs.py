@@ -30,6 +30,10 @@ FRAMES = "frames.json"
 SIZE = 256
 """Side of the stored frames in pixels."""
 
+FILMED = ("clip", "mead")
+"""Sources with films: many frames of one person in one crop and light, so drivers, and pairs with a
+truth. Their names begin with the film's segment; a frame of another source stands alone."""
+
 RIDGE = 1.0
 """Of the expression basis: blendshapes that hardly vary must not move landmarks wildly."""
 

@@ -27,12 +27,9 @@ from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, express
 from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
 from fiancee_hub.families.faces.landmarks.pose import LANDMARKS, Floats
 from fiancee_hub.families.faces.training.identity import WEIGHTS
-from fiancee_hub.families.faces.training.pairs import SIZE
+from fiancee_hub.families.faces.training.pairs import FILMED, SIZE
 
 logger = logging.getLogger(__name__)
-
-FILMED = ("clip", "mead")
-"""Sources whose frames' names begin with the clip's segment; each frame of others stands alone."""
 
 
 @dataclass

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fiancee_hub.families.label_maps.card import MORE, SHEET
 from fiancee_hub.families.label_maps.classes import ClassEntry, to_rgb
 from fiancee_hub.families.label_maps.judging.evaluate import EvaluatedMaps
+from fiancee_hub.families.label_maps.judging.tables import MORE, SHEET
 from fiancee_hub.families.label_maps.training.class_table import ClassTable
 from fiancee_hub.measuring.contact_sheet import Pictures, contact_sheet, save_contact_sheet
 from fiancee_hub.measuring.figures import ROWS, exit_columns, spread

@@ -4,6 +4,9 @@ from typing import Any
 
 from fiancee_hub.measuring.tables import table
 
+SHEET, MORE = "contact_sheet.jpg", "more_maps.jpg"
+"""Files of the contact sheets."""
+
 Figures = dict[str, Any]
 
 
