@@ -16,7 +16,7 @@ from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.shapes import FACES
 from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, PortraitSettings
-from fiancee_hub.families.faces.training.pairs import SIZE, FaceFolder, PairSource, collate
+from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource, collate
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.task import HeldOut, Inputs, Task
@@ -61,7 +61,7 @@ class FacesTask:
         source, hand = PairSource(self.data, "val"), np.random.default_rng(900_000)
         pairs = [source.random_self(hand, stills=False) for _ in range(CALIBRATED)]
         pairs += [source.random_cross(hand) for _ in range(CALIBRATED)]
-        inputs: Inputs = collate(pairs, SIZE)["inputs"]
+        inputs: Inputs = collate(pairs, self.generator.height)["inputs"]
         groups = ["self"] * CALIBRATED + ["cross"] * CALIBRATED
         return HeldOut(inputs, groups, [pair.person for pair in pairs])
 
