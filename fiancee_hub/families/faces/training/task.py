@@ -1,13 +1,15 @@
 """Faces: a source picture, the head in it, and the head to show."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from fiancee_hub.core.domain import Domain
+from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.pixels import signed
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.config import PortraitConfig
@@ -43,6 +45,9 @@ class FacesTask:
 
     def backbone(self, generator: PortraitConfig, accelerator: Accelerator) -> AdversarialPhase:
         return PortraitBackbonePhase(generator, self.data, accelerator, self.settings)
+
+    def judge(self, generator: nn.Module, device: torch.device) -> Callable[[], dict[str, float]]:
+        raise DataError("only scenes have a judge while they train: leave --judge-minutes out")
 
     def source(self) -> PairSource:
         return PairSource(self.data, "train")
