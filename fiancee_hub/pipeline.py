@@ -451,6 +451,9 @@ class FianceePipeline(ModelHubMixin):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles the pipeline by reference to its checkpoint, for other processes.
 
+        Each unpickling loads the checkpoint: give it to the initializer of a pool, not to every
+        task.
+
         Raises:
             CheckpointError: the model was not loaded from one, or changed since.
         """

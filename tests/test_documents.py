@@ -24,7 +24,7 @@ def test_the_changes_list_this_version() -> None:
     assert headings[1] == fiancee_hub.__version__
 
 
-@pytest.mark.parametrize("page", ["CHANGELOG.md"])
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "CHANGELOG.md"])
 def test_files_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     named = re.findall(r"`((?:fiancee_hub|space|tests)/[\w/.]+)`", text)

@@ -24,6 +24,7 @@ COMMANDS = {
     "card": "write a model card from stored figures",
     "measure": "how real generated scenes look",
     "train": "train a checkpoint, phase by phase",
+    "export": "a checkpoint as ONNX graphs for other runtimes",
 }
 EXTRAS = {
     "generate": "faces",
@@ -32,6 +33,7 @@ EXTRAS = {
     "card": "evaluate",
     "measure": "evaluate",
     "train": "train",
+    "export": "export",
 }
 """What to install for a command that needs more than the library itself."""
 

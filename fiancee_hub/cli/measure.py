@@ -40,6 +40,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures, and prints the table."""
+    from fiancee_hub.families.label_maps.judging.evaluate import fitting_segmenter
     from fiancee_hub.families.label_maps.judging.judge import MapJudge
     from fiancee_hub.families.label_maps.training.photographs import DataFolder
     from fiancee_hub.measuring.realism import JudgeNet
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         JudgeNet().to(device),
         splits=tuple(arguments.splits),
         most=arguments.most,
-        segmenter=_segmenter(arguments.segmenter, data),
+        segmenter=fitting_segmenter(arguments.segmenter, [entry.name for entry in data.classes]),
     )
     rows = judge.score(render, noise_channels, seed=arguments.seed)
     sys.stdout.write((json.dumps(rows, indent=1) if arguments.json else table(rows)) + "\n")
@@ -106,13 +107,6 @@ def _trained(path: Path, data: "DataFolder") -> Any:
             f"{path} has no generator for the classes and the size of {data.root}"
         ) from error
     return generator.eval()
-
-
-def _segmenter(folder: Path, data: "DataFolder") -> Any:
-    """The net that judges layout, where it was made for the data's classes."""
-    from fiancee_hub.families.label_maps.judging.evaluate import fitting_segmenter
-
-    return fitting_segmenter(folder, [entry.name for entry in data.classes])
 
 
 def table(rows: list[Figures]) -> str:

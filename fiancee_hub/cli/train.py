@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 
 PHASES = ("backbone", "guides", "branches", "predictor", "calibrate")
 ALL = {"all": "all phases", "streets": "all phases for your own label maps and photographs"}
-MINUTES = {"backbone": 240.0, "branches": 60.0, "predictor": 4.0}
+MINUTES = {"backbone": None, "branches": 60.0, "predictor": 4.0}
+"""None leaves it to the phase."""
 START = "a file of `pack` to go on from, or a checkpoint whose full depth to train branches for"
 PACKED = ".safetensors"
 
@@ -55,6 +56,13 @@ def add_parser(subparsers: Any) -> None:
     _add_common(pack)
     _add_size(pack)
     pack.add_argument("--out", type=Path, required=True, help="file to write")
+    pack.add_argument(
+        "--of",
+        choices=("backbone", "exits"),
+        default="backbone",
+        help="exits: the checkpoint with branches and predictor, and the branches' discriminator",
+    )
+    _add_best(pack)
     pack.set_defaults(run=_pack)
     for name in (*PHASES, *ALL):
         phase = phases.add_parser(name, help=ALL.get(name, f"phase {name}"))
@@ -63,6 +71,10 @@ def add_parser(subparsers: Any) -> None:
         for other in MINUTES:
             if name in (other, *ALL):
                 phase.add_argument(f"--{other}-minutes", type=float, default=MINUTES[other])
+        if name in ("backbone", *ALL):
+            _add_backbone(phase)
+        if name == "guides":
+            _add_best(phase)
         # Under torchrun `--start` is taken for the beginning of an option of its own.
         phase.add_argument("--from", "--start", dest="start", metavar="START", help=START)
         phase.add_argument("--batch-size", type=int, help="pictures in a step of a process (4)")
@@ -84,6 +96,32 @@ def _add_common(parser: argparse.ArgumentParser, *, named: bool = True) -> None:
     )
     parser.add_argument("--precision", choices=("no", "bf16", "fp16"), default="no")
     parser.add_argument("--cpu", action="store_true", help="leave an accelerator alone")
+
+
+def _add_backbone(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--anneal-minutes",
+        type=float,
+        help="the rates fall over that long at the end (30 %% of the time); without "
+        "--backbone-minutes that is from now on",
+    )
+    parser.add_argument(
+        "--judge-minutes", type=float, default=0.0, help="between two judgements (none)"
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="settings of the backbone's training, see docs/training.md",
+    )
+    parser.add_argument("--compile", action="store_true", help="compile, on an accelerator")
+
+
+def _add_best(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--best", action="store_true", help="the backbone that the judge liked best, not the last"
+    )
 
 
 def _add_size(parser: argparse.ArgumentParser) -> None:
@@ -125,8 +163,10 @@ def _accelerator(arguments: argparse.Namespace) -> "Accelerator":
 def _job(arguments: argparse.Namespace) -> "Run":
     """The run that the arguments describe, its data prepared and a foreign backbone in place."""
     from fiancee_hub.training.adopting import adopt, adopted, offered
-    from fiancee_hub.training.phases import Run
+    from fiancee_hub.training.packing import packed_config
+    from fiancee_hub.training.phases import Run, adopt_exits
     from fiancee_hub.training.task import TrainingRequest
+    from fiancee_hub.training.trials import with_settings
 
     data, found = arguments.data, of_data(arguments.data)
     if found is None:
@@ -136,21 +176,31 @@ def _job(arguments: argparse.Namespace) -> "Run":
         )
     folder = arguments.run_folder or Path("runs") / data.resolve().name
     start = getattr(arguments, "start", None)
-    start = start if start and not start.endswith(PACKED) else None
+    packed = Path(start) if start and start.endswith(PACKED) else None
+    start = None if packed else start
+    exits = packed_config(packed) if packed else None
     request = TrainingRequest(
         data,
         folder,
         _accelerator(arguments),
         size=_size(arguments),
-        backbone=offered(start) if start else adopted(folder),
+        backbone=exits or (offered(start) if start else adopted(folder)),
         batch_size=getattr(arguments, "batch_size", None),
         workers=getattr(arguments, "workers", 0),
         domains=domains.of_family(found.name),
     )
-    task = found.task(request)
+    task = with_settings(found.task(request), _settings(arguments))
     if start:
         adopt(folder, start, request.accelerator)
-    return Run(folder, task, request.accelerator)
+    job = Run(folder, task, request.accelerator)
+    if packed and exits:
+        adopt_exits(job, packed)
+    return job
+
+
+def _settings(arguments: argparse.Namespace) -> list[str]:
+    chosen: list[str] = list(getattr(arguments, "set", ()))
+    return [*chosen, "compile=true"] if getattr(arguments, "compile", False) else chosen
 
 
 def _segmenter(arguments: argparse.Namespace) -> int:
@@ -166,9 +216,12 @@ def _segmenter(arguments: argparse.Namespace) -> int:
 
 
 def _pack(arguments: argparse.Namespace) -> int:
-    from fiancee_hub.training.phases import pack
+    from fiancee_hub.training.phases import pack, pack_exits
 
-    pack(_job(arguments), arguments.out)
+    if arguments.of == "exits":
+        pack_exits(_job(arguments), arguments.out)
+    else:
+        pack(_job(arguments), arguments.out, best=arguments.best)
     return 0
 
 
@@ -183,20 +236,35 @@ def _train(arguments: argparse.Namespace) -> int:
         batch_size=arguments.batch_size or BranchSettings.batch_size, workers=arguments.workers
     )
     actions = {
-        "backbone": lambda: phases.train_backbone(job, arguments.backbone_minutes, start),
-        "guides": lambda: phases.build_guides(job),
+        "backbone": lambda: phases.train_backbone(
+            job,
+            arguments.backbone_minutes,
+            start,
+            anneal_minutes=arguments.anneal_minutes,
+            judge_minutes=arguments.judge_minutes,
+        ),
+        "guides": lambda: phases.build_guides(job, best=_best(arguments)),
         "branches": lambda: phases.train_branches(job, arguments.branches_minutes, branches),
         "predictor": lambda: phases.train_predictor(
             job, arguments.predictor_minutes, arguments.samples
         ),
         "calibrate": lambda: phases.calibrate(job),
     }
-    for name in PHASES if arguments.phase in ALL else (arguments.phase,):
+    chosen: tuple[str, ...] = PHASES if arguments.phase in ALL else (arguments.phase,)
+    if arguments.phase in ALL and phases.carries_exits(job):
+        # Guides made anew would begin with new branches.
+        chosen = chosen[chosen.index("branches") :]
+    for name in chosen:
         logger.info("phase %s", name)
         actions[name]()
     if arguments.out and job.accelerator.is_main_process:
         _publish(job.checkpoint, job.folder / "training.json", arguments.out)
     return 0
+
+
+def _best(arguments: argparse.Namespace) -> bool:
+    """Whether to go on with what the judge liked best: if asked to, or if there is a judge."""
+    return bool(getattr(arguments, "best", False) or getattr(arguments, "judge_minutes", 0))
 
 
 def _publish(checkpoint: Path, notes: Path, target: Path) -> None:

@@ -86,6 +86,7 @@ class Family:
         inputs: what the command line takes as source, such as "a label map".
         commands: its part of the command line.
         options: further options of ``generate`` and ``compare``.
+        exportable: whether its graphs can be written as ONNX.
         writes: endings of the files that ``generate`` may write.
     """
 
@@ -104,6 +105,7 @@ class Family:
     options: tuple[Option, ...] = ()
     writes: tuple[str, ...] = ()
     prepare: Callable[[Any, Path], None] | None = None
+    exportable: bool = False
 
 
 def names() -> tuple[str, ...]:

@@ -94,7 +94,11 @@ def read_config(path: Path) -> CheckpointConfig:
         CheckpointError: it is missing, no JSON, of an unknown format version, or a field is
             missing, unknown, of the wrong type or out of bounds.
     """
-    raw = _read_object(path)
+    return parse_config(_read_object(path), path)
+
+
+def parse_config(raw: dict[str, Any], path: Path) -> CheckpointConfig:
+    """Checks the content of a config.json; errors name ``path``. See ``read_config``."""
     version = raw.get("format")
     if type(version) is not int or version not in (format1.FORMAT, FORMAT):
         raise CheckpointError(

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.marking import save_picture
+from fiancee_hub.training.curve import Curve
 from fiancee_hub.training.state import load_state, save_state
+
+STATE, BEST = "state.safetensors", "best.safetensors"
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +42,22 @@ class Phase(Protocol):
         """A picture of how far the training has come."""
 
 
+OVERALL = "overall"
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Who says how good a phase is, and how often.
+
+    Args:
+        minutes: between two judgements.
+        judge: values by name, smaller is better; the best state is that of the least ``overall``.
+    """
+
+    minutes: float
+    judge: Callable[[], dict[str, float]]
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long a phase trains and how often it reports.
@@ -47,12 +67,18 @@ class Schedule:
         batch_size: images in a step.
         report_every: steps between two lines of the log.
         save_minutes: minutes between two saves.
+        judging: None leaves out what a judge says, and with it the best state.
+        earlier_images: trained before the first step, for the curve.
+        curve: folder of ``curve.json`` and ``curve.png``; that of the state if None.
     """
 
     minutes: float
     batch_size: int = 4
     report_every: int = 100
     save_minutes: float = 3.0
+    judging: Judging | None = None
+    earlier_images: int = 0
+    curve: Path | None = None
 
 
 def run(
@@ -60,12 +86,13 @@ def run(
 ) -> dict[str, float]:
     """Trains ``phase`` until its time is up, resuming from ``folder/state.safetensors``.
 
-    Every process of a distributed run calls this; the main one reports and saves.
+    Every process of a distributed run calls this; the main one reports, judges and saves. Where
+    there is a judge, ``folder/best.safetensors`` is the state that it liked best.
 
     Returns:
         steps, images and hours trained in all.
     """
-    path = folder / "state.safetensors"
+    path = folder / STATE
     seconds, steps, images = 0.0, 0, 0
     images_a_step = schedule.batch_size * accelerator.num_processes
     if path.is_file():
@@ -75,22 +102,89 @@ def run(
         images = saved.get("images", steps * images_a_step)
         logger.info("resumed after %d steps, %.1f minutes", steps, seconds / 60)
     clock = time.monotonic() - seconds
-    meter = _Meter(schedule, accelerator.num_processes)
-    saved_at = seconds
+    book = _Book(
+        phase, folder, schedule, accelerator.num_processes, _Moment(seconds, steps, images)
+    )
     while seconds < 60 * schedule.minutes:
-        meter.add(phase.step(seconds / (60 * schedule.minutes)))
+        losses = phase.step(seconds / (60 * schedule.minutes))
         steps, images = steps + 1, images + images_a_step
         seconds = _agreed(time.monotonic() - clock, accelerator)
-        if not accelerator.is_main_process:
-            continue
-        if steps % schedule.report_every == 0:
-            meter.report(steps, seconds)
-        if seconds - saved_at > 60 * schedule.save_minutes:
-            _save(phase, path, seconds, steps, images)
-            saved_at = seconds
+        if accelerator.is_main_process:
+            book.keep(losses, _Moment(seconds, steps, images))
     if accelerator.is_main_process:
-        _save(phase, path, seconds, steps, images)
+        book.close(_Moment(seconds, steps, images))
     return {"steps": steps, "images": images, "hours": seconds / 3600}
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """How far the training has come."""
+
+    seconds: float
+    steps: int
+    images: int
+
+
+class _Book:
+    """Keeps the log, the curve, and the states: the last and the best."""
+
+    def __init__(
+        self, phase: Phase, folder: Path, schedule: Schedule, processes: int, now: _Moment
+    ) -> None:
+        self.phase, self.folder, self.schedule = phase, folder, schedule
+        self.meter = _Meter(schedule, processes)
+        self.curve = Curve(schedule.curve or folder, now.images + schedule.earlier_images)
+        self.saved_at = self.judged_at = now.seconds
+        self.judged = now.steps
+        self.least = float("inf")
+        if schedule.judging and (folder / BEST).is_file():
+            self.least = load_state(folder / BEST)["judged"]
+
+    def keep(self, losses: Losses, now: _Moment) -> None:
+        """Notes a step, and reports, saves and judges when it is time to."""
+        self.meter.add(losses)
+        schedule, judging = self.schedule, self.schedule.judging
+        if now.steps % schedule.report_every == 0:
+            self._add(now, losses=self.meter.report(now.steps, now.seconds))
+        if now.seconds - self.saved_at > 60 * schedule.save_minutes:
+            self._save(now)
+        if judging and now.seconds - self.judged_at > 60 * judging.minutes:
+            self._judge(now)
+
+    def close(self, now: _Moment) -> None:
+        """Saves and judges the last state."""
+        self._save(now)
+        if self.schedule.judging and self.judged < now.steps:
+            self._judge(now)
+
+    def _add(self, now: _Moment, **kinds: dict[str, float]) -> None:
+        self.curve.add(now.images + self.schedule.earlier_images, now.seconds / 60, **kinds)
+
+    def _save(self, now: _Moment) -> None:
+        save_state(self.folder / STATE, self._state(now))
+        save_picture(self.phase.samples(), self.folder / "samples.png")
+        self.curve.save()
+        self.saved_at = now.seconds
+
+    def _judge(self, now: _Moment) -> None:
+        assert self.schedule.judging is not None
+        values = self.schedule.judging.judge()
+        text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        logger.info("step %d  judge: %s", now.steps, text)
+        self._add(now, judge=values)
+        if values[OVERALL] < self.least:
+            self.least = values[OVERALL]
+            save_state(self.folder / BEST, self._state(now) | {"judged": self.least})
+        self.curve.save()
+        self.judged_at, self.judged = now.seconds, now.steps
+
+    def _state(self, now: _Moment) -> dict[str, Any]:
+        return {
+            "phase": self.phase.state(),
+            "seconds": now.seconds,
+            "steps": now.steps,
+            "images": now.images,
+        }
 
 
 def _agreed(seconds: float, accelerator: Accelerator) -> float:
@@ -99,12 +193,6 @@ def _agreed(seconds: float, accelerator: Accelerator) -> float:
         return seconds
     clock = torch.tensor(seconds, device=accelerator.device, dtype=torch.float32)
     return float(accelerator.reduce(clock, "mean"))
-
-
-def _save(phase: Phase, path: Path, seconds: float, steps: int, images: int) -> None:
-    state = {"phase": phase.state(), "seconds": seconds, "steps": steps, "images": images}
-    save_state(path, state)
-    save_picture(phase.samples(), path.with_name("samples.png"))
 
 
 class _Meter:
@@ -123,11 +211,12 @@ class _Meter:
         for name, value in losses.items():
             self.sums[name] = self.sums[name].to(value.device) + value.detach()
 
-    def report(self, steps: int, seconds: float) -> None:
+    def report(self, steps: int, seconds: float) -> dict[str, float]:
+        """Writes a line of the log; the mean losses by name."""
         rate = self.count * self.images / (time.monotonic() - self.since)
-        losses = "  ".join(
-            f"{name} {float(total) / self.count:.4f}" for name, total in self.sums.items()
-        )
+        means = {name: float(total) / self.count for name, total in self.sums.items()}
+        losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
         left = self.schedule.minutes - seconds / 60
         logger.info("step %d  %.2f images/s  %.0f minutes left  %s", steps, rate, left, losses)
         self.reset()
+        return means

@@ -1,31 +1,119 @@
-"""What another machine needs to go on training a backbone, small enough to keep with it."""
+"""What another machine needs to go on training, small enough to keep with a checkpoint."""
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from fiancee_hub.core.errors import CheckpointError, DataError
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.hub.checkpoints import build, stored
+from fiancee_hub.hub.config import CheckpointConfig, parse_config, to_json
+from fiancee_hub.training.discriminator import Discriminator
 from fiancee_hub.training.state import load_state, save_state
 
 FROZEN = {"discriminator": "encoder."}
 """Prefix of the weights that come with a package, not from training."""
 
 
-def pack_backbone(state: Path, target: Path, facts: dict[str, Any]) -> None:
+EXITS = "exits"
+
+
+def pack_backbone(phase: dict[str, Any], target: Path, facts: dict[str, Any]) -> None:
     """Writes generator, its average and discriminator as float16; optimizers start anew.
 
     Args:
-        state: ``RUN/backbone/state.safetensors``.
+        phase: state of the phase.
         target: file to write.
         facts: ``images`` and ``hours`` trained so far, over all runs.
     """
-    phase = load_state(state)["phase"]
-    parts = {
-        part: {name: _half(t) for name, t in phase[part].items() if not _frozen(part, name)}
-        for part in ("generator", "average", "discriminator")
-    }
+    parts = {part: _packed(part, phase[part]) for part in ("generator", "average", "discriminator")}
     save_state(target, {"phase": parts, "images": facts["images"], "hours": facts["hours"]})
+
+
+@dataclass(frozen=True)
+class PackedExits:
+    """What goes on with branches and predictor.
+
+    Args:
+        model: trunk, guides, branches and predictor.
+        config: of its checkpoint.
+        discriminator: of the branches, complete.
+        notes: of the run, with what each phase had cost.
+    """
+
+    model: EarlyExitModel
+    config: CheckpointConfig
+    discriminator: dict[str, Tensor]
+    notes: dict[str, Any]
+
+
+def save_exits(
+    target: Path,
+    model: EarlyExitModel,
+    config: CheckpointConfig,
+    branches: dict[str, Any] | None,
+    notes: dict[str, Any],
+) -> None:
+    """Writes a checkpoint with what its branches were trained against, as float16.
+
+    Args:
+        target: file to write.
+        model: of the checkpoint.
+        config: its config.
+        branches: state of the branches' training, which may be ahead of the checkpoint.
+        notes: of the run.
+
+    Raises:
+        DataError: no branches have been trained.
+    """
+    if branches is None:
+        raise DataError("there is no state of branches to pack: run `train branches` first")
+    phase = branches["phase"]
+    weights = model.state_dict() | phase["branches"]
+    earlier = {"images": branches["images"], "hours": branches["seconds"] / 3600}
+    content = {
+        "kind": EXITS,
+        "config": to_json(config),
+        "phase": {
+            "model": {name: stored(name, tensor) for name, tensor in weights.items()},
+            "discriminator": _packed("discriminator", phase["discriminator"]),
+        },
+        "notes": notes | {"branches": earlier | notes.get("branches", {})},
+    }
+    save_state(target, content)
+
+
+def load_exits(path: Path) -> PackedExits:
+    """Reads what ``save_exits`` wrote, as float32.
+
+    Raises:
+        CheckpointError: the file is damaged or of another kind.
+    """
+    packed = unpack(path)
+    if packed.get("kind") != EXITS:
+        raise CheckpointError(f"{path} has no branches: make it with `train pack --of exits`")
+    config = parse_config(json.loads(packed["config"]), path)
+    model = build(config).eval()
+    model.load_state_dict(packed["phase"]["model"])
+    classes = packed["phase"]["discriminator"]["classify.weight"].shape[0] - 1
+    whole = Discriminator(classes).state_dict() | packed["phase"]["discriminator"]
+    return PackedExits(model, config, whole, packed["notes"])
+
+
+def packed_config(path: Path) -> CheckpointConfig | None:
+    """Of the checkpoint that a packed file carries; None if it is a backbone's."""
+    packed = load_state(path)
+    if packed.get("kind") != EXITS:
+        return None
+    return parse_config(json.loads(packed["config"]), path)
+
+
+def _packed(part: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: _half(t) for name, t in tensors.items() if not _frozen(part, name)}
 
 
 def _frozen(part: str, name: str) -> bool:
@@ -43,7 +131,7 @@ def _fits(tensor: Tensor) -> bool:
 
 
 def unpack(path: Path) -> dict[str, Any]:
-    """Reads what ``pack_backbone`` wrote, as float32."""
+    """Reads what ``pack_backbone`` or ``save_exits`` wrote, as float32."""
     packed = load_state(path)
     packed["phase"] = {
         part: {

@@ -14,23 +14,28 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 
 from fiancee_hub.core.cost import count
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.exits import Branch, EarlyExitModel
 from fiancee_hub.core.files import write_text
-from fiancee_hub.hub.checkpoints import build, load_checkpoint, save_checkpoint, stored
+from fiancee_hub.hub.checkpoints import (
+    build,
+    load_checkpoint,
+    save_checkpoint,
+    stored,
+    write_config,
+)
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.training.adopting import adopted
-from fiancee_hub.training.adversarial import AdversarialPhase
+from fiancee_hub.training.adversarial import FALLING, AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase, BranchSettings
 from fiancee_hub.training.calibration import calibrate_model
 from fiancee_hub.training.guides import fill_guides
-from fiancee_hub.training.loop import Schedule, run
-from fiancee_hub.training.packing import pack_backbone, unpack
+from fiancee_hub.training.loop import BEST, STATE, Judging, Schedule, run
+from fiancee_hub.training.packing import load_exits, pack_backbone, save_exits, unpack
 from fiancee_hub.training.predictor import PredictorPhase, fingerprint, measure_targets
-from fiancee_hub.training.state import load_state
+from fiancee_hub.training.state import load_state, save_state
 from fiancee_hub.training.task import Task
 
 logger = logging.getLogger(__name__)
@@ -38,7 +43,10 @@ logger = logging.getLogger(__name__)
 GROW_SHARE = 0.15
 """Share of the backbone's minutes spent at half the size first."""
 
-STATE = "state.safetensors"
+BACKBONE_MINUTES = 240.0
+
+PACKED = "packed.json"
+"""In a run's folder: what the phases had cost before ``pack_exits``."""
 
 
 @dataclass(frozen=True)
@@ -70,50 +78,136 @@ class Run:
         """Keeps what a phase cost."""
         if self.accelerator.is_main_process:
             notes = json.dumps(self.notes() | {phase: facts}, indent=1)
+            self.folder.mkdir(parents=True, exist_ok=True)
             write_text(self.folder / "training.json", notes + "\n")
 
 
-def train_backbone(job: Run, minutes: float, start: Path | None = None) -> None:
+def train_backbone(
+    job: Run,
+    minutes: float | None = None,
+    start: Path | None = None,
+    *,
+    anneal_minutes: float | None = None,
+    judge_minutes: float = 0.0,
+) -> None:
     """Phase 1: half size first, then the shipped size; or on from what ``pack`` kept.
 
     Args:
         job: the run.
-        minutes: in all, resumed runs included; those before ``start`` are not.
+        minutes: in all, resumed runs included; those before ``start`` are not. None stands for
+            ``BACKBONE_MINUTES``, or, where ``anneal_minutes`` says so, for that long from now on.
         start: a file of ``pack``.
+        anneal_minutes: the rates fall over that long at the end; None is the last 30 %.
+        judge_minutes: between two judgements; with 0 nobody judges, and there is no best state.
     """
     if adopted(job.folder):
         logger.info("the backbone is that of a checkpoint, and stays as it is")
         return
     config, large = job.task.recipe.generator, job.folder / "backbone"
     phase = job.task.backbone(config, job.accelerator)
+    minutes, falling = _duration(job, minutes, anneal_minutes)
     earlier: dict[str, Any] = {"images": 0, "hours": 0.0}
     if start is not None:
-        earlier = unpack(start)
-        phase.grow_from(earlier["phase"])
+        packed = unpack(start)
+        earlier = {name: packed[name] for name in earlier}
+        phase.grow_from(packed["phase"])
     else:
         small = job.folder / "backbone-half"
         if not (large / STATE).is_file():
             half = job.task.backbone(config.half_size(), job.accelerator)
-            job.note("backbone-half", _train(half, small, minutes * GROW_SHARE, job))
+            job.note("backbone-half", _train(half, Schedule(minutes * GROW_SHARE), small, job))
         phase.grow_from(load_state(small / STATE)["phase"])
         minutes *= 1 - GROW_SHARE
-    facts = _train(phase, large, minutes, job)
+    job.note("earlier", earlier)
+    phase.falling = falling
+    judging = None
+    if judge_minutes:
+        judge = job.task.judge(phase.average, job.accelerator.device)
+        judging = Judging(judge_minutes, judge)
+    schedule = Schedule(
+        minutes, judging=judging, earlier_images=earlier["images"], curve=job.folder
+    )
+    facts = _train(phase, schedule, large, job)
     facts |= {name: facts[name] + earlier[name] for name in ("images", "hours")}
     job.note("backbone", facts)
 
 
-def pack(job: Run, target: Path) -> None:
-    """Keeps what going on with the backbone on another machine needs, beside a checkpoint."""
+def _duration(job: Run, minutes: float | None, anneal: float | None) -> tuple[float, float]:
+    """Minutes in all, and the share of them, at the end, over which the rates fall."""
+    if anneal is None:
+        return BACKBONE_MINUTES if minutes is None else minutes, FALLING
+    if minutes is None:
+        minutes = _annealing_from(job, anneal) + anneal
+    return minutes, min(1.0, anneal / minutes)
+
+
+def _annealing_from(job: Run, anneal: float) -> float:
+    """Minutes after which the rates fall: now, or, if that was interrupted, when it began."""
+    path = job.folder / "backbone" / STATE
+    now = load_state(path)["seconds"] / 60 if path.is_file() else 0.0
+    begun: dict[str, float] | None = job.notes().get("annealing")
+    if begun and begun["minutes"] == anneal and 0 <= now - begun["from_minute"] < anneal:
+        return begun["from_minute"]
+    job.accelerator.wait_for_everyone()
+    job.note("annealing", {"from_minute": now, "minutes": anneal})
+    return now
+
+
+def pack(job: Run, target: Path, *, best: bool = False) -> None:
+    """Keeps what going on with the backbone on another machine needs, beside a checkpoint.
+
+    Args:
+        job: the run; it may still be going.
+        target: file to write.
+        best: takes the state that the judge liked best, not the last.
+    """
     if adopted(job.folder):
         raise DataError(f"{job.folder} has a backbone from a checkpoint: there is nothing to pack")
     if job.accelerator.is_main_process:
-        pack_backbone(job.folder / "backbone" / STATE, target, job.notes()["backbone"])
+        state, notes = _backbone(job, best=best), job.notes()
+        earlier = notes.get("earlier", {"images": 0, "hours": 0.0})
+        facts = {
+            "images": state["images"] + earlier["images"],
+            "hours": state["seconds"] / 3600 + earlier["hours"],
+        }
+        pack_backbone(state["phase"], target, facts)
+
+
+def pack_exits(job: Run, target: Path) -> None:
+    """Keeps what going on with branches, predictor and calibration on another machine needs."""
+    model, config = job.load()
+    path = job.folder / "branches" / STATE
+    state = load_state(path) if path.is_file() else None
+    if job.accelerator.is_main_process:
+        save_exits(target, model, config, state, job.notes())
+
+
+def adopt_exits(job: Run, packed: Path) -> None:
+    """Puts what ``pack_exits`` kept where a run's later phases look for it; once."""
+    if job.accelerator.is_main_process and not (job.folder / PACKED).is_file():
+        kept = load_exits(packed)
+        kept.model.requires_grad_(False)
+        save_checkpoint(job.checkpoint, kept.model, kept.config)
+        (job.folder / "backbone").mkdir(parents=True, exist_ok=True)
+        write_config(job.folder / "backbone", kept.config)
+        phase = {"average": kept.model.trunk.state_dict(), "discriminator": kept.discriminator}
+        save_state(job.folder / "backbone" / STATE, {"phase": phase})
+        write_text(job.folder / PACKED, json.dumps(kept.notes) + "\n")
+    job.accelerator.wait_for_everyone()
+
+
+def carries_exits(job: Run) -> bool:
+    """Whether guides and branches came from ``pack_exits``."""
+    return (job.folder / PACKED).is_file()
 
 
 def _train(
-    phase: AdversarialPhase | BranchPhase | PredictorPhase, folder: Path, minutes: float, job: Run
+    phase: AdversarialPhase | BranchPhase | PredictorPhase,
+    schedule: Schedule,
+    folder: Path,
+    job: Run,
 ) -> dict[str, Any]:
-    schedule = Schedule(minutes, phase.batch_size)
+    schedule = dataclasses.replace(schedule, batch_size=phase.batch_size)
     try:
         facts = run(phase, folder, schedule, job.accelerator)
     finally:
@@ -127,11 +221,16 @@ def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
 
 
-def build_guides(job: Run) -> None:
-    """Phase 2: a model around the trained trunk, its guide bank filled."""
+def build_guides(job: Run, *, best: bool = False) -> None:
+    """Phase 2: a model around the trained trunk, its guide bank filled.
+
+    Args:
+        job: the run.
+        best: takes the trunk that the judge liked best, not the last.
+    """
     config = job.task.config()
     model = build(config).eval()
-    model.trunk.load_state_dict(_backbone(job)["average"])
+    model.trunk.load_state_dict(_backbone(job, best=best)["phase"]["average"])
     for branch in model.branches:
         assert isinstance(branch, Branch)
         branch.inherit(model.trunk)
@@ -142,20 +241,26 @@ def build_guides(job: Run) -> None:
     job.save(model, dataclasses.replace(config, costs=count(model)))
 
 
-def _backbone(job: Run) -> dict[str, dict[str, Tensor]]:
-    path = job.folder / "backbone" / STATE
+def _backbone(job: Run, *, best: bool = False) -> dict[str, Any]:
+    """The last state, or the one that the judge liked best."""
+    best = best and not adopted(job.folder)
+    path = job.folder / "backbone" / (BEST if best else STATE)
     if not path.is_file():
-        raise DataError(f"{path} is missing: train the backbone first")
-    state: dict[str, dict[str, Tensor]] = load_state(path)["phase"]
-    return state
+        advice = "give it --judge-minutes" if best else "train the backbone first"
+        raise DataError(f"{path} is missing: {advice}")
+    return load_state(path)
 
 
 def train_branches(job: Run, minutes: float, settings: BranchSettings = BranchSettings()) -> None:
     """Phase 3."""
     model, config = job.load()
-    judge = _backbone(job).get("discriminator")
+    judge = _backbone(job)["phase"].get("discriminator")
     phase = BranchPhase(model, judge, job.task, job.accelerator, settings)
-    job.note("branches", _train(phase, job.folder / "branches", minutes, job))
+    facts = _train(phase, Schedule(minutes), job.folder / "branches", job)
+    if carries_exits(job):
+        earlier = json.loads((job.folder / PACKED).read_text(encoding="utf-8"))["branches"]
+        facts |= {name: facts[name] + earlier[name] for name in ("images", "hours")}
+    job.note("branches", facts)
     job.save(model, config)
 
 
@@ -167,7 +272,7 @@ def train_predictor(job: Run, minutes: float, samples: int) -> None:
     folder = job.folder / "predictor" / fingerprint(model)
     targets = measure_targets(model, source, samples, folder, job.accelerator)
     phase = PredictorPhase(model, targets, job.accelerator)
-    facts = _train(phase, folder, minutes, job)
+    facts = _train(phase, Schedule(minutes), folder, job)
     errors = phase.error()
     logger.info("mean absolute error, held out: %s", [f"{error:.4f}" for error in errors])
     job.note("predictor", facts | {"samples": len(targets["lpips"]), "errors": errors})

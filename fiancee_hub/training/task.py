@@ -1,12 +1,13 @@
 """What a generator family brings to the phases that all families share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.hub.config import CheckpointConfig
@@ -76,6 +77,14 @@ class Task(Protocol):
 
     def backbone(self, generator: Any, accelerator: Accelerator) -> AdversarialPhase:
         """Phase 1 for the recipe's generator, or for that of half the size."""
+
+    def judge(self, generator: nn.Module, device: torch.device) -> Callable[[], dict[str, float]]:
+        """Says how real the pictures of a full-depth generator look at the time of the call:
+        values by name, smaller is better, one of them ``overall``.
+
+        Raises:
+            DataError: the data has no photographs for it, or the family has no such judge.
+        """
 
     def source(self) -> InputSource:
         """Training inputs."""

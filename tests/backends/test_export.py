@@ -1,5 +1,6 @@
 """Exported graphs make the pictures that the library makes, and resume as it does."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -7,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import SIZE, random_model
+from tiny import CLASSES, SIZE, random_model
 from torch import Tensor
 
 from fiancee_hub import CheckpointError, InputError, MissingPackageError
 from fiancee_hub.backends.export import MANIFEST, export
 from fiancee_hub.backends.graphs import GraphModel
 from fiancee_hub.backends.sessions import SESSIONS, session
+from fiancee_hub.cli.main import main
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.hub.checkpoints import WEIGHTS
 
 pytest.importorskip("onnxscript")
 
@@ -121,3 +124,22 @@ def test_a_runtime_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     with pytest.raises(MissingPackageError, match=r'pip install "fiancee-hub\[onnxruntime\]"'):
         session("onnxruntime", tmp_path, 1)
+
+
+def test_the_command(
+    tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(tiny_checkpoint), "--out", str(tmp_path / "graphs")]) == 0
+    manifest = json.loads((tmp_path / "graphs" / MANIFEST).read_text())
+    assert len(capsys.readouterr().out.splitlines()) == len(manifest["graphs"]) + 1
+    weights = (tiny_checkpoint / WEIGHTS).read_bytes()
+    checkpoint = manifest["checkpoint"]
+    assert checkpoint["model_sha256"] == hashlib.sha256(weights).hexdigest()
+    assert [entry["name"] for entry in checkpoint["classes"]] == [c.name for c in CLASSES]
+
+
+def test_faces_are_refused(
+    shipped_faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(shipped_faces), "--out", str(tmp_path / "graphs")]) == 2
+    assert "family 'faces', which no exporter takes yet" in capsys.readouterr().err

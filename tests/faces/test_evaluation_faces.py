@@ -493,7 +493,7 @@ def test_the_card_and_the_readme_say_what_the_figures_say(
         assert table in readme
     for left_open in ("{", "}", "None", "nan"):
         assert left_open not in card.text
-    assert "without consent" in card.text
+    assert "Only with faces of people who agreed" in card.text
     assert "pairs like its 10* (self: 5, cross: 5)" in card.text
 
 

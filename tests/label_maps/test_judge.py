@@ -13,11 +13,13 @@ from torch import Tensor
 
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.exits import GuideConfig
+from fiancee_hub.core.pixels import as_bytes
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.domains.streets.classes import STREETS
 from fiancee_hub.families.label_maps.classes import coloured
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.generator import OasisGenerator
+from fiancee_hub.families.label_maps.judging.evaluate import other_splits, realism
 from fiancee_hub.families.label_maps.judging.judge import MapJudge, overall
 from fiancee_hub.families.label_maps.judging.segmenter import Segmenter, SegmenterConfig
 from fiancee_hub.families.label_maps.shapes import streets_generator
@@ -84,6 +86,22 @@ def test_fewer_pictures_are_spread_over_the_split(data: DataFolder) -> None:
     maps = data.label_maps("calibration-drive", SIZE)
     assert torch.equal(split.maps, maps[[0, 3]])
     assert {len(rows) for rows in split.level.photos.values()} == {4}
+
+
+def test_further_training_photographs_are_no_unseen_split(tmp_path: Path) -> None:
+    counts = {"photos": 2, "photos-towns": 2, "maps": 2, "calibration-drive": 2, "test": 2}
+    data = write_streets(tmp_path / "data", counts | {"towns": 2})
+    assert other_splits(data) == ["towns"]
+
+
+def test_an_evaluation_says_what_the_judge_says(data: DataFolder) -> None:
+    names = data.root / "splits" / "calibration-drive.txt"
+    (data.root / "splits" / "test.txt").write_text(names.read_text())
+    maps = data.label_maps("test", SIZE)
+    images = [as_bytes(image) for image in painted(maps, torch.zeros(len(maps), 8))]
+    found = realism(data, SIZE, images)["exits"]
+    (row,) = MapJudge(data, SIZE, judge_net(), splits=("test",)).score(painted, 8)
+    assert found == row["exits"]
 
 
 def test_the_command_judges_every_exit_of_a_checkpoint(

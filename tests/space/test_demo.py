@@ -17,6 +17,7 @@ from PIL import Image
 
 from fiancee_hub import FianceePipeline
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.domains.streets.classes import STREETS
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.pipeline import Result
@@ -323,7 +324,7 @@ def test_the_api_tells_the_route(handlers: Handlers, upload: Callable[..., Any])
     picture, route = handlers.endpoint(file, budget=0.1, seed=3)
     expected = handlers.pipe(handlers.examples[1].path, budget=0.1, seed=3)
     with Image.open(picture["path"]) as saved:
-        assert same(saved, expected.image)
+        assert same(saved, expected.image) and saved.info[GENERATED] == MARK
     assert json.loads(json.dumps(route))["exit"] == expected.exit
     assert route["predicted_lpips"] == expected.predicted_lpips
 

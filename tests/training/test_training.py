@@ -17,9 +17,10 @@ from street_data import write_streets
 
 from fiancee_hub import FianceePipeline
 from fiancee_hub.cli.main import main
-from fiancee_hub.core.errors import CheckpointError, DataError
+from fiancee_hub.core.errors import CheckpointError, DataError, InputError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.family import of_data
+from fiancee_hub.core.files import write_text
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.domains.streets.drawings import draw_label_map
 from fiancee_hub.families.faces.config import PortraitConfig
@@ -31,10 +32,11 @@ from fiancee_hub.training import loop, phases
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase
 from fiancee_hub.training.loading import batches
-from fiancee_hub.training.packing import unpack
+from fiancee_hub.training.packing import packed_config, unpack
 from fiancee_hub.training.predictor import fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
 from fiancee_hub.training.task import Task, TrainingRequest
+from fiancee_hub.training.trials import with_settings
 
 accelerate = pytest.importorskip("accelerate")
 
@@ -202,7 +204,7 @@ def _weights(part: Any) -> dict[str, torch.Tensor]:
 
 
 def test_branches_leave_the_trunk_as_the_backbone_made_it(job: phases.Run) -> None:
-    trained = load_state(job.folder / "backbone" / phases.STATE)["phase"]["average"]
+    trained = load_state(job.folder / "backbone" / loop.STATE)["phase"]["average"]
     model, _ = job.load()
     for name, tensor in model.trunk.state_dict().items():
         assert torch.allclose(tensor.float(), trained[name].float(), atol=1e-3, rtol=1e-3), name
@@ -223,9 +225,9 @@ def test_layers_with_gates_learn_slower_than_the_rest(job: phases.Run) -> None:
 
 
 def test_training_resumes_where_it_stopped(job: phases.Run) -> None:
-    before = load_state(job.folder / "branches" / phases.STATE)
+    before = load_state(job.folder / "branches" / loop.STATE)
     phases.train_branches(job, before["seconds"] / 60 + 0.01)
-    after = load_state(job.folder / "branches" / phases.STATE)
+    after = load_state(job.folder / "branches" / loop.STATE)
     assert after["steps"] > before["steps"] > 0
     assert after["seconds"] > before["seconds"]
     notes = json.loads((job.folder / "training.json").read_text())
@@ -235,7 +237,7 @@ def test_training_resumes_where_it_stopped(job: phases.Run) -> None:
 def test_images_of_earlier_runs_keep_their_count(tmp_path: Path) -> None:
     accelerator = accelerate.Accelerator(cpu=True)
     loop.run(StillPhase(), tmp_path, loop.Schedule(0.0001, batch_size=8), accelerator)
-    state = load_state(tmp_path / phases.STATE)
+    state = load_state(tmp_path / loop.STATE)
     assert state["images"] == 8 * state["steps"] > 0
     facts = loop.run(StillPhase(), tmp_path, loop.Schedule(0.0003, batch_size=2), accelerator)
     assert facts["images"] == 8 * state["steps"] + 2 * (facts["steps"] - state["steps"])
@@ -260,7 +262,7 @@ def test_a_packed_backbone_goes_on_elsewhere(job: phases.Run, tmp_path: Path) ->
     assert after["images"] > before["images"] > 0
     assert after["hours"] > before["hours"] > 0
     there, here = (
-        load_state(run.folder / "backbone" / phases.STATE)["phase"] for run in (elsewhere, job)
+        load_state(run.folder / "backbone" / loop.STATE)["phase"] for run in (elsewhere, job)
     )
     kept = unpack(packed)["phase"]
     for part in ("generator", "average"):
@@ -269,6 +271,138 @@ def test_a_packed_backbone_goes_on_elsewhere(job: phases.Run, tmp_path: Path) ->
             torch.testing.assert_close(kept[part][name], tensor, atol=1e-3, rtol=1e-3)
     encoder = [name for name in here["discriminator"] if name.startswith("encoder.")]
     assert all(torch.equal(there["discriminator"][n], here["discriminator"][n]) for n in encoder)
+
+
+def test_packed_exits_go_on_elsewhere(
+    job: phases.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = tmp_path / "exits.safetensors"
+    phases.pack_exits(job, packed)
+    elsewhere = phases.Run(tmp_path / "run", job.task, job.accelerator)
+    phases.adopt_exits(elsewhere, packed)
+    phases.train_backbone(elsewhere, 1.0)
+    assert phases.carries_exits(elsewhere)
+    (here, _), (there, config) = job.load(), elsewhere.load()
+    assert config.family == job.task.config().family
+    for name, tensor in here.state_dict().items():
+        torch.testing.assert_close(there.state_dict()[name], tensor, atol=2e-3, rtol=2e-3)
+    states = (
+        run.folder / part / loop.STATE for run, part in ((job, "branches"), (elsewhere, "backbone"))
+    )
+    ours, theirs = (load_state(path)["phase"]["discriminator"] for path in states)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        torch.testing.assert_close(theirs[name], tensor, atol=1e-3, rtol=1e-3)
+    phases.train_branches(elsewhere, 1e-4)
+    before, after = job.notes()["branches"], elsewhere.notes()["branches"]
+    assert after["images"] > before["images"] > 0
+    monkeypatch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
+    phases.train_predictor(elsewhere, 1e-4, samples=16)
+
+
+def test_exits_are_packed_only_where_there_are_some(family: Family, tmp_path: Path) -> None:
+    run = phases.Run(tmp_path, family.task, accelerate.Accelerator(cpu=True))
+    with pytest.raises((DataError, CheckpointError)):
+        phases.pack_exits(run, tmp_path / "exits.safetensors")
+
+
+def test_a_backbones_pack_has_no_exits(job: phases.Run, tmp_path: Path) -> None:
+    packed = tmp_path / "resume.safetensors"
+    phases.pack(job, packed)
+    assert packed_config(packed) is None
+    elsewhere = phases.Run(tmp_path / "run", job.task, job.accelerator)
+    with pytest.raises(CheckpointError, match="--of exits"):
+        phases.adopt_exits(elsewhere, packed)
+
+
+def test_a_run_is_packed_while_it_goes_on(job: phases.Run, tmp_path: Path) -> None:
+    notes = job.notes()
+    state = load_state(job.folder / "backbone" / loop.STATE)
+    write_text(job.folder / "training.json", json.dumps({"earlier": {"images": 5, "hours": 1.0}}))
+    try:
+        phases.pack(job, tmp_path / "resume.safetensors")
+    finally:
+        write_text(job.folder / "training.json", json.dumps(notes))
+    kept = unpack(tmp_path / "resume.safetensors")
+    assert kept["images"] == state["images"] + 5
+    assert kept["hours"] == pytest.approx(state["seconds"] / 3600 + 1)
+    with pytest.raises(DataError, match="--judge-minutes"):
+        phases.pack(job, tmp_path / "best.safetensors", best=True)
+
+
+def _annealed(
+    run: phases.Run, now: float, minutes: float | None, anneal: float | None
+) -> tuple[float, float]:
+    """Minutes in all and the falling share of a run that has trained ``now`` minutes."""
+    save_state(run.folder / "backbone" / loop.STATE, {"seconds": 60 * now})
+    return phases._duration(run, minutes, anneal)
+
+
+def test_rates_fall_when_asked_to(family: Family, tmp_path: Path) -> None:
+    run = phases.Run(tmp_path, family.task, accelerate.Accelerator(cpu=True))
+    for words, expected in (
+        ((None, None), (phases.BACKBONE_MINUTES, 0.3)),
+        ((100, None), (100, 0.3)),
+        ((100, 20), (100, 0.2)),
+        ((10, 20), (10, 1.0)),
+        ((None, 60), (560, 60 / 560)),
+    ):
+        assert _annealed(run, 500, *words) == pytest.approx(expected)
+    # Interrupted and begun again, it ends when it would have; once it is over, a new one begins.
+    assert _annealed(run, 530, None, 60) == pytest.approx((560, 60 / 560))
+    assert _annealed(run, 560, None, 60) == pytest.approx((620, 60 / 620))
+
+
+def test_the_falling_share_is_that_of_the_rates(family: Family) -> None:
+    phase = family.task.backbone(family.task.recipe.generator, accelerate.Accelerator(cpu=True))
+    phase.steps, phase.falling = 1000, 0.1
+    rate, end = phase.settings.generator_rate, phase.settings.final_rate
+    for progress, share in ((0.5, 1.0), (0.9, 1.0), (0.95, (1 + end) / 2), (1.0, end)):
+        phase._set_rates(progress)
+        (found,) = {group["lr"] for group in phase.generator_optimizer.param_groups}
+        assert found == pytest.approx(rate * share)
+
+
+@pytest.mark.parametrize("family", [streets], indirect=True)
+def test_the_best_backbone_goes_into_the_checkpoint(family: Family, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    run = phases.Run(tmp_path, family.task, accelerate.Accelerator(cpu=True))
+    phases.train_backbone(run, 0.01, judge_minutes=1.0)
+    folder = run.folder / "backbone"
+    best = load_state(folder / loop.BEST)
+    assert best["steps"] == load_state(folder / loop.STATE)["steps"]
+    points = json.loads((run.folder / "curve.json").read_text())
+    assert points[-1]["judge"].keys() == {"calibration-drive", loop.OVERALL}
+    (folder / loop.STATE).write_bytes(b"")
+    phases.build_guides(run, best=True)
+    model, _ = run.load()
+    for name, tensor in model.trunk.state_dict().items():
+        wanted = best["phase"]["average"][name]
+        assert torch.allclose(tensor.float(), wanted.float(), atol=1e-3, rtol=1e-3), name
+
+
+@pytest.mark.parametrize("family", [faces], indirect=True)
+def test_faces_have_no_judge(family: Family) -> None:
+    with pytest.raises(DataError, match="--judge-minutes"):
+        family.task.judge(torch.nn.Identity(), torch.device("cpu"))
+
+
+def test_settings_are_changed_by_name(family: Family) -> None:
+    words = ["adversarial_share=2", "augmentation.translation=0.1", "compile=true", "batch_size=7"]
+    task: Any = with_settings(family.task, words)
+    settings = task.settings
+    assert settings.adversarial_share == 2.0 and settings.batch_size == 7
+    assert settings.augmentation.translation == 0.1 and settings.compile is True
+    assert with_settings(family.task, []) is family.task
+    for wrong, said in (
+        ("nothing=1", "adversarial_share"),
+        ("lecam.more=1", "adversarial_share"),
+        ("augmentation=1", "after a dot"),
+        ("compile=1", "true or false"),
+        ("batch_size=x", "no number"),
+    ):
+        with pytest.raises(InputError, match=said):
+            with_settings(family.task, [wrong])
 
 
 def test_a_phase_without_its_predecessor_says_what_to_do(family: Family, tmp_path: Path) -> None:

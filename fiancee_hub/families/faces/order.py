@@ -16,7 +16,7 @@ def task_of(request: TrainingRequest) -> FacesTask:
     Raises:
         DataError: another size or backbone is asked for, which faces do not have.
     """
-    if request.size or request.backbone:
+    if request.size or (request.backbone and request.backbone.family != "faces"):
         raise DataError(f"{request.data} holds faces: they have a size and a backbone of their own")
     settings = PortraitSettings(workers=request.workers)
     if request.batch_size:

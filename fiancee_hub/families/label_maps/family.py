@@ -87,6 +87,7 @@ FAMILY = Family(
     evaluation=_evaluation,
     card=_card,
     recipes=_recipes,
+    exportable=True,
     inputs="a label map, or a folder of them",
     commands=_commands,
     options=(

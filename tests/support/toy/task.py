@@ -1,15 +1,17 @@
 """Training of the toy family: discs drawn on grey."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.domain import Domain
+from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.hub.config import CheckpointConfig, untrained
@@ -85,6 +87,9 @@ class ToyTask:
 
     def backbone(self, generator: Any, accelerator: Accelerator) -> AdversarialPhase:
         return ToyPhase(generator, accelerator)
+
+    def judge(self, generator: nn.Module, device: torch.device) -> Callable[[], dict[str, float]]:
+        raise DataError("nobody judges discs")
 
     def source(self) -> Discs:
         return Discs()

@@ -1,20 +1,22 @@
 """Faces: a source picture, the head in it, and the head to show."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from fiancee_hub.core.domain import Domain
+from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.pixels import signed
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.shapes import FACES
 from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, PortraitSettings
-from fiancee_hub.families.faces.training.pairs import SIZE, FaceFolder, PairSource, collate
+from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource, collate
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.task import HeldOut, Inputs, Task
@@ -44,6 +46,9 @@ class FacesTask:
     def backbone(self, generator: PortraitConfig, accelerator: Accelerator) -> AdversarialPhase:
         return PortraitBackbonePhase(generator, self.data, accelerator, self.settings)
 
+    def judge(self, generator: nn.Module, device: torch.device) -> Callable[[], dict[str, float]]:
+        raise DataError("only scenes have a judge while they train: leave --judge-minutes out")
+
     def source(self) -> PairSource:
         return PairSource(self.data, "train")
 
@@ -56,7 +61,7 @@ class FacesTask:
         source, hand = PairSource(self.data, "val"), np.random.default_rng(900_000)
         pairs = [source.random_self(hand, stills=False) for _ in range(CALIBRATED)]
         pairs += [source.random_cross(hand) for _ in range(CALIBRATED)]
-        inputs: Inputs = collate(pairs, SIZE)["inputs"]
+        inputs: Inputs = collate(pairs, self.generator.height)["inputs"]
         groups = ["self"] * CALIBRATED + ["cross"] * CALIBRATED
         return HeldOut(inputs, groups, [pair.person for pair in pairs])
 

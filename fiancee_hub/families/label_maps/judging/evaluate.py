@@ -13,6 +13,7 @@ from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.evaluation.evaluate import Figures, Subject, identity, routing_figures
 from fiancee_hub.evaluation.promise import promise_figures
 from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.judging.judge import real_level
 from fiancee_hub.families.label_maps.judging.quality import PhotoQuality
 from fiancee_hub.families.label_maps.judging.segmenter import Segmenter, load_segmenter
 from fiancee_hub.families.label_maps.training.class_table import TABLE
@@ -22,6 +23,7 @@ from fiancee_hub.families.label_maps.training.task import MapsTask
 from fiancee_hub.families.label_maps.training.units import units_of
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring.measure import Measurement, measure, try_exits
+from fiancee_hub.measuring.realism import JudgeNet
 from fiancee_hub.measuring.routing import BUDGETS, budget_table, routed_exits
 from fiancee_hub.measuring.validity import Drawn
 
@@ -84,11 +86,23 @@ def evaluate_maps(
         **identity(subject, TEST, len(maps), seed),
         **routing_figures(subject, trial.found, trial.unguided, example),
         "full_depth_quality": judge.score(trial.images[-1]),
+        "realism": realism(data, size, trial.images),
         "delivered_quality": _delivered(trial.found, subject.config, trial.images, judge),
         "other_inputs": [_routed(subject, name, drawn) for name, drawn in others.items()],
         **_promise(subject, data, trial.found, others, lpips),
     }
     return EvaluatedMaps(figures, maps, trial.images, data.images(TEST, size))
+
+
+def realism(data: DataFolder, size: tuple[int, int], images: list[Tensor]) -> Figures:
+    """What the judge that training goes by says of every exit's pictures of the test split, the
+    real level being photographs of other drives; nothing where its package is not installed."""
+    try:
+        net = JudgeNet()
+    except ModuleNotFoundError:
+        return {}
+    level = real_level(data, size, net, TEST)
+    return {"exits": [level.score(net.pooled(batch)) for batch in images]}
 
 
 def check_classes(config: CheckpointConfig, data: DataFolder) -> None:
@@ -206,6 +220,5 @@ def _promise(
 def other_splits(data: DataFolder) -> list[str]:
     """Names of the splits that neither training nor calibration reads, ``test`` left out."""
     read = (TEST, *TRAINING)
-    return [
-        name for name in data.splits("") if name not in read and not name.startswith(CALIBRATION)
-    ]
+    begun = (CALIBRATION, f"{PHOTOS}-")
+    return [name for name in data.splits("") if name not in read and not name.startswith(begun)]

@@ -140,14 +140,23 @@ def _rendered(render: Render, maps: Tensor, noise: Tensor) -> list[Tensor]:
 def _read(
     data: DataFolder, size: tuple[int, int], net: JudgeNet, name: str, most: int | None
 ) -> JudgedSplit:
-    for split in (name, PHOTOS):
-        check_files(data, split)
+    # All photographs, whatever is rendered: they cost little, and the figures are the steadier.
+    level = real_level(data, size, net, name)
     photos = data.images(name, size)
     picked = torch.linspace(0, len(photos) - 1, min(len(photos), most or len(photos))).long()
-    others = data.images(PHOTOS, size)[_elsewhere(data, name)]
-    # All photographs, whatever is rendered: they cost little, and the figures are the steadier.
-    level = RealLevel(net.pooled(photos), net.pooled(others))
     return JudgedSplit(name, data.label_maps(name, size)[picked], level, photos[picked])
+
+
+def real_level(data: DataFolder, size: tuple[int, int], net: JudgeNet, split: str) -> RealLevel:
+    """Features of a split's photographs, and of the training photographs of other drives.
+
+    Raises:
+        DataError: naming the photograph or label map that is missing.
+    """
+    for name in (split, PHOTOS):
+        check_files(data, name)
+    others = data.images(PHOTOS, size)[_elsewhere(data, split)]
+    return RealLevel(net.pooled(data.images(split, size)), net.pooled(others))
 
 
 def _elsewhere(data: DataFolder, name: str) -> Tensor:

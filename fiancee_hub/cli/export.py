@@ -1,0 +1,47 @@
+"""``python -m fiancee_hub export``: a checkpoint as ONNX graphs for other runtimes."""
+
+import argparse
+import dataclasses
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds ``export`` to the command line."""
+    parser = subparsers.add_parser("export", help="ONNX graphs for other runtimes")
+    parser.add_argument("checkpoint", help="folder, user/repo or user/repo@revision")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument(
+        "--precision",
+        choices=("fp16", "fp32"),
+        default="fp16",
+        help="of the stored weights (fp16); all arithmetic is float32",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exports, and says how large every graph is."""
+    from fiancee_hub.backends.export import export
+    from fiancee_hub.core.errors import InputError
+    from fiancee_hub.core.family import family
+    from fiancee_hub.hub.checkpoints import WEIGHTS, load_checkpoint, resolve
+
+    folder = resolve(arguments.checkpoint)
+    model, config = load_checkpoint(folder)
+    if not family(config.family).exportable:
+        raise InputError(
+            f"{arguments.checkpoint} is a checkpoint of the family {config.family!r}, which no "
+            "exporter takes yet: export one of label maps"
+        )
+    with (folder / WEIGHTS).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    checkpoint = {**dataclasses.asdict(config), "model_sha256": digest}
+    manifest = export(model, arguments.out, checkpoint, precision=arguments.precision)
+    for graph in manifest["graphs"]:
+        sys.stdout.write(f"{graph['file']:16} {graph['bytes'] / 1e6:7.2f} MB\n")
+    total = sum(graph["bytes"] for graph in manifest["graphs"])
+    sys.stdout.write(f"{'in all':16} {total / 1e6:7.2f} MB\n")
+    return 0

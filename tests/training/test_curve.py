@@ -1,0 +1,109 @@
+"""The loop's book: the curve, what a judge says, and the best state."""
+
+import json
+from itertools import chain, repeat
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from fiancee_hub.training import loop
+from fiancee_hub.training.curve import Curve
+from fiancee_hub.training.state import load_state
+
+accelerate = pytest.importorskip("accelerate")
+
+
+class Counting:
+    """Counts its steps, and says so in its state and its loss."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def step(self, progress: float) -> loop.Losses:
+        self.count += 1
+        return {"loss": torch.tensor(1.0 / self.count)}
+
+    def state(self) -> dict[str, int]:
+        return {"count": self.count}
+
+    def restore(self, state: dict[str, int]) -> None:
+        self.count = state["count"]
+
+    def samples(self) -> Image.Image:
+        return Image.new("L", (1, 1))
+
+
+class Clock:
+    """One second a look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "time", Clock())
+
+
+def trained(folder: Path, minutes: float, judging: loop.Judging | None = None) -> Counting:
+    phase = Counting()
+    schedule = loop.Schedule(
+        minutes, batch_size=2, report_every=10, judging=judging, earlier_images=100
+    )
+    loop.run(phase, folder, schedule, accelerate.Accelerator(cpu=True))
+    return phase
+
+
+def test_losses_stand_against_images_earlier_ones_included(tmp_path: Path) -> None:
+    trained(tmp_path, 0.6)
+    points = json.loads((tmp_path / "curve.json").read_text())
+    assert [point["images"] for point in points] == [120, 140, 160]
+    assert points[0]["losses"]["loss"] == pytest.approx(sum(1 / n for n in range(1, 11)) / 10)
+    with Image.open(tmp_path / "curve.png") as picture:
+        assert picture.size[0] > 500
+
+
+def test_the_best_state_is_what_the_judge_liked_best(tmp_path: Path) -> None:
+    verdicts = chain([3.0, 1.0, 2.0], repeat(5.0))
+
+    def judge() -> dict[str, float]:
+        return {"towns": 9.0, loop.OVERALL: next(verdicts)}
+
+    trained(tmp_path, 1.0, loop.Judging(0.2, judge))
+    best, last = (load_state(tmp_path / name) for name in (loop.BEST, loop.STATE))
+    assert best["judged"] == 1.0
+    assert best["phase"]["count"] < last["phase"]["count"]
+    judged = [
+        point for point in json.loads((tmp_path / "curve.json").read_text()) if "judge" in point
+    ]
+    assert judged[1]["images"] == 100 + best["images"]
+    assert judged[1]["judge"] == {"towns": 9.0, loop.OVERALL: 1.0}
+    assert judged[-1]["images"] == 100 + last["images"]
+
+
+def test_a_resumed_run_keeps_the_best_state_of_before(tmp_path: Path) -> None:
+    trained(tmp_path, 0.5, loop.Judging(0.2, lambda: {loop.OVERALL: 1.0}))
+    before = load_state(tmp_path / loop.BEST)
+    trained(tmp_path, 1.0, loop.Judging(0.2, lambda: {loop.OVERALL: 2.0}))
+    assert load_state(tmp_path / loop.BEST) == before
+    images = [point["images"] for point in json.loads((tmp_path / "curve.json").read_text())]
+    assert images == sorted(images)
+
+
+def test_without_a_judge_there_is_no_best_state(tmp_path: Path) -> None:
+    trained(tmp_path, 0.5)
+    assert not (tmp_path / loop.BEST).exists()
+
+
+def test_points_of_lost_steps_are_dropped(tmp_path: Path) -> None:
+    curve = Curve(tmp_path, 0)
+    for images in (10, 20, 30):
+        curve.add(images, images / 10, losses={"a": 1.0})
+    curve.save()
+    assert [point["images"] for point in Curve(tmp_path, 20).points] == [10, 20]
