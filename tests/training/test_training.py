@@ -26,6 +26,7 @@ from fiancee_hub.domains.streets.drawings import draw_label_map
 from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.training.task import FacesTask
 from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.judging.judge import judge_of
 from fiancee_hub.families.label_maps.training.photographs import random_crops
 from fiancee_hub.families.label_maps.training.task import MapsTask
 from fiancee_hub.training import loop, phases
@@ -70,7 +71,7 @@ class Family:
 
 def streets(root: Path) -> Family:
     data = write_streets(root, {"photos": 12, "maps": 12, "calibration-drive": 12})
-    return Family(MapsTask(data, STREETS), SIZE, {"drive": 12, "drawn": 24})
+    return Family(MapsTask(data, STREETS, make_judge=judge_of), SIZE, {"drive": 12, "drawn": 24})
 
 
 def faces(root: Path) -> Family:

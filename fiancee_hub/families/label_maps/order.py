@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.judging.judge import judge_of
 from fiancee_hub.families.label_maps.own_data.folder import prepare_own
 from fiancee_hub.families.label_maps.own_data.layout import is_own, read_layout
 from fiancee_hub.families.label_maps.shapes import (
@@ -68,7 +69,7 @@ def _task(data: DataFolder, request: TrainingRequest) -> MapsTask:
     if request.batch_size:
         settings = replace(settings, batch_size=request.batch_size)
     recipe = streets_recipe(generator, len(data.names("maps")))
-    return MapsTask(data, recipe, settings)
+    return MapsTask(data, recipe, settings, judge_of)
 
 
 def shape_of(data: DataFolder, size: tuple[int, int] | None = None) -> OasisConfig:

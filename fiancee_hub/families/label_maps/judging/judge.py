@@ -20,8 +20,10 @@ from fiancee_hub.families.label_maps.judging.quality import (
 )
 from fiancee_hub.families.label_maps.judging.segmenter import Segmenter
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
+from fiancee_hub.families.label_maps.training.task import MapsTask
 from fiancee_hub.measuring.measure import render_all
 from fiancee_hub.measuring.realism import JudgeNet, RealLevel
+from fiancee_hub.training.loop import OVERALL
 
 Figures = dict[str, Any]
 
@@ -30,6 +32,8 @@ Render = Callable[[Tensor, Tensor], list[Tensor]]
 
 PHOTOS, CALIBRATION = "photos", "calibration-"
 BATCH = 4
+JUDGED = 128
+"""Pictures of a split that are judged during training."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,20 @@ class MapJudge:
         found = predict(self.segmenter, images)
         classes = self.segmenter.config.classes
         return {f"miou{suffix}": segmentation_scores(found, targets, classes)["miou"]}
+
+
+def judge_of(
+    task: MapsTask, generator: torch.nn.Module, device: torch.device
+) -> Callable[[], dict[str, float]]:
+    """Judges a task's generator while it is trained, on the splits that calibrate."""
+    judge = MapJudge(task.data, task.size, JudgeNet().to(device), most=JUDGED)
+
+    def judged() -> dict[str, float]:
+        rows = judge.score(full_depth(generator), task.generator.noise_channels)
+        ratios = {row["split"]: row["exits"][-1]["ratio"] for row in rows}
+        return ratios | {OVERALL: overall(rows)}
+
+    return judged
 
 
 def overall(rows: list[Figures]) -> float:

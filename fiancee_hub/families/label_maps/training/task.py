@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.label_maps.classes import coloured
 from fiancee_hub.families.label_maps.config import OasisConfig
-from fiancee_hub.families.label_maps.judging.judge import MapJudge, full_depth, overall
 from fiancee_hub.families.label_maps.shapes import STREETS
 from fiancee_hub.families.label_maps.training.backbone import BackbonePhase, LabelMapSettings
 from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
@@ -18,10 +17,8 @@ from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.families.label_maps.training.units import units_of
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.hub.format1 import domain_of
-from fiancee_hub.measuring.realism import JudgeNet
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.discriminator import class_weights
-from fiancee_hub.training.loop import OVERALL
 from fiancee_hub.training.task import HeldOut, Inputs, Task
 
 DRAWN = 300
@@ -30,8 +27,10 @@ DRAWN_SEED = 900_000
 
 NOISE_SEED = 910_000
 
-JUDGED = 128
-"""Pictures of a split that are judged during training."""
+Judge = Callable[[], dict[str, float]]
+"""Says how real a generator's pictures look, split by split, and ``OVERALL``."""
+
+MakeJudge = Callable[["MapsTask", nn.Module, torch.device], Judge]
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,13 @@ class MapsTask:
         data: the folder.
         recipe: for its classes.
         settings: of the backbone's training.
+        make_judge: makes what judges a generator of the task while it is trained.
     """
 
     data: DataFolder
     recipe: Recipe = STREETS
     settings: LabelMapSettings = field(default_factory=LabelMapSettings)
+    make_judge: MakeJudge | None = None
 
     @property
     def generator(self) -> OasisConfig:
@@ -82,15 +83,9 @@ class MapsTask:
     def backbone(self, generator: OasisConfig, accelerator: Accelerator) -> AdversarialPhase:
         return BackbonePhase(generator, self.data, accelerator, self.settings)
 
-    def judge(self, generator: nn.Module, device: torch.device) -> Callable[[], dict[str, float]]:
-        judge = MapJudge(self.data, self.size, JudgeNet().to(device), most=JUDGED)
-
-        def judged() -> dict[str, float]:
-            rows = judge.score(full_depth(generator), self.generator.noise_channels)
-            ratios = {row["split"]: row["exits"][-1]["ratio"] for row in rows}
-            return ratios | {OVERALL: overall(rows)}
-
-        return judged
+    def judge(self, generator: nn.Module, device: torch.device) -> Judge:
+        assert self.make_judge is not None
+        return self.make_judge(self, generator, device)
 
     def source(self) -> NoisyMaps:
         return NoisyMaps(MapSource(self.data, "maps", self.size), self.generator.noise_channels)
