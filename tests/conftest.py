@@ -1,7 +1,7 @@
 """Fixtures: a very small checkpoint with random weights, and a pipeline on it."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +27,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
 
 SHIPPED = Path(__file__).resolve().parents[1] / "weights_card"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test printed may name files that are not UTF-8; workers hand on UTF-8 only."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(scope="session", params=[tiny, tiny_faces], ids=lambda module: module.__name__)
