@@ -114,7 +114,7 @@ LARGE = f"too large: shrink it below {MOST_PIXELS // 1_000_000} megapixels"
 WRONG_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "document.png": (
         lambda: b"%PDF-1.7",
-        "a PDF document where a picture is needed: save it again as",
+        "a PDF document where a picture is needed: save",
     ),
     "empty.png": (lambda: b"", "an empty file where a picture is needed: save it again as"),
     "bomb.png": (bomb, LARGE),
@@ -125,7 +125,7 @@ WRONG_MAPS: dict[str, tuple[Callable[[], bytes], str]] = {
     "photograph.png": (lambda: encoded(noise()), "in no class colour: use the class colours"),
     "clip.gif": (
         lambda: encoded(street(), "GIF"),
-        "a GIF picture, which cannot be read here: save it",
+        "a GIF picture, which cannot be read here: save",
     ),
     "array.npy": (lambda: b"\x93NUMPY no array", "save class ids with numpy.save"),
     "ids.png": (lambda: encoded(Image.new("L", (32, 24), 99)), "but class ids end at 12"),
