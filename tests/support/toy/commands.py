@@ -16,13 +16,11 @@ def generate(pipe: ToyPipeline, arguments: Namespace) -> int:
     return 0
 
 
-def compare(
-    pipe: ToyPipeline, arguments: Namespace
-) -> tuple[dict[str, list[Image.Image]], Comparison]:
+def compare(pipe: ToyPipeline, arguments: Namespace) -> tuple[dict[str, Image.Image], Comparison]:
     """The colour, and the comparison."""
     colour = _colour(arguments.source)
     shown = Image.new("RGB", pipe.size[::-1], tuple(round(255 * part) for part in colour))
-    return {"colour": [shown]}, pipe.compare(colour, budget=arguments.budget)
+    return {"colour": shown}, pipe.compare(colour, budget=arguments.budget)
 
 
 def _colour(path: Path) -> tuple[float, float, float]:
