@@ -1,20 +1,21 @@
 """What the face generator learns from: landmarks, expression, other persons' drivers."""
 
-import multiprocessing
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import workers_run
 from face_data import write_faces
 from PIL import Image
 from torch import Tensor
+from workers_run import CONFIG
 
-from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.normalisation import EPSILON, unit_length
-from fiancee_hub.core.recipe import Recipe
-from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.faces.heads import Head, plain_warp
 from fiancee_hub.families.faces.landmarks.expression import expression
@@ -28,15 +29,10 @@ from fiancee_hub.families.faces.training.backbone import (
 )
 from fiancee_hub.families.faces.training.motion_loss import MotionLoss, fit_poses
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource
-from fiancee_hub.families.faces.training.task import FacesTask
-from fiancee_hub.training import phases
-from fiancee_hub.training.branches import BranchSettings
 
 accelerate = pytest.importorskip("accelerate")
 
 EXAMPLES = Path(__file__).parents[2] / "space" / "examples" / "faces"
-CONFIG = PortraitConfig(256, (16, 16, 16, 8, 8), (8, 8, 16), motion_channels=8, descriptor=8)
-RECIPE = Recipe(CONFIG, (ExitConfig(1, 2), ExitConfig(2, 2)), GuideConfig(2, (12, 8, 8)))
 
 
 @cache
@@ -115,14 +111,13 @@ def test_other_persons_drivers_have_no_truth_to_copy(data: FaceFolder) -> None:
 
 
 def test_workers_end_with_the_phase_they_draw_for(data: FaceFolder, tmp_path: Path) -> None:
-    task = FacesTask(data, RECIPE, settings=PortraitSettings(batch_size=1, workers=1))
-    run = phases.Run(tmp_path, task, accelerate.Accelerator(cpu=True))
-    before = set(multiprocessing.active_children())
-    phases.train_backbone(run, 1e-4)
-    phases.build_guides(run)
-    phases.train_branches(run, 1e-4, BranchSettings(batch_size=1, workers=1))
-    assert run.notes()["branches"]["images"] > 0
-    assert set(multiprocessing.active_children()) == before
+    words = [sys.executable, workers_run.__file__, str(data.root), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parents[2])}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    images, left = map(int, done.stdout.split()[-2:])
+    assert images > 0
+    assert left == 0
 
 
 def test_sources_and_drivers_are_drawn_apart(data: FaceFolder) -> None:
