@@ -190,6 +190,18 @@ def test_an_upload_says_what_was_done_to_it(screen: StreetsPage, tmp_path: Path)
     assert len(screen.generate()) == 2
 
 
+@pytest.mark.parametrize("screen", [(667, 375)], indirect=True)
+def test_on_a_phone_held_sideways_the_whole_map_is_free(screen: StreetsPage) -> None:
+    canvas = screen.part("map", "canvas").first
+    canvas.evaluate("element => element.scrollIntoView({block: 'end'})")
+    drawn, shown = canvas.bounding_box(), screen.part("pictures-group").bounding_box()
+    assert drawn and shown
+    covered = (
+        shown["y"] < drawn["y"] + drawn["height"] and shown["y"] + shown["height"] > drawn["y"]
+    )
+    assert not covered
+
+
 @pytest.mark.parametrize("screen", [(375, 800)], indirect=True)
 def test_the_page_fits_a_phone(screen: StreetsPage) -> None:
     width = screen.page.evaluate("document.documentElement.scrollWidth")
