@@ -1,5 +1,6 @@
 """The demo in a real browser."""
 
+import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -252,9 +253,21 @@ FACES = [example.path for example in face_examples()]
 
 
 def face_files(log: Path) -> set[Path]:
-    """What the server keeps, the streets' pictures aside."""
-    kept = {path for path in cache_of(log).rglob("*") if path.is_file()}
+    """What the server keeps, the streets' pictures and what Gradio leaves empty aside."""
+    deadline = time.monotonic() + 10
+    # Gradio names an upload tmp… until it is whole, and leaves empty ones of that name behind.
+    while any(size_of(path) for path in cache_of(log).glob("tmp*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    kept = {path for path in cache_of(log).rglob("*") if path.is_file() and size_of(path)}
     return {path for path in kept if path.name not in ("picture.png", "map.png", "street.png")}
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 if it has just gone."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def test_sliders_move_a_face_as_the_library_does(
