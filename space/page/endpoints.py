@@ -23,9 +23,11 @@ _sessions: OrderedDict[str, None] = OrderedDict()
 
 
 def publish(handler: Callable[P, R], name: str) -> None:
-    """Makes an endpoint of a handler on the page that is being built."""
+    """Makes an endpoint, and an MCP tool, of a handler on the page that is being built."""
+    published = _forgetful(plainly(handler, escaped=False))
+    published.__name__ = name  # Gradio calls the tool so.
     gr.api(
-        _forgetful(plainly(handler, escaped=False)),
+        published,
         api_name=name,
         concurrency_id=MODEL,
         concurrency_limit=1,

@@ -18,6 +18,8 @@ from fiancee_hub import FianceePipeline
 from fiancee_hub.families.label_maps.bulk import ROUTES
 from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS
+from fiancee_hub.hub.config import read_config
+from fiancee_hub.hub.examples import give_domain
 from fiancee_hub.hub.saving import CARD
 
 EXAMPLES = ROOT / "examples"
@@ -37,7 +39,9 @@ def without_figures(lines: str) -> list[str]:
 
 def test_load_call_fine_tune_save_push(hub: Hub, tiny_checkpoint: Path, tmp_path: Path) -> None:
     to_rgb(random_map(1), CLASSES).save(tmp_path / "map.png")
-    words = [str(tiny_checkpoint), str(tmp_path / "map.png"), "--steps", "3"]
+    start = Path(shutil.copytree(tiny_checkpoint, tmp_path / "start"))
+    give_domain(start, read_config(start / CONFIG).domain, {"Map": tmp_path / "map.png"})
+    words = [str(start), str(tmp_path / "map.png"), "--steps", "3"]
     words += ["--out", str(tmp_path / "mine"), "--push", "user/mine"]
     script = str(EXAMPLES / "own_checkpoint.py")
     client = Client(hub, tmp_path / "home")
@@ -45,7 +49,7 @@ def test_load_call_fine_tune_save_push(hub: Hub, tiny_checkpoint: Path, tmp_path
     assert done.returncode == 0, done.stderr
     assert "loaded again: the same picture: True" in done.stdout
     files = hub.files("user/mine")
-    assert sorted(set(files) - {".gitattributes"}) == [CARD, CONFIG, WEIGHTS]
+    assert sorted(set(files) - {".gitattributes"}) == [CARD, CONFIG, "examples/map.png", WEIGHTS]
     assert files[WEIGHTS] == (tmp_path / "mine" / WEIGHTS).read_bytes()
     assert "The router is not calibrated" in files[CARD].decode()
     first, last = (float(word) for word in done.stdout.split("branches: ")[1].split()[:3:2])
