@@ -104,20 +104,22 @@ def train_backbone(
         logger.info("the backbone is that of a checkpoint, and stays as it is")
         return
     config, large = job.task.recipe.generator, job.folder / "backbone"
+    going = (large / STATE).is_file()
+    grows = "backbone-half" in job.notes() if going else start is None
     phase = job.task.backbone(config, job.accelerator)
-    minutes, falling = _duration(job, minutes, anneal_minutes)
-    earlier: dict[str, Any] = {"images": 0, "hours": 0.0}
-    if start is not None:
-        packed = unpack(start)
-        earlier = {name: packed[name] for name in earlier}
-        phase.grow_from(packed["phase"])
+    minutes, falling = _duration(job, minutes, anneal_minutes, grows=grows)
+    earlier = _earlier(job, start, going=going)
+    if going:
+        # The state has everything: that of half the size, or of ``pack``, may be gone by now.
+        phase.grown = True
+    elif start is not None:
+        phase.grow_from(unpack(start)["phase"])
     else:
         small = job.folder / "backbone-half"
-        if not (large / STATE).is_file():
-            half = job.task.backbone(config.half_size(), job.accelerator)
-            job.note("backbone-half", _train(half, Schedule(minutes * GROW_SHARE), small, job))
+        half = job.task.backbone(config.half_size(), job.accelerator)
+        schedule = Schedule(minutes * GROW_SHARE / (1 - GROW_SHARE))
+        job.note("backbone-half", _train(half, schedule, small, job))
         phase.grow_from(load_state(small / STATE)["phase"])
-        minutes *= 1 - GROW_SHARE
     job.note("earlier", earlier)
     phase.falling = falling
     judging = None
@@ -132,13 +134,30 @@ def train_backbone(
     job.note("backbone", facts)
 
 
-def _duration(job: Run, minutes: float | None, anneal: float | None) -> tuple[float, float]:
-    """Minutes in all, and the share of them, at the end, over which the rates fall."""
+def _earlier(job: Run, start: Path | None, *, going: bool) -> dict[str, Any]:
+    """Images and hours before the run: as noted when it began, or those of ``start``."""
+    nothing = {"images": 0, "hours": 0.0}
+    noted: dict[str, Any] | None = job.notes().get("earlier")
+    if going and noted:
+        return noted
+    packed = unpack(start) if start else nothing
+    return {name: packed[name] for name in nothing}
+
+
+def _duration(
+    job: Run, minutes: float | None, anneal: float | None, *, grows: bool
+) -> tuple[float, float]:
+    """Minutes at full size, and the share of them, at the end, over which the rates fall.
+
+    Args:
+        job, minutes, anneal: as ``train_backbone`` takes them.
+        grows: ``minutes`` are also those at half the size.
+    """
+    share = 1 - GROW_SHARE if grows else 1.0
     if anneal is None:
-        return BACKBONE_MINUTES if minutes is None else minutes, FALLING
-    if minutes is None:
-        minutes = _annealing_from(job, anneal) + anneal
-    return minutes, min(1.0, anneal / minutes)
+        return (BACKBONE_MINUTES if minutes is None else minutes) * share, FALLING
+    full = _annealing_from(job, anneal) + anneal if minutes is None else minutes * share
+    return full, min(1.0, anneal / full)
 
 
 def _annealing_from(job: Run, anneal: float) -> float:

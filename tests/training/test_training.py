@@ -274,6 +274,21 @@ def test_a_packed_backbone_goes_on_elsewhere(job: phases.Run, tmp_path: Path) ->
     assert all(torch.equal(there["discriminator"][n], here["discriminator"][n]) for n in encoder)
 
 
+@pytest.mark.parametrize("family", [streets], indirect=True)
+def test_a_run_from_a_pack_goes_on_without_it(job: phases.Run, tmp_path: Path) -> None:
+    packed, again = tmp_path / "resume.safetensors", phases.Run(tmp_path, job.task, job.accelerator)
+    phases.pack(job, packed)
+    phases.train_backbone(again, 1e-4, start=packed)
+    packed.unlink()
+    before = load_state(again.folder / "backbone" / loop.STATE)
+    phases.train_backbone(again, before["seconds"] / 60 + 1e-4)
+    after, notes = load_state(again.folder / "backbone" / loop.STATE), again.notes()
+    assert after["steps"] > before["steps"]
+    assert not (again.folder / "backbone-half").exists()
+    assert notes["earlier"]["images"] == job.notes()["backbone"]["images"]
+    assert notes["backbone"]["images"] == after["images"] + notes["earlier"]["images"]
+
+
 def test_packed_exits_go_on_elsewhere(
     job: phases.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,7 +351,7 @@ def _annealed(
 ) -> tuple[float, float]:
     """Minutes in all and the falling share of a run that has trained ``now`` minutes."""
     save_state(run.folder / "backbone" / loop.STATE, {"seconds": 60 * now})
-    return phases._duration(run, minutes, anneal)
+    return phases._duration(run, minutes, anneal, grows=False)
 
 
 def test_rates_fall_when_asked_to(family: Family, tmp_path: Path) -> None:
@@ -352,6 +367,14 @@ def test_rates_fall_when_asked_to(family: Family, tmp_path: Path) -> None:
     # Interrupted and begun again, it ends when it would have; once it is over, a new one begins.
     assert _annealed(run, 530, None, 60) == pytest.approx((560, 60 / 560))
     assert _annealed(run, 560, None, 60) == pytest.approx((620, 60 / 620))
+    # What was spent at half the size is not spent again; minutes to anneal in are all at full.
+    large = 1 - phases.GROW_SHARE
+    for words, expected in (
+        ((100, None), (100 * large, 0.3)),
+        ((100, 17), (100 * large, 0.2)),
+        ((None, 60), (620, 60 / 620)),
+    ):
+        assert phases._duration(run, *words, grows=True) == pytest.approx(expected)
 
 
 def test_the_falling_share_is_that_of_the_rates(family: Family) -> None:
