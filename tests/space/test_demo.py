@@ -11,11 +11,9 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from demo_fixtures import save_street_checkpoint
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from fiancee_hub import FianceePipeline
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.domains.streets.classes import STREETS
@@ -40,18 +38,6 @@ FULL = Result(PICTURE, 5, 0.0, 6_000_000_000, 0.0, 61.5, 0)
 
 
 TAB = Tab("streets", "Streets", opened=lambda *_, **__: None)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_street_checkpoint(tmp_path_factory.mktemp("streets"))
-
-
-@pytest.fixture(scope="module")
-def pipe(checkpoint: Path) -> StreetsPipeline:
-    loaded = FianceePipeline.from_pretrained(checkpoint)
-    assert isinstance(loaded, StreetsPipeline)
-    return loaded
 
 
 @pytest.fixture(scope="module")
@@ -577,12 +563,12 @@ def test_two_tabs_of_one_family_share_no_id_and_no_endpoint(pipe: StreetsPipelin
 
 
 def test_a_checkpoint_that_does_not_load_costs_its_tab_only(
-    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    small_streets: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_text("{")
-    addresses = {"mine": broken, "streets": checkpoint, "gone": tmp_path / "nowhere"}
+    addresses = {"mine": broken, "streets": small_streets, "gone": tmp_path / "nowhere"}
     checkpoints = tuple(Checkpoint(name, str(path)) for name, path in addresses.items())
     found = demo.load(Settings(checkpoints, torch.get_num_threads()))
     assert [one.pipe is None for one in found] == [True, False, True]

@@ -11,10 +11,8 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from demo_fixtures import save_face_checkpoint, save_street_checkpoint
 from PIL import Image, ImageDraw
 
-from fiancee_hub import FianceePipeline
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.marking import GENERATED, MARK
@@ -41,22 +39,6 @@ from space.tools import pairs
 BUDGET = 0.1
 
 TAB = Tab("streets", "Streets", opened=lambda *_, **__: None)
-
-
-@pytest.fixture(scope="module")
-def pipe(tmp_path_factory: pytest.TempPathFactory) -> StreetsPipeline:
-    folder = save_street_checkpoint(tmp_path_factory.mktemp("streets"))
-    loaded = FianceePipeline.from_pretrained(folder)
-    assert isinstance(loaded, StreetsPipeline)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def face_pipe(tmp_path_factory: pytest.TempPathFactory) -> FacesPipeline:
-    folder = save_face_checkpoint(tmp_path_factory.mktemp("faces"))
-    loaded = FacesPipeline.from_pretrained(folder)
-    assert isinstance(loaded, FacesPipeline)
-    return loaded
 
 
 @pytest.fixture(scope="module")
