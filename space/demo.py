@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 
 import gradio as gr
 import torch
@@ -13,6 +13,7 @@ from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
 from space import texts
 from space.page import embedding, inline, limits, links, scripts, server, theme
 from space.page.tabs import Screen, Tab, when_opened
+from space.result.sharing import Shared, Sharing
 from space.screens import SCREENS, screen_of
 from space.settings import Checkpoint, Settings
 
@@ -22,7 +23,8 @@ TITLE = "FIANCEE: pictures that cost what they need"
 CACHE_SECONDS = (600, 1800)
 """How often Gradio's cache is searched, and how old its files grow."""
 
-CSS = Path(__file__).parent / "page" / "page.css"
+CLASS = "fiancee"
+"""Around all of the page: what its styles and nobody else's begin with."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,16 @@ def _loaded(checkpoint: Checkpoint) -> Loaded:
 def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
     """The whole demo, not yet served."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as demo:
-        gr.Markdown(texts.read("header"), elem_id="header")
-        with gr.Tabs(elem_id="tabs"):
-            for number, loaded in enumerate(checkpoints):
-                with gr.Tab(loaded.title, id=loaded.name) as tab:
-                    _place(loaded, demo, tab, first=number == 0)
-            with gr.Tab("How it works", id="method"):
-                gr.Markdown(texts.read("method"), elem_id="method")
-                embedding.screen(demo)
-        gr.Markdown(texts.read("footer"), elem_id="footer")
+        with gr.Column(elem_classes=CLASS):
+            gr.Markdown(texts.read("header"), elem_id="header")
+            with gr.Tabs(elem_id="tabs"):
+                for number, loaded in enumerate(checkpoints):
+                    with gr.Tab(loaded.title, id=loaded.name) as tab:
+                        _place(loaded, demo, tab, first=number == 0)
+                with gr.Tab("How it works", id="method"):
+                    gr.Markdown(texts.read("method"), elem_id="method")
+                    embedding.screen(demo)
+            gr.Markdown(texts.read("footer"), elem_id="footer")
         limits.connect(settings.upload)
         links.open_tab(demo, {loaded.name: loaded.fields for loaded in checkpoints})
     demo.queue(max_size=settings.queue)
@@ -90,15 +93,26 @@ def _place(loaded: Loaded, demo: gr.Blocks, tab: gr.Tab, *, first: bool) -> None
 
 
 def style(checkpoints: Sequence[Loaded]) -> str:
-    """CSS of the page and of its tabs."""
+    """CSS of the tabs; that of the page stands in its head."""
     shown = [one for one in checkpoints if one.screen]
-    own = [one.screen.style(one.name, one.pipe) for one in shown if one.screen]
-    return "\n".join((CSS.read_text(encoding="utf-8"), *own))
+    return "\n".join(one.screen.style(one.name, one.pipe) for one in shown if one.screen)
+
+
+def sharing(checkpoints: Sequence[Loaded]) -> Sharing:
+    """Cards for links to the tabs."""
+    return Sharing(
+        {
+            one.name: Shared(one.title, one.fields, partial(one.screen.rendering, one.pipe))
+            for one in checkpoints
+            if one.screen
+        }
+    )
 
 
 def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -> None:
     """Serves the demo until it is stopped."""
     inline.keep_apart()
+    cards = sharing(checkpoints)
     demo.launch(
         theme=theme.theme(),
         css=style(checkpoints),
@@ -110,7 +124,7 @@ def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -
         max_file_size=settings.upload,
         footer_links=["api", "gradio"],
         mcp_server=True,
-        app_kwargs=server.app_options(),
+        app_kwargs=server.app_options(cards.describe, [cards.route()]),
         strict_cors=not settings.local_pages,
         # Neither a history of people's pictures in the browser nor figures for everybody.
         run_history=False,

@@ -25,9 +25,9 @@ from space.page.markup import render
 from space.page.outputs import Updates
 from space.page.tabs import Tab
 from space.result import comparison, facts
-from space.result.budget import BUDGET, MOST_BUDGET
 from space.result.comparison import route
 from space.result.record import Record
+from space.result.scale import BUDGET, MOST_BUDGET
 
 SLIDERS, PICTURE, CLIP = "Sliders", "Picture", "Clip"
 RELATIVE, ABSOLUTE = "Relative", "Absolute"
@@ -57,6 +57,23 @@ def fields(pipe: FacesPipeline) -> Mapping[str, links.Field]:
         "budget": links.Number(0, MOST_BUDGET),
         **{control.name: links.Number(control.least, control.most) for control in CONTROLS},
     }
+
+
+OPENING: Mapping[str, float] = {"yaw": 14, "pitch": -3, "smile": 0.5}
+"""Whoever opens the page sees a person who moves, and no portrait that looks like its source."""
+
+
+def rendering(pipe: FacesPipeline, values: Mapping[str, Any]) -> Rendering:
+    """What a link's values show: an example, moved by sliders or by another example."""
+    known = examples()
+    source = pipe.encode(known[values.get("example", 0)].path)
+    if "driver" in values:
+        driver = known[values["driver"]]
+        motions = pipe.motion(driver.path), pipe.motion(driver.neutral)
+        return pipe.prepare(source=source, driver=motions[0], reference=motions[1])
+    names = [control.name for control in CONTROLS]
+    given = {name: value for name, value in (values or OPENING).items() if name in names}
+    return pipe.prepare(source=source, driver=Controls(**given, relative=True))
 
 
 @dataclass(frozen=True)
@@ -158,6 +175,8 @@ class Handlers:
             driver = state.pop("driver")
             moved = {**self._driven_by(driver), "driver_example": self.slugs[driver]}
             return {**updates, **moved, "mode": PICTURE, **state}
+        if not state and "example" not in query:
+            return {**updates, **OPENING}
         return {**updates, **state}
 
     def take(self, content: bytes | None) -> Updates:
@@ -280,6 +299,15 @@ class Handlers:
         """Another budget for the pictures that are there."""
         updates = comparison.moved(record, budget, picture_address)
         if record is None or "pictures" not in updates:
+            return updates
+        return {**updates, **self.in_photo(person, updates["record"], whole)}
+
+    def pick_exit(
+        self, exit_index: float, record: Record | None, person: Person | None, whole: bool
+    ) -> Updates:
+        """Another exit of the pictures that are there, whatever the budget."""
+        updates = comparison.picked(record, int(exit_index), picture_address)
+        if "pictures" not in updates:
             return updates
         return {**updates, **self.in_photo(person, updates["record"], whole)}
 

@@ -18,6 +18,7 @@ from space.faces.events import (
     SLIDERS,
     Handlers,
     fields,
+    rendering,
 )
 from space.faces.examples import examples
 from space.faces.samples import samples
@@ -30,12 +31,14 @@ from space.page.scripts import call
 from space.page.tabs import Screen, Tab
 from space.result import budget as budgets
 from space.result import comparison, downloads
+from space.result.budget import chain_place
 from space.result.comparison import View
+from space.result.network import network_of
 
 KIND = "faces"
 
-PHOTO_HEIGHT = 300
-PICTURE_HEIGHT = 420
+PHOTO_HEIGHT = 190
+PICTURE_HEIGHT = 340
 
 REST_MILLISECONDS = 900
 """How long a hand must rest until full depth follows."""
@@ -155,18 +158,31 @@ def warm_up(pipe: FacesPipeline) -> None:
 
 def place(tab: Tab, pipe: FacesPipeline) -> None:
     """Puts the screen into the tab that is being built."""
-    gr.Markdown(texts.lead(pipe.config.domain, KIND), elem_classes="lead")
     handlers = Handlers(tab, pipe)
-    with gr.Row(
-        equal_height=False, elem_id=tab.id("screen"), elem_classes=["screen", "faces-screen"]
-    ):
-        with gr.Column(min_width=320):
-            source = _source(handlers)
-            driver = _driver(handlers)
-            budget, taken, buttons = _start(handlers)
-        with gr.Column(min_width=320):
-            result = _result(tab, taken)
-    result.view.place("cards", "plot")
+    network = network_of(pipe)
+    taken = chain_place(tab, network)
+    view = View(tab, network, taken, PICTURE_HEIGHT)
+    with gr.Column(elem_id=tab.id("screen"), elem_classes=["screen", "faces-screen"]):
+        view.place("headline")
+        with gr.Row(equal_height=False, elem_classes="work"):
+            with gr.Column(min_width=300, elem_classes="work-input"):
+                source, driver, make = _people(handlers)
+            with gr.Column(min_width=300, elem_classes="work-result"):
+                # On a phone the pictures stay in sight above the sliders.
+                with gr.Column(
+                    min_width=300, elem_id=tab.id("pictures-group"), elem_classes="pictures-group"
+                ) as pictures:
+                    view.place_pictures()
+                clip, clip_stale = _clip_place(tab)
+        budget = budgets.budget_control(tab, taken)
+        with gr.Column(elem_classes="details"):
+            buttons = Buttons(
+                gr.Button("Generate", variant="primary", elem_id=tab.id("generate")),
+                make,
+                gr.Button(visible="hidden", elem_id=tab.id("settle")),
+            )
+            result = _result(view, pictures, clip, clip_stale)
+            budgets.budget_details(tab, pipe.config.domain.name, KIND)
     screen = FaceScreen(tab, source, driver, budget, buttons, result)
     _connect_opening(handlers, screen)
     _connect_source(handlers, source)
@@ -181,14 +197,24 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
     gr.Markdown(texts.limits(pipe.config.domain, KIND), elem_classes="limits")
 
 
+def _people(handlers: Handlers) -> tuple[SourceInput, DriverInput, gr.Button]:
+    """Source and driver, and the button that makes a clip of them."""
+    gr.Markdown(texts.lead(handlers.pipe.config.domain, KIND), elem_classes="lead")
+    source = _source(handlers)
+    return source, *_driver(handlers)
+
+
 def _source(handlers: Handlers) -> SourceInput:
     tab = handlers.tab
     with gr.Column(min_width=300, elem_classes="source-group"):
-        gr.Markdown(texts.find("consent", KIND), elem_classes="consent")
-        photo = _photo("Source: who shall move", tab.id("source"))
-        gallery = _gallery(handlers, tab.id("examples"))
+        with gr.Row(elem_classes="source-row", equal_height=False):
+            with gr.Column(min_width=150, elem_classes="source-photo"):
+                photo = _photo("Source: who shall move", tab.id("source"))
+            with gr.Column(min_width=200):
+                gallery = _gallery(handlers, tab.id("examples"))
+                gr.Markdown(texts.find("consent", KIND), elem_classes="consent")
+                gr.Markdown(texts.find("attribution", KIND), elem_classes="attribution")
         example = gr.Textbox(visible="hidden")
-        gr.Markdown(texts.find("attribution", KIND), elem_classes="attribution")
         choice = gr.Radio(
             [], label="Several faces", type="index", visible=False, elem_id=tab.id("choice")
         )
@@ -206,7 +232,7 @@ def _source(handlers: Handlers) -> SourceInput:
     return SourceInput(memory(), photo, gallery, example, choice, crop, notes)
 
 
-def _driver(handlers: Handlers) -> DriverInput:
+def _driver(handlers: Handlers) -> tuple[DriverInput, gr.Button]:
     tab = handlers.tab
     # Outside of the groups: Gradio takes every result for a change of a state in a hidden one.
     of_driver, at_rest, motions = memory(), memory(), memory()
@@ -226,6 +252,7 @@ def _driver(handlers: Handlers) -> DriverInput:
             gr.Markdown(texts.find("clip", KIND), elem_classes="words")
             clip = ClipInput("Upload a clip", file_types=clips.KINDS, elem_id=tab.id("clip-upload"))
             clip_notes = gr.HTML(elem_id=tab.id("clip-notes"), elem_classes="input-notes")
+            make = gr.Button("Make the clip", variant="primary", elem_id=tab.id("make"))
         driving = gr.Radio(
             [RELATIVE, ABSOLUTE],
             value=RELATIVE,
@@ -233,7 +260,7 @@ def _driver(handlers: Handlers) -> DriverInput:
             info=texts.find("driving", KIND),
             elem_id=tab.id("driving"),
         )
-    return DriverInput(
+    inputs = DriverInput(
         mode=mode,
         driving=driving,
         groups={SLIDERS: moving, PICTURE: still, CLIP: recorded},
@@ -247,6 +274,7 @@ def _driver(handlers: Handlers) -> DriverInput:
         clip=clip,
         clip_notes=clip_notes,
     )
+    return inputs, make
 
 
 def _slider(tab: Tab, control: Control) -> gr.Slider:
@@ -261,41 +289,27 @@ def _slider(tab: Tab, control: Control) -> gr.Slider:
     )
 
 
-def _start(handlers: Handlers) -> tuple[gr.Slider, gr.HTML, Buttons]:
-    """Budget, the exit that each of its values takes, and the buttons."""
-    tab = handlers.tab
-    with gr.Column(min_width=300):
-        budget, taken = budgets.budget_slider(tab, handlers.pipe.config.domain.name, KIND)
-    buttons = Buttons(
-        gr.Button("Generate", variant="primary", elem_id=tab.id("generate")),
-        gr.Button("Make the clip", variant="primary", visible=False, elem_id=tab.id("make")),
-        gr.Button(visible="hidden", elem_id=tab.id("settle")),
-    )
-    budgets.pair_gallery(tab, budgets.FOLDER / tab.name)
-    return budget, taken, buttons
-
-
-def _result(tab: Tab, taken: gr.HTML) -> Result:
-    """What stands beside the inputs, and below them as soon as it is rendered."""
-    view = View(tab, taken, PICTURE_HEIGHT)
-    # On a phone the pictures stay in sight above the sliders.
-    with gr.Column(
-        min_width=300, elem_id=tab.id("pictures-group"), elem_classes="pictures-group"
-    ) as pictures:
-        view.place_pictures()
-    clip_stale = gr.HTML(elem_id=tab.id("clip-stale"), elem_classes="stale", visible=False)
+def _clip_place(tab: Tab) -> tuple[gr.HTML, gr.HTML]:
+    """Where a clip stands, and the mark that says it is of other inputs."""
+    stale = gr.HTML(elem_id=tab.id("clip-stale"), elem_classes="stale", visible=False)
     clip = gr.HTML(
+        render("clip_missing.html"),
         elem_id=tab.id("clip"),
         elem_classes="clip-place",
         visible=False,
-        value=render("clip_missing.html"),
     )
+    return clip, stale
+
+
+def _result(view: View, pictures: gr.Column, clip: gr.HTML, clip_stale: gr.HTML) -> Result:
+    """What stands below the inputs as soon as it is rendered."""
+    tab = view.tab
     with gr.Column(min_width=300, elem_classes="figures-group") as figures:
         with gr.Row(elem_classes="downloads"):
             downloads.save_buttons(tab, view.record)
             copy = downloads.link_button(tab)
         link = downloads.link_place(tab)
-        view.place("facts", "difference")
+        view.place_details()
         whole = gr.Checkbox(label="Show it in the whole photo", elem_id=tab.id("whole-wanted"))
         whole_photo = gr.HTML(elem_id=tab.id("whole"), elem_classes="whole-photo")
     return Result(view, pictures, figures, whole, whole_photo, clip, clip_stale, copy, link)
@@ -430,15 +444,8 @@ def _connect_driver(handlers: Handlers, driver: DriverInput) -> None:
 
 def _connect_modes(screen: FaceScreen) -> None:
     groups, result = screen.driver.groups, screen.result
-    words = result.view.words
-    still = [
-        screen.buttons.generate,
-        result.pictures,
-        result.figures,
-        words["cards"],
-        words["plot"],
-    ]
-    recorded = [screen.buttons.make, result.clip, result.clip_stale]
+    still = [screen.buttons.generate, result.pictures, result.figures]
+    recorded = [result.clip, result.clip_stale]
 
     def switch(mode: str) -> dict[Any, Any]:
         visible: dict[Any, bool] = {group: mode == name for name, group in groups.items()}
@@ -497,6 +504,7 @@ def _connect_results(handlers: Handlers, screen: FaceScreen) -> list[Any]:
         photo.components,
         **QUIET,
     )
+    view.connect_exits(handlers.pick_exit, outputs, source.person, result.whole)
     inputs = [view.record, screen.budget, source.person, result.whole]
     move = outputs.filled(handlers.move_budget), inputs, outputs.components
     screen.budget.change(*move, **quick_event())
@@ -539,5 +547,6 @@ SCREEN = Screen(
     place,
     fields,
     samples,
+    rendering,
     scripts=(*comparison.SCRIPTS, Path(__file__).with_name("faces.js")),
 )

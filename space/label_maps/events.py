@@ -10,6 +10,7 @@ from gradio.data_classes import FileData
 from fiancee_hub.families.label_maps.classes import to_palette_image, to_rgb
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.families.label_maps.reading import LabelMap
+from fiancee_hub.pipeline import Rendering
 from space.label_maps import maps, packed
 from space.label_maps.live import OUTDATED
 from space.label_maps.seeds import whole
@@ -18,9 +19,9 @@ from space.page.files import answer, picture_address, stored, uploaded
 from space.page.outputs import Updates
 from space.page.tabs import Tab
 from space.result import comparison, downloads, facts
-from space.result.budget import BUDGET, MOST_BUDGET
 from space.result.comparison import route
 from space.result.record import Record
+from space.result.scale import BUDGET, MOST_BUDGET
 
 Endpoint = Callable[..., tuple[FileData, dict[str, Any]]]
 
@@ -46,6 +47,17 @@ def fields(pipe: StreetsPipeline) -> Mapping[str, links.Field]:
         "budget": links.Number(0, MOST_BUDGET),
         "seed": links.Seed(),
     }
+
+
+def rendering(pipe: StreetsPipeline, values: Mapping[str, Any]) -> Rendering:
+    """What a link's values show: its map, or an example, or the first one, or a blank map."""
+    examples = maps.examples_of(pipe)
+    source = values.get("map")
+    if source is None and examples:
+        source = examples[values.get("example", 0)].path
+    if source is None:
+        source = maps.blank(pipe.config.classes, pipe.size)
+    return pipe.prepare(source, seed=values.get("seed", 0))
 
 
 class Handlers:
@@ -148,6 +160,10 @@ class Handlers:
     def move(self, record: Record | None, budget: float) -> Updates:
         """Another budget for the pictures that are there."""
         return comparison.moved(record, budget, stored)
+
+    def pick_exit(self, exit_index: float, record: Record | None) -> Updates:
+        """Another exit of the pictures that are there, whatever the budget."""
+        return comparison.picked(record, int(exit_index), stored)
 
     # programs
 

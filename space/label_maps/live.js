@@ -47,6 +47,7 @@
   }
 
   fiancee.readMap = read;
+  fiancee.editorOf = editorOf;
 
   // Inputs of an event whose first is the map as it stands.
   fiancee.withMap = async (tab, _, ...inputs) => [await read(tab), ...inputs];

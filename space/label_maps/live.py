@@ -18,8 +18,8 @@ from space.page.files import picture_address, stored
 from space.page.outputs import Outputs, Updates
 from space.page.scripts import call
 from space.page.tabs import Tab
-from space.result import budget as budgets
 from space.result import comparison
+from space.result.chain import chain
 from space.result.comparison import View
 from space.result.record import Record
 
@@ -62,7 +62,7 @@ class Handlers:
         try:
             rendering = self._prepared(drawing, seed)
             record = Record.begin(rendering, budget, chosen=CHEAPEST)
-            routes = budgets.routes(record.at(budget))
+            routes = chain(record.at(budget).showing(CHEAPEST))
         except InputError:
             # Said once, when the hand rests.
             return {}

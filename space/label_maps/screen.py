@@ -1,5 +1,6 @@
 """The screen of label maps: its components, where they stand, and what is connected to what."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,28 +11,33 @@ from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space import texts
 from space.label_maps import live
-from space.label_maps.events import Handlers, fields
+from space.label_maps.events import Handlers, fields, rendering
 from space.label_maps.live import OUTDATED, LiveDrawing
 from space.label_maps.samples import samples
 from space.label_maps.seeds import SEEDS
 from space.page import endpoints, links
 from space.page.events import memory, model_event, private, quick_event
+from space.page.markup import render
 from space.page.outputs import Outputs
 from space.page.scripts import call
 from space.page.tabs import Screen, Tab
 from space.result import budget as budgets
 from space.result import comparison, downloads
+from space.result.budget import chain_place
 from space.result.comparison import View
+from space.result.network import network_of
 
 KIND = "label_maps"
 
 BRUSH = 9
 """Radius in pixels of the map."""
 
-EDITOR_HEIGHT = 452
-"""On a wide screen; with it the canvas fills the column's width."""
+EDITOR_HEIGHT = 276
+"""On a wide screen: map, result and chain are in sight together."""
 
-DRAWING = Path(__file__).with_name("drawing.js")
+PICTURE_HEIGHT = 324
+
+DRAWING = tuple(Path(__file__).with_name(f"{name}.js") for name in ("drawing", "paint"))
 
 UPLOADS = [".png", ".jpg", ".jpeg", ".webp", ".npy"]
 
@@ -88,25 +94,27 @@ def hex_colour(entry: ClassEntry) -> str:
 
 
 def place(tab: Tab, pipe: StreetsPipeline) -> None:
-    """Puts the screen on the page that is being built."""
-    gr.Markdown(texts.lead(pipe.config.domain, KIND), elem_classes="lead")
-    handlers = Handlers(tab, pipe)
-    with gr.Row(
-        equal_height=False, elem_id=tab.id("screen"), elem_classes=["screen", "label-map-screen"]
-    ):
-        with gr.Column(min_width=320):
-            inputs = _inputs(handlers)
-        with gr.Column(min_width=320):
-            view = View(tab, inputs.taken)
+    """Puts the screen on the page that is being built: what matters first, details below."""
+    handlers, network = Handlers(tab, pipe), network_of(pipe)
+    taken = chain_place(tab, network)
+    view = View(tab, network, taken, PICTURE_HEIGHT)
+    with gr.Column(elem_id=tab.id("screen"), elem_classes=["screen", "label-map-screen"]):
+        view.place("headline")
+        with gr.Row(equal_height=False, elem_classes="work"):
+            with gr.Column(min_width=300, elem_classes="work-input"):
+                drawing = _drawing(handlers)
             # They stay in sight while somebody draws.
             with gr.Column(
                 min_width=300, elem_id=tab.id("pictures-group"), elem_classes="pictures-group"
             ):
                 view.place_pictures()
-            with gr.Column(min_width=300, elem_classes="figures-group"):
-                _buttons(handlers, inputs, view)
-                view.place("facts", "difference")
-    view.place("cards", "plot")
+        budget = budgets.budget_control(tab, taken)
+        with gr.Column(elem_classes="details"):
+            gr.Markdown(texts.lead(pipe.config.domain, KIND), elem_classes="lead")
+            inputs = _inputs(handlers, drawing, budget, taken)
+            _buttons(handlers, inputs, view)
+            view.place_details()
+            budgets.budget_details(tab, handlers.pipe.config.domain.name, KIND)
     _connect_map(handlers, inputs, view)
     running = _connect_results(handlers, inputs, view)
     _connect_address(handlers, inputs, view, running)
@@ -114,38 +122,60 @@ def place(tab: Tab, pipe: StreetsPipeline) -> None:
     gr.Markdown(texts.limits(pipe.config.domain, KIND), elem_classes="limits")
 
 
-def _inputs(handlers: Handlers) -> Inputs:
+@dataclass(frozen=True)
+class Drawing:
+    """Where the map comes from, and where it is drawn on."""
+
+    gallery: gr.Gallery
+    blank: gr.Button
+    upload: gr.UploadButton
+    editor: gr.ImageEditor
+    notes: gr.HTML
+
+
+def _drawing(handlers: Handlers) -> Drawing:
     tab = handlers.tab
-    gallery = _gallery(handlers)
-    with gr.Row(elem_id=tab.id("sources"), elem_classes="map-sources"):
-        blank = gr.Button("Blank map", size="sm", min_width=120)
-        upload = gr.UploadButton(
-            "Upload a map", size="sm", min_width=120, file_types=UPLOADS, elem_id=tab.id("upload")
-        )
-    with gr.Column():
-        editor = _editor(handlers)
+    with gr.Row(elem_classes="choose", equal_height=False):
+        gallery = _gallery(handlers)
+        with gr.Column(elem_id=tab.id("sources"), elem_classes="map-sources", min_width=100):
+            blank = gr.Button("Blank map", size="sm", min_width=90)
+            upload = gr.UploadButton(
+                "Upload a map",
+                size="sm",
+                min_width=90,
+                file_types=UPLOADS,
+                elem_id=tab.id("upload"),
+            )
+    with gr.Row(elem_classes="drawing", equal_height=False):
+        with gr.Column(min_width=240, elem_classes="canvas"):
+            editor = _editor(handlers)
+        with gr.Column(min_width=150, elem_classes="palette"):
+            _palette(handlers, editor)
     notes = gr.HTML(elem_id=tab.id("map-notes"), elem_classes="input-notes")
-    live_drawing = LiveDrawing.place(tab)
-    budget, taken = budgets.budget_slider(tab, handlers.pipe.config.domain.name, KIND)
+    return Drawing(gallery, blank, upload, editor, notes)
+
+
+def _inputs(handlers: Handlers, drawing: Drawing, budget: gr.Slider, taken: gr.HTML) -> Inputs:
+    tab = handlers.tab
     with gr.Row(elem_classes="seed-row"):
+        live_drawing = LiveDrawing.place(tab)
         seed = gr.Number(
-            0, label="Seed", precision=0, minimum=0, min_width=120, elem_id=tab.id("seed")
+            0, label="Seed", precision=0, minimum=0, min_width=100, elem_id=tab.id("seed")
         )
-        new_seed = gr.Button("New seed", min_width=120, elem_id=tab.id("new-seed"))
+        new_seed = gr.Button("New seed", min_width=100, elem_id=tab.id("new-seed"))
         generate = gr.Button(
             "Generate",
             variant="primary",
-            min_width=160,
+            min_width=140,
             elem_id=tab.id("generate"),
             elem_classes="generate",
         )
-    budgets.pair_gallery(tab, budgets.FOLDER / tab.name)
     return Inputs(
-        gallery=gallery,
-        blank=blank,
-        upload=upload,
-        editor=editor,
-        notes=notes,
+        gallery=drawing.gallery,
+        blank=drawing.blank,
+        upload=drawing.upload,
+        editor=drawing.editor,
+        notes=drawing.notes,
         live=live_drawing,
         budget=budget,
         taken=taken,
@@ -159,7 +189,7 @@ def _inputs(handlers: Handlers) -> Inputs:
 def _gallery(handlers: Handlers) -> gr.Gallery:
     return gr.Gallery(
         [(str(example.path), example.title) for example in handlers.examples],
-        label="Examples: choose one, then draw on it",
+        label="Examples",
         columns=len(handlers.examples) or 1,
         rows=1,
         height="auto",
@@ -205,13 +235,27 @@ def _editor(handlers: Handlers) -> gr.ImageEditor:
         elem_id=tab.id("map"),
         elem_classes="label-map",
     )
+    return editor
+
+
+def _palette(handlers: Handlers, editor: gr.ImageEditor) -> None:
+    """What is drawn, and with what."""
+    tab, classes = handlers.tab, handlers.pipe.config.classes
+    colours = {entry.name: hex_colour(entry) for entry in classes}
+    listed = list(colours.values())
+    gr.HTML(render("tools.html", colours=json.dumps(listed)), elem_id=tab.id("tools"))
+    names = list(colours)
     picker = gr.Radio(
-        names, value=names[0], label="Brush", elem_id=tab.id("classes"), elem_classes="classes"
+        names,
+        value=names[0],
+        label="Class",
+        container=False,
+        elem_id=tab.id("classes"),
+        elem_classes="classes",
     )
-    settings = {"default_size": BRUSH, "color_mode": "fixed", "colors": list(colours.values())}
+    settings = {"default_size": BRUSH, "color_mode": "fixed", "colors": listed}
     script = call("brush", tab.name, {"brush": settings, "colours": colours})
     picker.change(None, picker, editor, js=script, api_visibility="private")
-    return editor
 
 
 def _buttons(handlers: Handlers, inputs: Inputs, view: View) -> None:
@@ -295,6 +339,7 @@ def _connect_results(handlers: Handlers, inputs: Inputs, view: View) -> list[Any
     for changed in (inputs.seed.input, live_drawing.stale.click):
         changed(**view.when_outdated(OUTDATED))
         changed(None, cancels=running, api_visibility="private")
+    view.connect_exits(handlers.pick_exit, outputs)
     move = outputs.filled(handlers.move), [view.record, inputs.budget], outputs.components
     inputs.budget.change(*move, **quick_event())
     # The budget may have been moved while the exits were being rendered.
@@ -323,4 +368,6 @@ def _connect_opening(handlers: Handlers, inputs: Inputs, view: View) -> Any:
     )
 
 
-SCREEN = Screen(warm_up, place, fields, samples, style, (*comparison.SCRIPTS, live.SCRIPT, DRAWING))
+SCREEN = Screen(
+    warm_up, place, fields, samples, rendering, style, (*comparison.SCRIPTS, live.SCRIPT, *DRAWING)
+)

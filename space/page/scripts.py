@@ -1,4 +1,4 @@
-"""The page's JavaScript: files that add to ``window.fiancee``, and calls of what they add."""
+"""The page's styles and JavaScript: files that add to ``window.fiancee``, and calls of those."""
 
 import json
 from collections.abc import Iterable
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-PAGE = tuple(FOLDER / f"{name}.js" for name in ("links", "embedding", "limits"))
+CSS = FOLDER / "page.css"
+PAGE = tuple(FOLDER / f"{name}.js" for name in ("ready", "links", "embedding", "limits"))
 
 
 def head(scripts: Iterable[Path], **settings: Any) -> str:
@@ -19,7 +20,10 @@ def head(scripts: Iterable[Path], **settings: Any) -> str:
     known = f"window.fiancee = Object.assign(window.fiancee ?? {{}}, {json.dumps(settings)});"
     once = dict.fromkeys((*PAGE, *scripts))
     parts = (known, *(path.read_text(encoding="utf-8") for path in once))
-    return "".join(f"<script>\n{part}</script>" for part in parts)
+    # Here and not in Gradio's own place for styles: they hold from the first moment, and it knows
+    # nothing of containers.
+    style = f"<style>\n{CSS.read_text(encoding='utf-8')}</style>"
+    return style + "".join(f"<script>\n{part}</script>" for part in parts)
 
 
 def call(function: str, *arguments: Any) -> str:

@@ -55,6 +55,7 @@ class Screen:
         place: puts the screen on the page that is being built.
         fields: what links to the tab can hold.
         samples: example inputs, each list one of them in several variants.
+        rendering: what a link's values show; as the page opens without any.
         style: CSS of one tab, by the tab's name.
         scripts: JavaScript of all its tabs.
     """
@@ -63,6 +64,7 @@ class Screen:
     place: Callable[[Tab, Any], None]
     fields: Callable[[Any], Mapping[str, Field]]
     samples: Callable[[Any], list[list[Sample]]]
+    rendering: Callable[[Any, Mapping[str, Any]], "Rendering"]
     style: Callable[[str, Any], str] = lambda name, pipe: ""
     scripts: tuple[Path, ...] = field(default=())
 

@@ -9,21 +9,30 @@ from PIL import Image
 
 from fiancee_hub.pipeline import Rendering, Result
 from space.page.components import PictureSlider
-from space.page.events import memory
+from space.page.events import memory, quick_event
 from space.page.markup import render
 from space.page.outputs import Outputs, Updates
 from space.page.scripts import call
 from space.page.tabs import Tab
-from space.result import budget as budgets
 from space.result import facts, plots
 from space.result.cards import exit_cards
+from space.result.chain import chain
 from space.result.difference import difference_view
+from space.result.headline import empty_headline, headline
+from space.result.network import Network
 from space.result.record import Record
 
-SCRIPTS = (Path(__file__).with_name("result.js"), Path(__file__).with_name("edge.js"))
+SCRIPTS = tuple(Path(__file__).with_name(f"{name}.js") for name in ("result", "edge", "chain"))
 
-WORDS = ("stale", "caption", "facts", "plot", "cards", "difference")
+WORDS = ("headline", "stale", "caption", "facts", "plot", "cards", "difference")
 """What is said of a result, each in a place of its own."""
+
+DETAILS = {
+    "Figures of this picture": ("facts",),
+    "All exits": ("cards", "plot"),
+    "Where they differ": ("difference",),
+}
+"""What is folded below the pictures."""
 
 Publish = Callable[[Image.Image], str]
 """Puts a picture where the page can fetch it; gives its path or address."""
@@ -62,7 +71,8 @@ def _figures(record: Record) -> Updates:
         "caption": facts.caption(outcome),
         "facts": facts.facts(outcome),
         "plot": plots.exits_plot(record.points, record.budget, record.chosen),
-        "taken": budgets.routes(record),
+        "headline": headline(record),
+        "taken": chain(record),
         "record": record,
     }
 
@@ -79,6 +89,15 @@ def moved(record: Record | None, budget: float, publish: Publish) -> Updates:
         return _figures(routed)
     # What stood is as stale as before.
     return {name: value for name, value in shown(routed, publish).items() if name != "stale"}
+
+
+def picked(record: Record | None, exit_index: int, publish: Publish) -> Updates:
+    """The screen with another exit for the early picture, if that is rendered already."""
+    if record is None or exit_index not in record.pictures or exit_index == record.chosen:
+        return {}
+    updates = shown(record.showing(exit_index), publish)
+    # What stood is as stale as before.
+    return {name: value for name, value in updates.items() if name != "stale"}
 
 
 def outdated(words: str) -> Updates:
@@ -106,13 +125,16 @@ class View:
 
     Args:
         tab: where they stand.
-        taken: where the exit that each budget takes is shown, beside the budget's slider.
+        network: that makes the pictures.
+        taken: where the chain of exits is shown.
         max_height: of the pictures, in pixels.
     """
 
-    def __init__(self, tab: Tab, taken: gr.HTML, max_height: int = 600) -> None:
+    def __init__(self, tab: Tab, network: Network, taken: gr.HTML, max_height: int = 600) -> None:
         self.tab, self.taken, self.record = tab, taken, memory()
         self.words = {name: self._words(name) for name in WORDS}
+        self.words["headline"].value = empty_headline(network)
+        self.words["caption"].value = facts.empty_caption()
         # Early exit and full depth under one sliding edge.
         self.pictures = PictureSlider(
             label="Early exit | full depth",
@@ -134,6 +156,12 @@ class View:
         self.pictures.render()  # type: ignore[no-untyped-call]
         self.place("caption", "stale")
 
+    def place_details(self) -> None:
+        """Puts figures, exits and plots on the page, folded."""
+        for title, names in DETAILS.items():
+            with gr.Accordion(title, open=False, elem_id=self.tab.id(f"{names[0]}-more")):
+                self.place(*names)
+
     def place(self, *names: str) -> None:
         """Puts captions, facts or plots on the page that is being built."""
         for name in names:
@@ -147,6 +175,17 @@ class View:
     def visible(self) -> list[Any]:
         """All but what is kept."""
         return [self.pictures, self.taken, *self.words.values()]
+
+    def connect_exits(self, handler: Callable[..., Updates], outputs: Outputs, *more: Any) -> None:
+        """A click on an exit shows it; ``more`` is what the handler gets after the record."""
+        number = gr.Number(visible="hidden")
+        gr.Button(visible="hidden", elem_id=self.tab.id("exit")).click(
+            outputs.filled(handler),
+            [number, self.record, *more],
+            outputs.components,
+            js=call("chosenExit"),
+            **quick_event(),
+        )
 
     def when_outdated(self, words: str) -> dict[str, Any]:
         """Options of an event that marks what stands as stale, without asking the server."""

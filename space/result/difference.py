@@ -60,7 +60,7 @@ def difference_view(record: Record) -> str:
     picture, words = "", ""
     if record.full is not None:
         levels = difference(record.early.result.image, record.full.result.image)
-        picture, words = picture_address(heat_map(levels)), _words(record, levels)
+        picture, words = picture_address(heat_map(levels), "webp"), _words(record, levels)
     return render(
         "difference.html",
         name=exit_name(record.chosen, record.exits),

@@ -77,6 +77,11 @@ def caption(outcome: Outcome) -> str:
     )
 
 
+def empty_caption() -> str:
+    """Before anything is known, in the room that it will take."""
+    return render("caption.html", left=f"Early exit{WAITING}", right=f"Full depth{WAITING}")
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whether the budget was kept, as a kind for the page's colours, an icon and a sentence."""

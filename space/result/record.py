@@ -9,6 +9,7 @@ from fiancee_hub.core.router import Forecast
 from fiancee_hub.pipeline import Rendering, Result, true_lpips
 from space.page.files import picture_address
 from space.result.facts import Outcome
+from space.result.network import Network, network_of
 from space.result.plots import Point
 from space.result.times import times_of
 
@@ -30,7 +31,7 @@ class ExitPicture:
     @cached_property
     def thumbnail(self) -> str:
         """``data:`` address of the picture for looking at, not for measuring."""
-        return picture_address(self.result.image, "jpeg")
+        return picture_address(self.result.image, "webp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class Record:
     Moving the budget asks the router again and looks here for the picture: nothing is rendered.
 
     Args:
+        network: that makes them.
         forecast: what the predictor said.
         macs: of every exit, the predictor paid for, full depth last, which needs none.
         budget: LPIPS.
@@ -49,6 +51,7 @@ class Record:
         source_milliseconds: that reading the source took; 0 where nothing is read ahead.
     """
 
+    network: Network
     forecast: Forecast
     macs: tuple[int, ...]
     budget: float
@@ -69,6 +72,7 @@ class Record:
         chosen = rendering.route(budget) if chosen is None else chosen
         macs = prices(rendering.pipeline.config.costs)
         record = cls(
+            network_of(rendering.pipeline),
             rendering.forecast,
             macs,
             budget,
@@ -108,9 +112,23 @@ class Record:
         """
         return replace(self, budget=budget, chosen=self.forecast.route(budget))
 
+    def showing(self, exit_index: int) -> "Record":
+        """The record with another exit for the early picture, whatever the budget."""
+        return replace(self, chosen=exit_index)
+
+    @property
+    def routed(self) -> int:
+        """The exit that the budget takes."""
+        return self.forecast.route(self.budget)
+
     @property
     def exits(self) -> int:
         return len(self.macs)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Cost of every exit, 1 is full depth's."""
+        return tuple(macs / self.macs[-1] for macs in self.macs)
 
     @property
     def complete(self) -> bool:

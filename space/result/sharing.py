@@ -1,0 +1,100 @@
+"""Cards of shared links: made when somebody asks for one, kept for the next."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.pipeline import Rendering
+from space.page import links
+from space.page.files import encoded
+from space.page.front import CARD
+from space.result.record import Record
+from space.result.scale import BUDGET
+from space.result.share_card import share_card
+
+TITLE = "FIANCEE: pictures that cost what they need"
+WORDS = (
+    "{title} at a budget of LPIPS {budget:g}: the early exit beside full depth, and what each cost."
+)
+KEPT = 64
+SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A tab whose links have cards.
+
+    Args:
+        title: its heading.
+        fields: what links to it can hold.
+        rendering: of the values that a link holds.
+    """
+
+    title: str
+    fields: Mapping[str, links.Field]
+    rendering: Callable[[Mapping[str, Any]], Rendering]
+
+
+class Sharing:
+    """Cards of a page's tabs, by their names in the order of the page."""
+
+    def __init__(self, tabs: Mapping[str, Shared]) -> None:
+        self.tabs = tabs
+        self._cards: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = Lock()
+
+    def describe(self, query: str) -> tuple[str, str]:
+        """Title and words of a link."""
+        link = self._link(query)
+        if link is None:
+            return TITLE, TITLE
+        budget = link.values.get("budget", BUDGET)
+        return TITLE, WORDS.format(title=self.tabs[link.tab].title, budget=budget)
+
+    def route(self) -> Route:
+        """Serves the cards."""
+
+        def card(request: Request) -> Response:
+            content = self.card(request.url.query)
+            headers = {"Cache-Control": f"public, max-age={SECONDS}"}
+            return Response(content, 200 if content else 404, headers, "image/png")
+
+        return Route(CARD, card)
+
+    def card(self, query: str) -> bytes:
+        """The card of a link as PNG, marked as generated; nothing where no tab can make one."""
+        link = self._link(query)
+        if link is None:
+            return b""
+        key = repr((link.tab, sorted((name, str(value)) for name, value in link.values.items())))
+        # One at a time: nobody may keep the model busy with links.
+        with self._lock:
+            if key not in self._cards:
+                self._cards[key] = self._made(link)
+            self._cards.move_to_end(key)
+            while len(self._cards) > KEPT:
+                self._cards.popitem(last=False)
+            return self._cards[key]
+
+    def _made(self, link: links.Link) -> bytes:
+        rendering = self.tabs[link.tab].rendering(link.values)
+        record = Record.begin(rendering, link.values.get("budget", BUDGET))
+        record = record.add(rendering, rendering.pipeline.model.exits)
+        return encoded(share_card(record), marked=True)
+
+    def _link(self, query: str) -> links.Link | None:
+        """The state of a query, or the page's first one where it has none that can be used."""
+        fields = {name: tab.fields for name, tab in self.tabs.items()}
+        first = next(iter(self.tabs), None)
+        try:
+            found = links.read(query, fields)
+        except InputError:
+            found = None
+        return found or (links.Link(first, {}) if first else None)
