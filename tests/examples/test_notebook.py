@@ -1,5 +1,6 @@
 """The notebook runs from top to bottom, shows pictures, and is kept without outputs."""
 
+from typing import Any
 
 import nbformat
 from hub_client import ROOT
@@ -8,15 +9,18 @@ from nbclient import NotebookClient
 NOTEBOOK = ROOT / "examples" / "quickstart.ipynb"
 
 
+def read() -> Any:
+    return nbformat.reads(NOTEBOOK.read_text("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+
+
 def test_outputs_are_cleared() -> None:
-    cells = nbformat.read(NOTEBOOK, as_version=4).cells
-    code = [cell for cell in cells if cell.cell_type == "code"]
+    code = [cell for cell in read().cells if cell.cell_type == "code"]
     assert code
     assert not any(cell.outputs or cell.execution_count for cell in code)
 
 
 def test_every_cell_runs_and_shows_something() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = read()
     place = {"metadata": {"path": str(NOTEBOOK.parent)}}
     NotebookClient(notebook, timeout=240, kernel_name="python3", resources=place).execute()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
