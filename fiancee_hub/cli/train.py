@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ ALL = {"all": "all phases, up to a measured checkpoint", "streets": "the former 
 MINUTES = {"backbone": None, "branches": 60.0, "predictor": 4.0}
 """None leaves it to the phase."""
 START = "a file of `pack` to go on from, or a checkpoint whose full depth to train branches for"
+EXITS = "branches in place of the recipe's, such as 1:6,2:4,4:1.25; `info` says what they cost"
 PACKED = ".safetensors"
 
 
@@ -71,6 +73,10 @@ def add_parser(subparsers: Any) -> None:
                 phase.add_argument(f"--{other}-minutes", type=float, default=MINUTES[other])
         if name in ("backbone", *ALL):
             _add_backbone(phase)
+        if name in ("backbone", "branches", *ALL):
+            _add_settings(phase)
+        if name in ("guides", *ALL):
+            phase.add_argument("--exits", metavar="STAGE:SCALE,…", help=EXITS)
         if name == "guides":
             _add_best(phase)
         # Under torchrun `--start` is taken for the beginning of an option of its own.
@@ -116,14 +122,17 @@ def _add_backbone(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--judge-minutes", type=float, default=0.0, help="between two judgements (none)"
     )
+    parser.add_argument("--compile", action="store_true", help="compile, on an accelerator")
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="settings of the backbone's training, see docs/training.md",
+        help="settings of the training, see docs/training.md",
     )
-    parser.add_argument("--compile", action="store_true", help="compile, on an accelerator")
 
 
 def _add_best(parser: argparse.ArgumentParser) -> None:
@@ -170,11 +179,12 @@ def _accelerator(arguments: argparse.Namespace) -> "Accelerator":
 
 def _job(arguments: argparse.Namespace) -> "Run":
     """The run that the arguments describe, its data prepared and a foreign backbone in place."""
+    from fiancee_hub.core.ladder import parse_ladder
     from fiancee_hub.training.adopting import adopt, adopted, offered
     from fiancee_hub.training.packing import packed_config
     from fiancee_hub.training.phases import Run, adopt_exits
     from fiancee_hub.training.task import TrainingRequest
-    from fiancee_hub.training.trials import with_settings
+    from fiancee_hub.training.trials import with_exits, with_settings
 
     data, found = arguments.data, of_data(arguments.data)
     if found is None:
@@ -198,6 +208,10 @@ def _job(arguments: argparse.Namespace) -> "Run":
         domains=domains.of_family(found.name),
     )
     task = with_settings(found.task(request), _settings(arguments))
+    if (ladder := getattr(arguments, "exits", None)) is not None:
+        if exits:
+            raise DataError("--exits: those of the pack are there already; leave it out")
+        task = with_exits(task, parse_ladder(ladder))
     if start:
         adopt(folder, start, request.accelerator)
     job = Run(folder, task, request.accelerator)
@@ -236,15 +250,17 @@ def _pack(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     from fiancee_hub.cli.finished import Finish, check_push, finish
     from fiancee_hub.training import phases
-    from fiancee_hub.training.branches import BranchSettings
 
     _check_samples(arguments.samples)
     check_push(arguments.push, arguments.out)
     job = _job(arguments)
     packed = arguments.start and arguments.start.endswith(PACKED)
     start = Path(arguments.start) if packed else None
-    branches = BranchSettings(
-        batch_size=arguments.batch_size or BranchSettings.batch_size, workers=arguments.workers
+    branches = job.task.branches
+    branches = replace(
+        branches,
+        batch_size=arguments.batch_size or branches.batch_size,
+        workers=arguments.workers or branches.workers,
     )
     actions = {
         "backbone": lambda: phases.train_backbone(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.training.adversarial import AdversarialPhase
+from fiancee_hub.training.branch_settings import BranchSettings
 
 Inputs = tuple[Any, ...]
 """What ``EarlyExitModel.start`` takes: (nested tuples of) tensors with the batch first."""
@@ -71,6 +72,10 @@ class Task(Protocol):
     @property
     def classes(self) -> int:
         """Classes that the discriminator tells apart, "fake" not counted."""
+
+    @property
+    def branches(self) -> BranchSettings:
+        """How its branches are trained."""
 
     def config(self) -> CheckpointConfig:
         """Of an untrained checkpoint; its costs are filled in later."""

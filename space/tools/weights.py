@@ -9,6 +9,7 @@ process of its own:
     evaluate     evaluation.json, plots, contact sheets, the card, and the tables of README.md
     pairs        the pairs of pictures beside the demo's budget
     transcript   what README.md shows of examples/own_checkpoint.py
+    figures      the pictures of docs/concepts.md
     screens      docs/screens
     page         the page's waiting times in README.md; on a quiet machine only
     load         those of many visitors: the same, and the best part of an hour; only if named
@@ -43,10 +44,10 @@ from space.settings import ROOT, SHIPPED
 logger = logging.getLogger(__name__)
 
 NOTES = "training.json"
-STEPS = ("evaluate", "pairs", "transcript", "screens", "page", "load")
+STEPS = ("evaluate", "pairs", "transcript", "figures", "screens", "page", "load")
 DEFAULT = STEPS[:-1]
 TRANSCRIPT = "streets"
-"""The checkpoint that README's transcript names."""
+"""The checkpoint that README's transcript and the documentation show."""
 
 
 def install(source: Path, target: Path, data: Path) -> None:
@@ -158,6 +159,8 @@ def commands(name: str, data: Path | None, steps: Sequence[str]) -> list[list[st
             found.append(["-m", "space.tools.pairs", name])
         elif step == "transcript" and name == TRANSCRIPT:
             found.append(["-m", "space.tools.transcript"])
+        elif step == "figures" and name == TRANSCRIPT:
+            found.append(["docs/figures.py"])
         elif step == "screens":
             found.append(["docs/screens.py", name, "method"])
         elif step in ("page", "load"):

@@ -19,6 +19,7 @@ from space.settings import ROOT
 from space.tools import made, transcript, weights
 
 PICTURES = ROOT / "docs" / "screens"
+FIGURES = ROOT / "docs" / "figures"
 PAIRS = ROOT / "space" / "examples" / "budget"
 README = ROOT / "README.md"
 
@@ -27,6 +28,7 @@ PARTS = {
     **{f"screens/{name}": () for name in SCREENS},
     **{f"pairs/{path.name}": (path.name,) for path in sorted(PAIRS.iterdir()) if path.is_dir()},
     "transcript/streets": ("streets",),
+    **{f"figures/{path.stem}": ("streets",) for path in FIGURES.glob("*.webp")},
     "times/page": tuple(made.ADDRESSES),
     "times/load": tuple(made.ADDRESSES),
 }
@@ -90,6 +92,7 @@ def test_every_step_is_a_command() -> None:
     assert [words[-1] for words in found[1:3]] == ["streets", "space.tools.transcript"]
     assert found[0][:4] == ["-m", "fiancee_hub", "evaluate", "weights_card/streets"]
     assert found[3:] == [
+        ["docs/figures.py"],
         ["docs/screens.py", "streets", "method"],
         ["benchmarks/page.py", "--readme", "README.md"],
         ["benchmarks/load.py", "--readme", "README.md"],

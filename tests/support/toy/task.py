@@ -1,7 +1,7 @@
 """Training of the toy family: discs drawn on grey."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings, Example
+from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.loop import Losses
 from fiancee_hub.training.task import HeldOut, Inputs, Task
 from toy.family import ToyConfig
@@ -82,6 +83,7 @@ class ToyTask:
 
     recipe: Recipe = RECIPE
     classes: int = 1
+    branches: BranchSettings = field(default_factory=BranchSettings)
 
     def config(self) -> CheckpointConfig:
         return untrained("toy", self.recipe, domain=Domain(name="discs", title="Discs"))

@@ -20,7 +20,11 @@ from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, 
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource, collate
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training.adversarial import AdversarialPhase
+from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.task import HeldOut, Inputs, Task
+
+BRANCHES = BranchSettings(adversarial_share=0.1)
+"""An early strong adversarial pull brought stains into faces, and branches begin with theirs."""
 
 CALIBRATED = 300
 """Pairs of each kind for calibration."""
@@ -35,6 +39,7 @@ class FacesTask:
     classes: int = 1
     settings: PortraitSettings = field(default_factory=PortraitSettings)
     domain: Domain = field(default_factory=Domain)
+    branches: BranchSettings = BRANCHES
 
     @property
     def generator(self) -> PortraitConfig:

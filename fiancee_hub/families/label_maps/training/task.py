@@ -21,6 +21,7 @@ from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.hub.examples import title_of
 from fiancee_hub.hub.format1 import domain_of
 from fiancee_hub.training.adversarial import AdversarialPhase
+from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.discriminator import class_weights
 from fiancee_hub.training.task import HeldOut, Inputs, Task
 
@@ -58,12 +59,14 @@ class MapsTask:
         recipe: for its classes.
         settings: of the backbone's training.
         make_judge: makes what judges a generator of the task while it is trained.
+        branches: settings of the branches' training.
     """
 
     data: DataFolder
     recipe: Recipe = STREETS
     settings: LabelMapSettings = field(default_factory=LabelMapSettings)
     make_judge: MakeJudge | None = None
+    branches: BranchSettings = field(default_factory=BranchSettings)
 
     @property
     def generator(self) -> OasisConfig:
