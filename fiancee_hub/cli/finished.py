@@ -124,10 +124,14 @@ def check_push(wanted: str | None, target: Path | None) -> None:
     """Refuses what could not be pushed, before hours of training.
 
     Raises:
-        DataError: there is no folder to push.
+        DataError, InputError: there is no folder to push, or what is asked for is no repository.
     """
     if wanted and target is None:
         raise DataError("--push puts the folder of --out on the Hub: give that as well")
+    if wanted:
+        from fiancee_hub.hub.publishing import check_repository
+
+        check_repository(wanted)
 
 
 def _push(target: Path, repository: str) -> None:
@@ -137,6 +141,6 @@ def _push(target: Path, repository: str) -> None:
         address = push(target, repository, None, ignore_patterns=[TRAINING_STATE, ".*"])
     except CheckpointError as error:
         raise CheckpointError(
-            f"{error}; all is in {target}: hf upload {repository} {target} puts it there later"
+            f"{error}; all is in {target}: `publish {target} {repository}` puts it there later"
         ) from error
     logger.info("pushed: %s", address)

@@ -419,6 +419,8 @@ def test_too_few_samples_are_refused_before_anything_is_trained(
     assert "--samples 15 is too few" in capsys.readouterr().err
     assert train("all", scenes, tmp_path / "run", "--push", "user/mine") == 2
     assert "--out" in capsys.readouterr().err
+    assert train("all", scenes, tmp_path / "run", "--push", "mine", "--out", tmp_path / "out") == 2
+    assert "'mine' names no account" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
