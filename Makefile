@@ -1,12 +1,14 @@
 # make demo    environment, install, page
 # make test    environment, install, browser, checks and tests
+# make weights NAME=streets FROM=runs/streets DATA=data/streets [STEPS="evaluate pairs"]
+#              other weights in weights_card/NAME, and all that shows their figures: docs/weights.md
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test browser format clean
+.PHONY: demo test weights browser format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python app.py
@@ -16,7 +18,11 @@ test: $(VENV)/test.stamp browser
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+weights: $(VENV)/test.stamp browser
+	$(BIN)/python -m space.tools.weights $(NAME) $(if $(FROM),--from "$(FROM)") \
+		$(if $(DATA),--data "$(DATA)") $(if $(STEPS),--steps $(STEPS))
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .

@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 from fiancee_hub.evaluation.card import markers
+from space.settings import ROOT
+from space.tools import made
 
 
 def write(readme: Path, name: str, text: str) -> None:
@@ -15,3 +17,5 @@ def write(readme: Path, name: str, text: str) -> None:
         sys.exit(f"{readme} lacks the lines {first} and {last}, in this order")
     body = "\n\n".join((opening, text.strip(), closing))
     readme.write_text(before + body + after, encoding="utf-8")
+    if readme.resolve() == ROOT / "README.md":
+        made.note(f"times/{name}", made.ADDRESSES)

@@ -34,6 +34,7 @@ from visitor_pictures import encoded, group_photo, noise  # noqa: E402
 
 from fiancee_hub.families.faces.films import write_clip  # noqa: E402
 from space.faces.examples import examples as face_examples  # noqa: E402
+from space.tools import made  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screens"
 PAGE = ROOT / "docs" / "screens.md"
@@ -58,6 +59,11 @@ class State:
     reach: Callable[[DemoPage, Path], None]
     theme: str = "light"
     at: str = ""
+
+    @property
+    def checkpoint(self) -> str:
+        """Name of the one whose tab it shows."""
+        return "faces" if issubclass(self.screen, FacesPage) else "streets"
 
 
 # A message goes after ten seconds, which its picture may take on a busy machine.
@@ -277,6 +283,7 @@ def main() -> None:
         for name in STATES:
             if name.startswith(wanted):
                 take(browser, url, name)
+                made.note(f"screens/{name}", [STATES[name].checkpoint])
                 sys.stdout.write(f"{name}\n")
                 sys.stdout.flush()
     write_page()

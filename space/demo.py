@@ -11,7 +11,7 @@ import torch
 from fiancee_hub.core.errors import FianceeError
 from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
 from space import texts
-from space.page import embedding, inline, links, scripts, sessions, theme
+from space.page import embedding, inline, limits, links, scripts, server, sessions, theme
 from space.page.model_thread import submit
 from space.page.tabs import Screen, Tab, when_opened
 from space.screens import SCREENS, screen_of
@@ -75,6 +75,7 @@ def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
                 gr.Markdown(texts.read("method"), elem_id="method")
                 embedding.screen(demo)
         gr.Markdown(texts.read("footer"), elem_id="footer")
+        limits.connect(settings.upload)
         links.open_tab(demo, {loaded.name: loaded.fields for loaded in checkpoints})
     demo.queue(max_size=settings.queue)
     return demo
@@ -103,12 +104,15 @@ def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -
     demo.launch(
         theme=theme.theme(),
         css=style(checkpoints),
-        head=scripts.head(path for screen in SCREENS.values() for path in screen.scripts),
+        head=scripts.head(
+            (path for screen in SCREENS.values() for path in screen.scripts),
+            mostBytes=limits.in_bytes(settings.upload),
+        ),
         ssr_mode=False,
         max_file_size=settings.upload,
         footer_links=["api", "gradio"],
         mcp_server=True,
-        app_kwargs=embedding.app_options(),
+        app_kwargs=server.app_options(),
         strict_cors=not settings.local_pages,
         # Neither a history of people's pictures in the browser nor figures for everybody.
         run_history=False,

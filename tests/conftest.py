@@ -29,6 +29,18 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 SHIPPED = Path(__file__).resolve().parents[1] / "weights_card"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files stay together; all that need the served demo share one, on one worker, at the end."""
+    for item in items:
+        group = "demo" if _needs_demo(item) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_needs_demo)
+
+
+def _needs_demo(item: pytest.Item) -> bool:
+    return not {"browser", "demo_url"}.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What a test printed may name files that are not UTF-8; workers hand on UTF-8 only."""

@@ -12,15 +12,22 @@ def add_parser(subparsers: Any) -> None:
     """Adds ``info`` to the command line."""
     parser = subparsers.add_parser("info", help="parameters and MACs of every exit")
     parser.add_argument("source", help="a named configuration, a checkpoint folder or user/repo")
+    parser.add_argument(
+        "--exits",
+        metavar="STAGE:SCALE,…",
+        help="count these instead of its own, such as 1:6,2:4,4:1.25",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints what a generator costs."""
+    from fiancee_hub.core.ladder import parse_ladder
     from fiancee_hub.hub.info import describe
 
-    found = describe(arguments.source)
+    exits = None if arguments.exits is None else parse_ladder(arguments.exits)
+    found = describe(arguments.source, exits)
     print(json.dumps(found.as_dict(), indent=1) if arguments.json else _table(found))
     return 0
 
@@ -41,7 +48,19 @@ def _table(found: "ModelInfo") -> str:
         lines.append(
             f"{row.exit:4d}  {row.stage:5d}  {scale:>12}  {row.macs:14d}  {row.macs_ratio:.4f}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_onward(found)])
+
+
+def _onward(found: "ModelInfo") -> list[str]:
+    """What going deeper costs: a line for each exit that has been rendered."""
+    if len(found.exits) == 1:
+        return []
+    heads = "".join(f"{row.exit:8d}" for row in found.exits[1:])
+    lines = ["going on to an exit, of full depth's MACs", f"from{heads}"]
+    for row in found.exits[:-1]:
+        gap = " " * 8 * (row.exit - 1)
+        lines.append(f"{row.exit:4d}{gap}" + "".join(f"{ratio:8.4f}" for ratio in row.onward))
+    return lines
 
 
 def _title(found: "ModelInfo") -> str:

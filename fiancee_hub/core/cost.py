@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -65,8 +66,7 @@ def on_meta(model: nn.Module) -> nn.Module:
 
 def count(model: EarlyExitModel) -> Costs:
     """Counts every exit of ``model`` for one image."""
-    meta = on_meta(model)
-    assert isinstance(meta, EarlyExitModel)
+    meta = _model_on_meta(model)
     with torch.device("meta"):
         on = meta.trunk.example_inputs()
         unread = meta.trunk.example_inputs(encoded=False)
@@ -75,11 +75,34 @@ def count(model: EarlyExitModel) -> Costs:
         for index in range(1, meta.exits + 1)
     )
     progress = meta.advance(meta.start(*on), 1)
-    guides = meta.guides
     return Costs(
         exits,
         macs(lambda: meta.predict(progress)) if meta.predictor is not None else 0,
-        macs(lambda: guides(progress.features[0])) if guides is not None else 0,
+        macs(lambda: meta.look_up(progress)),
         parameters(model),
         macs(lambda: meta.start(*unread)) - macs(lambda: meta.start(*on)),
     )
+
+
+def onward(model: EarlyExitModel) -> tuple[tuple[int, ...], ...]:
+    """MACs of going deeper. Exits resume: what is not rendered yet is all that is paid.
+
+    Returns:
+        for each exit but the last, what every later exit costs once it has been rendered.
+    """
+    meta = _model_on_meta(model)
+    with torch.device("meta"):
+        start = meta.start(*meta.trunk.example_inputs())
+    rows = []
+    for shown in range(1, meta.exits):
+        with torch.no_grad():
+            _, progress = meta.render(start, shown)
+        later = range(shown + 1, meta.exits + 1)
+        rows.append(tuple(macs(partial(meta.render, progress, index)) for index in later))
+    return tuple(rows)
+
+
+def _model_on_meta(model: EarlyExitModel) -> EarlyExitModel:
+    meta = on_meta(model)
+    assert isinstance(meta, EarlyExitModel)
+    return meta

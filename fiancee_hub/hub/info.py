@@ -4,15 +4,17 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from fiancee_hub.core.cost import Costs, count, parameters
+from fiancee_hub.core.cost import Costs, count, onward, parameters
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.exits import EarlyExitModel, ExitConfig
 from fiancee_hub.core.family import family, names
+from fiancee_hub.core.ladder import check_ladder
 from fiancee_hub.hub.checkpoints import CONFIG, build, resolve
 from fiancee_hub.hub.config import CheckpointConfig, read_config, untrained
 
@@ -27,6 +29,7 @@ class ExitInfo:
         scale_factor: of its branch; None for full depth.
         macs: multiply-accumulates per image, without the predictor.
         macs_ratio: ``macs`` relative to full depth.
+        onward: what each later exit costs, relative to full depth, once this one is rendered.
     """
 
     exit: int
@@ -34,6 +37,7 @@ class ExitInfo:
     scale_factor: float | None
     macs: int
     macs_ratio: float
+    onward: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,20 @@ class ModelInfo:
         return dataclasses.asdict(self)
 
 
-def describe(source: str) -> ModelInfo:
+def describe(source: str, exits: tuple[ExitConfig, ...] | None = None) -> ModelInfo:
     """Counts a named generator or a checkpoint; of the latter only config.json is read.
 
     Args:
         source: the name of a recipe, a folder, or ``"user/repo"``.
+        exits: counted in place of its own.
 
     Raises:
-        InputError: there is no such name or folder.
+        InputError: there is no such name or folder, or the exits do not fit.
         CheckpointError: its config.json is missing or cannot be used.
     """
     config = _config(source)
+    if exits is not None:
+        config = dataclasses.replace(config, exits=in_order(config, exits))
     with torch.device("meta"):
         model = build(config)
     costs, shape = count(model), config.generator
@@ -104,6 +111,18 @@ def describe(source: str) -> ModelInfo:
     )
 
 
+def in_order(config: CheckpointConfig, exits: tuple[ExitConfig, ...]) -> tuple[ExitConfig, ...]:
+    """Exits for the generator of ``config``, cheapest first.
+
+    Raises:
+        InputError: the generator has no branch after one of the stages.
+    """
+    check_ladder(exits, config.generator.stages)
+    with torch.device("meta"):
+        costs = count(build(dataclasses.replace(config, exits=exits))).exits[:-1]
+    return tuple(entry for _, entry in sorted(zip(costs, exits, strict=True), key=itemgetter(0)))
+
+
 def _config(source: str) -> CheckpointConfig:
     families = {name: family(name).recipes() for name in names()}
     for name, recipes in families.items():
@@ -117,8 +136,16 @@ def _config(source: str) -> CheckpointConfig:
 
 def _exits(model: EarlyExitModel, costs: Costs) -> tuple[ExitInfo, ...]:
     scale_factors = [*(config.scale_factor for config in model.exit_configs), None]
+    deeper = [*onward(model), ()]
     return tuple(
-        ExitInfo(index, model.stages_of(index), scale_factor, macs, macs / costs.full_depth)
+        ExitInfo(
+            index,
+            model.stages_of(index),
+            scale_factor,
+            macs,
+            macs / costs.full_depth,
+            tuple(later / costs.full_depth for later in deeper[index - 1]),
+        )
         for index, (scale_factor, macs) in enumerate(
             zip(scale_factors, costs.exits, strict=True), 1
         )

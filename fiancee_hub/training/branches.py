@@ -1,7 +1,6 @@
 """Phase 3: branches learn full depth's image; the trunk stays (FIANCEE, arXiv 2304.10306)."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -16,6 +15,7 @@ from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.measuring.measure import render_all
 from fiancee_hub.training import pictures
+from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.discriminator import (
     Discriminator,
     fake_loss,
@@ -26,29 +26,6 @@ from fiancee_hub.training.loop import Losses
 from fiancee_hub.training.losses import STRIDE
 from fiancee_hub.training.resumable import Resumable
 from fiancee_hub.training.task import Inputs, Task
-
-
-@dataclass(frozen=True)
-class BranchSettings:
-    """Weights of the losses and rates of the optimizers."""
-
-    reconstruction: float = 0.5
-    rate: float = 1e-3
-    gate_rate: float = 0.1
-    """Relative to ``rate``. In wide branches the noise of the first steps would shut every gate;
-    through a shut gate hardly any gradient comes back."""
-    final_rate: float = 0.05
-    discriminator_rate: float = 1e-4
-    adversarial_share: float = 0.1
-    """Size of the adversarial gradient at the pixels relative to the perceptual one."""
-    unguided: float = 0.1
-    """Share of steps without a guide."""
-    frozen_statistics: float = 0.4
-    """Share of the time, at the end, in which normalisation uses its running statistics: what
-    the branch learns there is exactly what inference runs."""
-    batch_size: int = 4
-    workers: int = 0
-    """Processes that draw inputs; 0 draws in the training process."""
 
 
 class _Branches(nn.Module):
@@ -76,8 +53,8 @@ class _Branches(nn.Module):
 
 
 class BranchPhase(Resumable):
-    """Every branch at once on fresh maps and noise: LPIPS and L1 to the full-depth image, and a
-    light adversarial term, on one branch a step, against a copy of the backbone's
+    """Every branch at once on fresh maps and noise: LPIPS and L1 to the full-depth image, and on
+    some branches of every step an adversarial term, against a copy of the backbone's
     discriminator, or a fresh one where the backbone came without."""
 
     def __init__(
@@ -123,15 +100,26 @@ class BranchPhase(Resumable):
         images = [image.float() for image in images]
         leaves = [image.detach().requires_grad_() for image in images]
         distances, gradients = self._faithful(leaves, target)
-        pick = int(torch.randint(len(leaves), (), generator=self.random))
-        adversarial = self._add_realistic(leaves[pick], gradients[pick], labels, weights)
+        picks = self._picked(len(leaves))
+        adversarial = [
+            self._add_realistic(leaves[pick], target, gradients[pick], labels, weights)
+            for pick in picks
+        ]
         self.optimizer.zero_grad()
         torch.autograd.backward(images, gradients)
         self.optimizer.step()
         losses = {f"exit {index}": value for index, value in enumerate(distances, 1)}
-        losses |= self._discriminator_step(target, leaves[pick].detach(), labels, weights)
+        shown = [leaves[pick].detach() for pick in picks]
+        losses |= self._discriminator_step(target, shown, labels, weights)
         self.steps += 1
-        return losses | {"adversarial": adversarial}
+        return losses | {"adversarial": torch.stack(adversarial).mean()}
+
+    def _picked(self, branches: int) -> list[int]:
+        """Which branches the discriminator sees in this step."""
+        count = self.settings.adversarial_branches or branches
+        if count == 1:
+            return [int(torch.randint(branches, (), generator=self.random))]
+        return torch.randperm(branches, generator=self.random)[:count].tolist()
 
     @cached_property
     def batches(self) -> Generator[Inputs]:
@@ -168,8 +156,11 @@ class BranchPhase(Resumable):
         bank = self.model.guides
         if bank is None or float(torch.rand((), generator=self.random)) < self.settings.unguided:
             return None
-        rank = int(torch.randint(min(3, len(bank.keys)), (), generator=self.random))
-        return bank(state.features[0], rank=rank).values
+        nearest = min(3, len(bank.values))
+        rank = int(torch.randint(nearest, (), generator=self.random))
+        guide = self.model.look_up(state, rank=rank).guide
+        assert guide is not None
+        return guide.values
 
     def _faithful(self, leaves: list[Tensor], target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """LPIPS of every branch, and the gradients at their pixels."""
@@ -188,26 +179,33 @@ class BranchPhase(Resumable):
         return distances, gradients
 
     def _add_realistic(
-        self, leaf: Tensor, gradient: Tensor, labels: Tensor, weights: Tensor
+        self, leaf: Tensor, target: Tensor, gradient: Tensor, labels: Tensor, weights: Tensor
     ) -> Tensor:
-        """Adds the adversarial pull to ``gradient`` in place."""
+        """Adds what the discriminator says to ``gradient`` in place; its loss."""
         judge = self.accelerator.unwrap_model(self.discriminator)
         judge.requires_grad_(False)
+        faithful, matching = gradient.norm(), self.settings.feature_matching
         with self.accelerator.autocast():
-            loss = real_loss(judge(leaf), labels, weights)
-        (pull,) = torch.autograd.grad(loss, leaf)
-        share = self.settings.adversarial_share * gradient.norm() / pull.norm().clamp(min=1e-12)
-        gradient.addcmul_(pull, share)
+            features = judge.features(leaf)
+            loss = real_loss(judge.classify(features), labels, weights)
+        (pull,) = torch.autograd.grad(loss, leaf, retain_graph=matching > 0)
+        _add(gradient, pull, self.settings.adversarial_share * faithful)
+        if matching:
+            with torch.no_grad(), self.accelerator.autocast():
+                wanted = judge.features(target)
+            (pull,) = torch.autograd.grad(F.l1_loss(features.float(), wanted.float()), leaf)
+            _add(gradient, pull, matching * faithful)
         for parameter in self.trained:
             parameter.requires_grad_(True)
         return loss.detach()
 
     def _discriminator_step(
-        self, target: Tensor, image: Tensor, labels: Tensor, weights: Tensor
+        self, target: Tensor, shown: list[Tensor], labels: Tensor, weights: Tensor
     ) -> Losses:
         with self.accelerator.autocast():
-            real, fake = self.discriminator(torch.cat([target, image])).chunk(2)
-        loss = real_loss(real, labels, weights) + fake_loss(fake)
+            logits = self.discriminator(torch.cat([target, *shown]))
+        real, *fakes = logits.split(len(target))
+        loss = real_loss(real, labels, weights) + fake_loss(torch.cat(fakes))
         self.discriminator_optimizer.zero_grad()
         self.accelerator.backward(loss)
         self.discriminator_optimizer.step()
@@ -230,3 +228,8 @@ class BranchPhase(Resumable):
         with self.accelerator.autocast():
             images, _ = render_all(self.model, self.model.start(*inputs))
         return pictures.grid([*self.task.preview(inputs), *images], blocks=1)
+
+
+def _add(gradient: Tensor, pull: Tensor, size: Tensor) -> None:
+    """Adds ``pull`` in the given size to ``gradient`` in place."""
+    gradient.addcmul_(pull, size / pull.norm().clamp(min=1e-12))

@@ -29,7 +29,8 @@ from fiancee_hub.hub.checkpoints import (
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.training.adopting import adopted
 from fiancee_hub.training.adversarial import FALLING, AdversarialPhase
-from fiancee_hub.training.branches import BranchPhase, BranchSettings
+from fiancee_hub.training.branch_settings import BranchSettings
+from fiancee_hub.training.branches import BranchPhase
 from fiancee_hub.training.calibration import calibrate_model
 from fiancee_hub.training.guides import fill_guides
 from fiancee_hub.training.loop import BEST, STATE, Judging, Schedule, run
@@ -256,7 +257,8 @@ def build_guides(job: Run, *, best: bool = False) -> None:
     # Everything that follows is measured on the weights as the checkpoint stores them.
     rounded = {name: stored(name, t).to(t.dtype) for name, t in model.state_dict().items()}
     model.load_state_dict(rounded)
-    fill_guides(model.to(job.accelerator.device), job.task.guide_inputs(config.guides.entries))
+    if job.accelerator.is_main_process:
+        fill_guides(model.to(job.accelerator.device), job.task, job.folder / "guides")
     job.save(model, dataclasses.replace(config, costs=count(model)))
 
 
@@ -270,17 +272,40 @@ def _backbone(job: Run, *, best: bool = False) -> dict[str, Any]:
     return load_state(path)
 
 
-def train_branches(job: Run, minutes: float, settings: BranchSettings = BranchSettings()) -> None:
-    """Phase 3."""
+def train_branches(job: Run, minutes: float, settings: BranchSettings | None = None) -> None:
+    """Phase 3.
+
+    Args:
+        job: the run.
+        minutes: in all, resumed runs included.
+        settings: None takes the task's own.
+
+    Raises:
+        DataError: other branches than the checkpoint's have been trained here.
+    """
     model, config = job.load()
+    _check_resumed(job, model)
     judge = _backbone(job)["phase"].get("discriminator")
-    phase = BranchPhase(model, judge, job.task, job.accelerator, settings)
+    phase = BranchPhase(model, judge, job.task, job.accelerator, settings or job.task.branches)
     facts = _train(phase, Schedule(minutes), job.folder / "branches", job)
     if carries_exits(job):
         earlier = json.loads((job.folder / PACKED).read_text(encoding="utf-8"))["branches"]
         facts |= {name: facts[name] + earlier[name] for name in ("images", "hours")}
     job.note("branches", facts)
     job.save(model, config)
+
+
+def _check_resumed(job: Run, model: EarlyExitModel) -> None:
+    path = job.folder / "branches" / STATE
+    if not path.is_file():
+        return
+    begun = load_state(path)["phase"]["branches"]
+    shapes = {f"branches.{name}": t.shape for name, t in model.branches.state_dict().items()}
+    if shapes != {name: tensor.shape for name, tensor in begun.items()}:
+        raise DataError(
+            f"{path} has other branches than {job.checkpoint}: remove the folder "
+            f"{path.parent} to begin them anew, or choose another run folder"
+        )
 
 
 def train_predictor(job: Run, minutes: float, samples: int) -> None:

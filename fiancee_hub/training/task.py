@@ -1,6 +1,6 @@
 """What a generator family brings to the phases that all families share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.training.adversarial import AdversarialPhase
+from fiancee_hub.training.branch_settings import BranchSettings
 
 Inputs = tuple[Any, ...]
 """What ``EarlyExitModel.start`` takes: (nested tuples of) tensors with the batch first."""
@@ -72,6 +73,10 @@ class Task(Protocol):
     def classes(self) -> int:
         """Classes that the discriminator tells apart, "fake" not counted."""
 
+    @property
+    def branches(self) -> BranchSettings:
+        """How its branches are trained."""
+
     def config(self) -> CheckpointConfig:
         """Of an untrained checkpoint; its costs are filled in later."""
 
@@ -94,6 +99,13 @@ class Task(Protocol):
 
     def calibration_inputs(self) -> HeldOut:
         """What the router is calibrated on."""
+
+    def held_out(self) -> Path | None:
+        """The folder that ``evaluate`` judges on by itself once training is done; None if there
+        is no data for it, or the family's evaluation has to be asked for."""
+
+    def examples(self) -> Mapping[str, Path]:
+        """Example inputs for the checkpoint, by title; none if it has its own or needs none."""
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Classes of the pixels (batch, height, width) and their weights (classes + 1,)."""

@@ -1,32 +1,52 @@
-"""Settings of the backbone's training by name, for trials that change one thing."""
+"""Settings of the training by name, for trials that change one thing."""
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.exits import ExitConfig
+from fiancee_hub.hub.info import in_order
 from fiancee_hub.training.task import Task
 
 SWITCHES = {"true": True, "false": False}
+BRANCHES = "branches."
 
 
 def with_settings(task: Task, words: Sequence[str]) -> Task:
     """The task with other settings.
 
     Args:
-        task: a dataclass with ``settings``.
-        words: ``NAME=VALUE``; settings within settings as ``augmentation.translation=0.1``.
+        task: a dataclass with ``settings``, of its backbone, and ``branches``.
+        words: ``NAME=VALUE``; settings within settings as ``augmentation.translation=0.1``, those
+            of the branches as ``branches.adversarial_share=0.5``.
 
     Raises:
         InputError: there is no such setting, or the value does not fit.
     """
-    settings: Any = getattr(task, "settings", None)
-    if words and settings is None:
-        raise InputError(f"--set {words[0]}: this family's training has no settings")
     for word in words:
-        name, _, value = word.partition("=")
-        settings = _changed(settings, name.split("."), value, word)
-    return replace(task, settings=settings) if words else task  # type: ignore[type-var]
+        part = "branches" if word.startswith(BRANCHES) else "settings"
+        settings = getattr(task, part, None)
+        if settings is None:
+            raise InputError(f"--set {word}: this family's training has no settings")
+        name, _, value = word.removeprefix(BRANCHES).partition("=")
+        changed = _changed(settings, name.split("."), value, word)
+        task = replace(task, **{part: changed})  # type: ignore[type-var]
+    return task
+
+
+def with_exits(task: Task, exits: tuple[ExitConfig, ...]) -> Task:
+    """The task with other exits, cheapest first.
+
+    Args:
+        task: a dataclass with ``recipe``.
+        exits: in any order.
+
+    Raises:
+        InputError: the generator has no branch after one of the stages.
+    """
+    ordered = in_order(task.config(), exits)
+    return replace(task, recipe=replace(task.recipe, exits=ordered))  # type: ignore[type-var]
 
 
 def _changed(settings: Any, names: list[str], value: str, word: str) -> Any:

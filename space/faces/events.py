@@ -140,9 +140,20 @@ class Handlers:
         nothing new where there is a source already."""
         if person is not None:
             return {}
+        return self._state(query)
+
+    def restored(self, query: str) -> Updates:
+        """The state of an address; what it leaves out is as the page begins."""
+        still = {control.name: 0.0 for control in CONTROLS}
+        return {"mode": SLIDERS, "budget": BUDGET, **still, **self._state(query)}
+
+    def _state(self, query: str) -> Updates:
         state = links.state_of(query, self.tab.name, self.fields, first=self.tab.first)
         number = state.pop("example", 0)
-        updates = {**self._example(number), "example": self.slugs[number]}
+        updates = {
+            **self._example(number),
+            "example": self.slugs[number],
+        }
         if "driver" in state:
             driver = state.pop("driver")
             moved = {**self._driven_by(driver), "driver_example": self.slugs[driver]}

@@ -24,6 +24,7 @@ from space.faces.samples import samples
 from space.page import endpoints, links
 from space.page.components import ClipInput, PhotoInput
 from space.page.events import memory, model_event, private, quick_event
+from space.page.markup import render
 from space.page.outputs import Outputs
 from space.page.scripts import call
 from space.page.tabs import Screen, Tab
@@ -168,11 +169,11 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
     result.view.place("cards", "plot")
     screen = FaceScreen(tab, source, driver, budget, buttons, result)
     _connect_opening(handlers, screen)
-    _connect_link(screen)
     _connect_source(handlers, source)
     _connect_driver(handlers, driver)
     _connect_modes(screen)
-    _connect_results(handlers, screen)
+    running = _connect_results(handlers, screen)
+    _connect_link(handlers, screen, running)
     _connect_clip(handlers, screen)
     for action, handler in (("reenact", handlers.reenact), ("drive", handlers.drive)):
         # The tab that comes along has the names that programs know.
@@ -283,7 +284,12 @@ def _result(tab: Tab, taken: gr.HTML) -> Result:
     ) as pictures:
         view.place_pictures()
     clip_stale = gr.HTML(elem_id=tab.id("clip-stale"), elem_classes="stale", visible=False)
-    clip = gr.HTML(elem_id=tab.id("clip"), elem_classes="clip-place", visible=False)
+    clip = gr.HTML(
+        elem_id=tab.id("clip"),
+        elem_classes="clip-place",
+        visible=False,
+        value=render("clip_missing.html"),
+    )
     with gr.Column(min_width=300, elem_classes="figures-group") as figures:
         with gr.Row(elem_classes="downloads"):
             downloads.save_buttons(tab, view.record)
@@ -329,10 +335,10 @@ def _gallery(handlers: Handlers, name: str) -> gr.Gallery:
     )
 
 
-def _connect_opening(handlers: Handlers, screen: FaceScreen) -> None:
-    """One event brings the page's state; its new source starts the first picture."""
+def _opening(screen: FaceScreen) -> Outputs:
+    """What a link brings back."""
     source, driver = screen.source, screen.driver
-    outputs = (
+    return (
         source.loaded
         | driver.picture.loaded
         | Outputs(
@@ -343,6 +349,11 @@ def _connect_opening(handlers: Handlers, screen: FaceScreen) -> None:
             **driver.sliders,
         )
     )
+
+
+def _connect_opening(handlers: Handlers, screen: FaceScreen) -> None:
+    """One event brings the page's state; its new source starts the first picture."""
+    outputs, source = _opening(screen), screen.source
     screen.tab.opened(
         outputs.by_model(handlers.opened),
         [gr.Textbox(visible="hidden"), source.person],
@@ -353,7 +364,7 @@ def _connect_opening(handlers: Handlers, screen: FaceScreen) -> None:
     )
 
 
-def _connect_link(screen: FaceScreen) -> None:
+def _connect_link(handlers: Handlers, screen: FaceScreen, running: list[Any]) -> None:
     """A slider at 0 needs no place in a link, nor one that drives nothing."""
     driver, result = screen.driver, screen.result
     values = {
@@ -364,9 +375,11 @@ def _connect_link(screen: FaceScreen) -> None:
     }
     chosen = {PICTURE: ["driver"], SLIDERS: list(driver.sliders)}
     words = texts.find("link", KIND).strip()
-    links.connect(
-        result.copy, screen.tab.name, values, result.link, words, choice=(driver.mode, chosen)
-    )
+    state = links.State(screen.tab.name, values, choice=(driver.mode, chosen))
+    links.connect(result.copy, state, result.link, words)
+    links.remember(state, *(event.then for event in running), screen.budget.change)
+    outputs = _opening(screen)
+    links.restore(state, outputs.filled(handlers.restored), outputs.components, [])
 
 
 def _forget_example(event: Any, example: gr.Textbox) -> None:
@@ -437,8 +450,12 @@ def _connect_modes(screen: FaceScreen) -> None:
     screen.driver.mode.change(switch, screen.driver.mode, outputs, queue=False, **QUIET)
 
 
-def _connect_results(handlers: Handlers, screen: FaceScreen) -> None:
-    """Whatever changes the input renders at once, or marks what stands as out of date."""
+def _connect_results(handlers: Handlers, screen: FaceScreen) -> list[Any]:
+    """Whatever changes the input renders at once, or marks what stands as out of date.
+
+    Returns:
+        the events that make a result.
+    """
     source, driver, result, buttons = screen.source, screen.driver, screen.result, screen.buttons
     outputs, view = result.outputs, result.view
     options = model_event(trigger_mode="always_last")
@@ -487,6 +504,7 @@ def _connect_results(handlers: Handlers, screen: FaceScreen) -> None:
     # The budget may have been moved while the exits were being rendered.
     for event in running:
         event.then(*move, **quick_event())
+    return running
 
 
 def _connect_clip(handlers: Handlers, screen: FaceScreen) -> None:

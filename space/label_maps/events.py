@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
-from PIL import Image
 
 from fiancee_hub.families.label_maps.classes import to_palette_image, to_rgb
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.families.label_maps.reading import LabelMap
-from space.label_maps import maps
+from space.label_maps import maps, packed
 from space.label_maps.live import OUTDATED
 from space.label_maps.seeds import whole
 from space.page import links
@@ -44,6 +42,7 @@ def fields(pipe: StreetsPipeline) -> Mapping[str, links.Field]:
     titles = [example.title for example in maps.examples_of(pipe)]
     return {
         "example": links.Choice(links.slugs(titles)),
+        "map": packed.Drawing(pipe.size, tuple(entry.id for entry in pipe.config.classes)),
         "budget": links.Number(0, MOST_BUDGET),
         "seed": links.Seed(),
     }
@@ -61,9 +60,13 @@ class Handlers:
         self.fields = fields(pipe)
 
     @cached_property
-    def slugs(self) -> tuple[str, ...]:
-        """What links call the examples."""
-        return links.slugs(example.title for example in self.examples)
+    def marks(self) -> Mapping[int, str]:
+        """What links call the examples, by the marks of their maps."""
+        names = links.slugs(example.title for example in self.examples)
+        drawing = self.fields["map"]
+        assert isinstance(drawing, packed.Drawing)
+        maps_read = (self.pipe.read(example.path).ids for example in self.examples)
+        return {drawing.mark(ids): name for ids, name in zip(maps_read, names, strict=True)}
 
     # the map
 
@@ -72,8 +75,18 @@ class Handlers:
         nothing new where there is a result already."""
         if record is not None:
             return {}
+        return self._state(query)
+
+    def restored(self, query: str) -> Updates:
+        """The state of an address; what it leaves out is as the page begins."""
+        return {"budget": BUDGET, "seed": 0, **self._state(query)}
+
+    def _state(self, query: str) -> Updates:
         state = links.state_of(query, self.tab.name, self.fields, first=self.tab.first)
         settings: Updates = {name: state[name] for name in ("budget", "seed") if name in state}
+        if "map" in state:
+            nothing = {"gallery": gr.Gallery(selected_index=None)}
+            return {**self.edit(state["map"]), **nothing, **settings}
         if not self.examples:
             return {**self.blank(), **settings}
         number = state.get("example", 0)
@@ -85,21 +98,20 @@ class Handlers:
         return self._example(int(event.index))
 
     def _example(self, number: int) -> Updates:
-        return {**self.edit(self.examples[number].path), "example": self.slugs[number]}
+        return self.edit(self.examples[number].path)
 
     def blank(self) -> Updates:
         """A blank map into the editor."""
         return self.edit(maps.blank(self.pipe.config.classes, self.pipe.size))
 
-    def edit(self, source: Path | str | Image.Image) -> Updates:
-        """A map into the editor, and what was done to it; links do not hold it."""
+    def edit(self, source: Any) -> Updates:
+        """A map into the editor, and what was done to it."""
         read = self.pipe.read(source)
         return {
             "editor": maps.editor_value(to_rgb(read.ids, self.pipe.config.classes)),
             "notes": facts.notes(read.notes),
             # What was done to it stands beside it already.
             "placed": LabelMap(read.ids),
-            "example": "",
             **comparison.outdated(OUTDATED),
         }
 

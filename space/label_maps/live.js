@@ -46,6 +46,8 @@
     });
   }
 
+  fiancee.readMap = read;
+
   // Inputs of an event whose first is the map as it stands.
   fiancee.withMap = async (tab, _, ...inputs) => [await read(tab), ...inputs];
 
@@ -53,8 +55,6 @@
   fiancee.withFrame = (tab, _, ...inputs) => [fiancee.live(tab).drawing, ...inputs];
 
   fiancee.brush = (tab, settings, name) => {
-    // After the eraser, whoever picks a class wants to draw.
-    part(tab, "map")?.querySelector("button[aria-label='Draw'], button[title='Draw']")?.click();
     return { __type__: "update", brush: { ...settings.brush, default_color: settings.colours[name] } };
   };
 
@@ -188,6 +188,9 @@
     const again = ".label-map button[aria-label='Undo'], .label-map button[aria-label='Redo']";
     const edited = tabOf(event.target, again);
     if (edited) fiancee.live(edited).changed();
+    // After the eraser, whoever picks a class wants to paint, be it the same class again.
+    const painting = tabOf(event.target, ".classes label, .classes input");
+    if (painting) part(painting, "map").querySelector("button[aria-label='Brush']")?.click();
     // Another map, or what Generate makes of this one, is not to be painted over.
     const other = tabOf(event.target, ".map-examples, .map-sources, .generate, .label-map button[aria-label='Clear canvas']");
     if (other) fiancee.live(other).stop();

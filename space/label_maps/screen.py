@@ -1,6 +1,7 @@
 """The screen of label maps: its components, where they stand, and what is connected to what."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -30,6 +31,8 @@ BRUSH = 9
 EDITOR_HEIGHT = 452
 """On a wide screen; with it the canvas fills the column's width."""
 
+DRAWING = Path(__file__).with_name("drawing.js")
+
 UPLOADS = [".png", ".jpg", ".jpeg", ".webp", ".npy"]
 
 
@@ -48,16 +51,13 @@ class Inputs:
     seed: gr.Number
     new_seed: gr.Button
     generate: gr.Button
-    example: gr.Textbox
     placed: gr.State
     """The map that was put into the editor last, without the strokes on it."""
 
     @property
     def map(self) -> Outputs:
         """What another map changes."""
-        return Outputs(
-            editor=self.editor, notes=self.notes, example=self.example, placed=self.placed
-        )
+        return Outputs(editor=self.editor, notes=self.notes, placed=self.placed)
 
     @property
     def state(self) -> Outputs:
@@ -108,7 +108,8 @@ def place(tab: Tab, pipe: StreetsPipeline) -> None:
                 view.place("facts", "difference")
     view.place("cards", "plot")
     _connect_map(handlers, inputs, view)
-    _connect_results(handlers, inputs, view)
+    running = _connect_results(handlers, inputs, view)
+    _connect_address(handlers, inputs, view, running)
     endpoints.publish(handlers.endpoint, tab.name.replace("-", "_"))
     gr.Markdown(texts.limits(pipe.config.domain, KIND), elem_classes="limits")
 
@@ -151,7 +152,6 @@ def _inputs(handlers: Handlers) -> Inputs:
         seed=seed,
         new_seed=new_seed,
         generate=generate,
-        example=gr.Textbox(visible="hidden"),
         placed=memory(),
     )
 
@@ -223,9 +223,25 @@ def _buttons(handlers: Handlers, inputs: Inputs, view: View) -> None:
         drawing = [inputs.live.drawing]
         downloads.save_button("Save map", handlers.save, drawing, tab.id("save-map"), script)
         copy = downloads.link_button(tab)
-    values = {"example": inputs.example, "budget": inputs.budget, "seed": inputs.seed}
     words = texts.find("link", KIND).strip()
-    links.connect(copy, tab.name, values, downloads.link_place(tab), words)
+    links.connect(copy, _state(handlers, inputs), downloads.link_place(tab), words)
+
+
+def _state(handlers: Handlers, inputs: Inputs) -> links.State:
+    """Budget and seed stand on the page; the map is read from the editor."""
+    values = {"budget": inputs.budget, "seed": inputs.seed}
+    colours = [hex_colour(entry) for entry in handlers.pipe.config.classes]
+    return links.State(handlers.tab.name, values, more=("drawn", colours, handlers.marks))
+
+
+def _connect_address(handlers: Handlers, inputs: Inputs, view: View, running: list[Any]) -> None:
+    """The address bar follows, and *Back* brings a state again."""
+    state, tab = _state(handlers, inputs), handlers.tab
+    changed = [event.then for event in running]
+    links.remember(state, *changed, inputs.budget.change, inputs.live.stale.click)
+    outputs = inputs.state | Outputs(stale=view.words["stale"])
+    show = call("showPlaced", tab.name)
+    links.restore(state, outputs.filled(handlers.restored), outputs.components, [show])
 
 
 def _connect_map(handlers: Handlers, inputs: Inputs, view: View) -> None:
@@ -242,8 +258,12 @@ def _connect_map(handlers: Handlers, inputs: Inputs, view: View) -> None:
         event.success(None, js=show, api_visibility="private")
 
 
-def _connect_results(handlers: Handlers, inputs: Inputs, view: View) -> None:
-    """Whatever changes the input renders at once, or marks what stands as out of date."""
+def _connect_results(handlers: Handlers, inputs: Inputs, view: View) -> list[Any]:
+    """Whatever changes the input renders at once, or marks what stands as out of date.
+
+    Returns:
+        the events that make a result.
+    """
     tab, live_drawing = handlers.tab, inputs.live
     outputs, settings = view.outputs, [inputs.budget, inputs.seed]
     options = model_event(trigger_mode="always_last")
@@ -280,6 +300,7 @@ def _connect_results(handlers: Handlers, inputs: Inputs, view: View) -> None:
     # The budget may have been moved while the exits were being rendered.
     for result in running:
         result.then(*move, **quick_event())
+    return running
 
 
 def _connect_opening(handlers: Handlers, inputs: Inputs, view: View) -> Any:
@@ -302,4 +323,4 @@ def _connect_opening(handlers: Handlers, inputs: Inputs, view: View) -> Any:
     )
 
 
-SCREEN = Screen(warm_up, place, fields, samples, style, (*comparison.SCRIPTS, live.SCRIPT))
+SCREEN = Screen(warm_up, place, fields, samples, style, (*comparison.SCRIPTS, live.SCRIPT, DRAWING))

@@ -1,7 +1,6 @@
 """The demo in other people's pages: what they copy, and the script that they load from here."""
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from gradio.routes import BUILD_PATH_LIB
@@ -47,13 +46,13 @@ def screen(demo: gr.Blocks) -> None:
     demo.load(None, snippets, snippets, js=script, api_visibility="private")
 
 
-def app_options() -> dict[str, Any]:
-    """What the web application needs beside the demo: the web component's script.
+def routes() -> list[Route]:
+    """What the web application serves beside the demo: the web component's script.
 
     Gradio serves what that script loads but not the script itself; from here it always has the
     demo's own version, and a page that embeds the demo asks no third host.
     """
-    return {"routes": [Route("/gradio.js", _script)]}
+    return [Route("/gradio.js", _script)]
 
 
 async def _script(request: Request) -> Response:

@@ -1,6 +1,12 @@
-// Links that bring a state back, and the tab that a link opens.
+// Links that bring a state back, the address bar that carries it, and the tab that a link opens.
 (() => {
   const fiancee = (window.fiancee ??= {});
+  if (fiancee.query) return;
+
+  const PAUSE = 250; // milliseconds that a state must last to stand in the address
+  const NAME = "tab";
+  const KEPT = ["__theme", "view"]; // of the page and of no tab
+  const SOFT = ["budget"]; // its changes are no step to go back to
 
   // In a foreign page the element says where the demo is, on its own page the address bar does.
   const source = () => document.querySelector("gradio-app")?.getAttribute("src") ?? "";
@@ -19,16 +25,23 @@
   }
 
   // Values by the names of a link's fields; those that are empty or do not count now are left out.
-  fiancee.copyLink = async (tab, names, modes, words, ...values) => {
+  async function linkTo({ tab, names, modes, more }, values) {
     const mode = values[names.length];
     const counts = (name, value) => {
       const ofMode = Object.values(modes).some((fields) => fields.includes(name));
       return ofMode ? value && modes[mode]?.includes(name) : value || value === 0;
     };
     const state = names.map((name, number) => [name, values[number]]);
+    const found = more.length ? await fiancee[more[0]](tab, ...more.slice(1)) : {};
     const link = new URL(source() || location.pathname, location.href);
-    link.search = new URLSearchParams([["tab", tab], ...state.filter((one) => counts(...one))]);
-    if (!source()) history.replaceState(null, "", link);
+    const entries = [...Object.entries(found), ...state].filter((one) => counts(...one));
+    link.search = new URLSearchParams([[NAME, tab], ...entries]);
+    return link;
+  }
+
+  fiancee.copyLink = async (state, words, ...values) => {
+    const link = await linkTo(state, values);
+    if (!source()) show(link, false);
     const said = document.createElement("p");
     const anchor = document.createElement("a");
     said.setAttribute("role", "status");
@@ -36,4 +49,56 @@
     said.append((await copied(link.href)) ? "Copied: " : "Copy this link: ", anchor, document.createElement("br"), words);
     return said.outerHTML;
   };
+
+  // The address bar
+
+  const addresses = new Map(); // of each tab that has a state
+  const waiting = new Map();
+  const restoring = new Set();
+
+  const opened = () => document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
+
+  // What of an address is a step to go back to.
+  function steps(address) {
+    const query = new URLSearchParams(address.search);
+    for (const name of [...KEPT, ...SOFT]) query.delete(name);
+    query.sort();
+    return query.toString();
+  }
+
+  function show(link, asStep) {
+    const address = new URL(link);
+    const now = new URLSearchParams(location.search);
+    for (const name of KEPT) if (now.has(name)) address.searchParams.set(name, now.get(name));
+    if (address.href === location.href) return;
+    const step = asStep && now.has(NAME) && window.top === window && steps(address) !== steps(location);
+    history[step ? "pushState" : "replaceState"](history.state, "", address);
+  }
+
+  fiancee.remember = (state, ...values) => {
+    const { tab } = state;
+    clearTimeout(waiting.get(tab));
+    waiting.set(tab, setTimeout(async () => {
+      if (source() || restoring.has(tab)) return;
+      const link = await linkTo(state, values);
+      addresses.set(tab, link);
+      if (opened() === tab) show(link, true);
+    }, PAUSE));
+  };
+
+  fiancee.restored = (tab) => { restoring.delete(tab); };
+
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.("[role=tab]")?.dataset.tabId;
+    if (tab && event.isTrusted && addresses.has(tab)) show(addresses.get(tab), true);
+  });
+
+  window.addEventListener("popstate", () => {
+    const tab = new URLSearchParams(location.search).get(NAME);
+    const button = tab && document.getElementById(`${tab}-restore`);
+    if (source() || !button) return;
+    restoring.add(tab);
+    fiancee.openTab(tab);
+    button.click();
+  });
 })();

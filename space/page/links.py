@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -180,26 +180,80 @@ def asked_for(query: str, tabs: Tabs) -> str:
     return link.tab if link and link.tab != next(iter(tabs)) else ""
 
 
-def connect(
-    pressed: gr.Button,
-    tab: str,
-    values: Mapping[str, Any],
-    shown: gr.HTML,
-    words: str,
-    choice: tuple[Any, Mapping[str, Sequence[str]]] | None = None,
-) -> None:
+@dataclass(frozen=True)
+class State:
+    """What a link to a screen holds, and where it stands on the page.
+
+    Args:
+        tab: whose state it is.
+        values: components by the names of the link's fields; those that are empty are left out.
+        choice: a component, and the fields that count under each of its values only; those are
+            left out at 0 too.
+        more: a function of ours and its arguments, which gives further fields.
+    """
+
+    tab: str
+    values: Mapping[str, Any]
+    choice: tuple[Any, Mapping[str, Sequence[str]]] | None = None
+    more: tuple[Any, ...] = ()
+
+    @property
+    def inputs(self) -> list[Any]:
+        return [*self.values.values(), *([self.choice[0]] if self.choice else [])]
+
+    def call(self, function: str, *arguments: Any) -> str:
+        """JavaScript that calls a function of ours with this state."""
+        modes = self.choice[1] if self.choice else {}
+        fixed = {"tab": self.tab, "names": list(self.values), "modes": modes, "more": self.more}
+        return call(function, fixed, *arguments)
+
+
+def connect(pressed: gr.Button, state: State, shown: gr.HTML, words: str) -> None:
     """Copies a link to the state of a screen.
 
     Args:
         pressed: the button.
-        tab: whose state it is.
-        values: components by the names of the link's fields; those that are empty are left out.
+        state: of the screen.
         shown: where the link is shown as well.
         words: what the link does not hold.
-        choice: a component, and the fields that count under each of its values only; those are
-            left out at 0 too.
     """
-    modes = choice[1] if choice else {}
-    inputs = [*values.values(), *([choice[0]] if choice else [])]
-    script = call("copyLink", tab, list(values), modes, words)
-    pressed.click(None, inputs, shown, js=script, api_visibility="private")
+    script = state.call("copyLink", words)
+    pressed.click(None, state.inputs, shown, js=script, api_visibility="private")
+
+
+def remember(state: State, *changed: Callable[..., Any]) -> None:
+    """Lets the address bar carry the state.
+
+    Args:
+        state: of the screen.
+        changed: listeners of events after which it may be another one.
+    """
+    script = state.call("remember")
+    for listen in changed:
+        listen(None, state.inputs, None, js=script, api_visibility="private")
+
+
+def restore(
+    state: State, handler: Callable[[str], Any], outputs: Sequence[Any], after: Sequence[str]
+) -> None:
+    """Lets *Back* bring a state again: a button that the page's script presses.
+
+    Args:
+        state: of the screen.
+        handler: from the address's query to its outputs.
+        outputs: of the handler.
+        after: JavaScript to run then.
+    """
+    button = gr.Button(visible="hidden", elem_id=f"{state.tab}-restore")
+    query = gr.Textbox(visible="hidden")
+    event = button.click(
+        handler,
+        query,
+        outputs,
+        js=call("withQuery"),
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    for script in (*after, call("restored", state.tab)):
+        event = event.then(None, js=script, api_visibility="private")

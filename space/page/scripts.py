@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-PAGE = (FOLDER / "links.js", FOLDER / "embedding.js")
+PAGE = tuple(FOLDER / f"{name}.js" for name in ("links", "embedding", "limits"))
 
 
-def head(scripts: Iterable[Path]) -> str:
-    """Elements for the page's head: each script once, before anything of the page is built."""
+def head(scripts: Iterable[Path], **settings: Any) -> str:
+    """Elements for the page's head: each script once, before anything of the page is built.
+
+    Args:
+        scripts: those of the screens.
+        settings: values in ``window.fiancee`` that the scripts find there.
+    """
+    known = f"window.fiancee = Object.assign(window.fiancee ?? {{}}, {json.dumps(settings)});"
     once = dict.fromkeys((*PAGE, *scripts))
-    return "".join(f"<script>\n{path.read_text(encoding='utf-8')}</script>" for path in once)
+    parts = (known, *(path.read_text(encoding="utf-8") for path in once))
+    return "".join(f"<script>\n{part}</script>" for part in parts)
 
 
 def call(function: str, *arguments: Any) -> str:

@@ -159,5 +159,5 @@ class View:
         }
 
     def scroll_to(self, part: str) -> dict[str, Any]:
-        """Options of an event that brings a part into sight on a phone."""
+        """Options of an event that brings a part into sight."""
         return {"fn": None, "js": call("show", self.tab.id(part)), "api_visibility": "private"}

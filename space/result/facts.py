@@ -1,6 +1,6 @@
 """What is known about a picture, as HTML: exit, LPIPS, operations, time. Pure functions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fiancee_hub.pipeline import Result
@@ -21,6 +21,8 @@ class Outcome:
         full: full depth for the same input and seed.
         lpips: true LPIPS between the two.
         source_milliseconds: that reading the source took; 0 where nothing is read ahead.
+        full_macs: of full depth; its cost is known before it is rendered.
+        full_milliseconds: what it took lately; None where that is not known yet.
     """
 
     early: Result
@@ -29,6 +31,15 @@ class Outcome:
     full: Result | None = None
     lpips: float | None = None
     source_milliseconds: float = 0.0
+    full_macs: int | None = None
+    full_milliseconds: float | None = None
+
+    @property
+    def whole(self) -> Mapping[str, float | None]:
+        """Cost of full depth by the names of a result's figures, as far as it is known."""
+        if self.full:
+            return {"macs": self.full.macs, "milliseconds": self.full.milliseconds}
+        return {"macs": self.full_macs, "milliseconds": self.full_milliseconds}
 
     @property
     def went_full(self) -> bool:
@@ -135,7 +146,7 @@ def _costs(outcome: Outcome, macs: float = 0.0, milliseconds: float = 0.0) -> tu
     """Operations and time of both, with what is given added to each."""
     return (
         _bars("Operations (MACs)", outcome, "macs", giga, macs),
-        _bars("Time, measured now", outcome, "milliseconds", time, milliseconds),
+        _bars("Time, median of late", outcome, "milliseconds", time, milliseconds),
     )
 
 
@@ -148,7 +159,8 @@ def _bars(
 ) -> Bars:
     """A quantity of both results, ``before`` added to each."""
     early = getattr(outcome.early, quantity) + before
-    full = getattr(outcome.full, quantity) + before if outcome.full else None
+    known = outcome.whole[quantity]
+    full = None if known is None else known + before
     name = exit_name(outcome.early.exit, outcome.exits)
     percent = min(100.0, 100 * early / full) if full else 0.0
     whole = WAITING if full is None else words(full)

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from fiancee_hub.core.cost import Costs
 from fiancee_hub.core.router import Forecast
 from fiancee_hub.pipeline import Rendering, Result, true_lpips
 from space.page.files import picture_address
 from space.result.facts import Outcome
 from space.result.plots import Point
+from space.result.times import times_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,13 +18,13 @@ class ExitPicture:
     """What one exit made.
 
     Args:
-        result: the exit on its own account.
-        routed: the same as the router's choice, the predictor paid for.
+        result: the picture, with the figures that the page states of this exit everywhere: an
+            early exit has paid for the predictor that chose it, full depth needs none; the time
+            is a running median.
         lpips: true LPIPS to full depth; None until that is rendered.
     """
 
     result: Result
-    routed: Result
     lpips: float | None
 
     @cached_property
@@ -39,10 +41,11 @@ class Record:
 
     Args:
         forecast: what the predictor said.
-        macs: of every exit, full depth last.
+        macs: of every exit, the predictor paid for, full depth last, which needs none.
         budget: LPIPS.
         chosen: the exit that stands for the early picture, 1 … K.
         pictures: those rendered so far, by exit.
+        full_milliseconds: of full depth, a running median; None where none was measured yet.
         source_milliseconds: that reading the source took; 0 where nothing is read ahead.
     """
 
@@ -51,6 +54,7 @@ class Record:
     budget: float
     chosen: int
     pictures: Mapping[int, ExitPicture]
+    full_milliseconds: float | None = None
     source_milliseconds: float = 0.0
 
     @classmethod
@@ -63,8 +67,15 @@ class Record:
     ) -> "Record":
         """The early picture alone: ``chosen``, or the exit that ``budget`` buys."""
         chosen = rendering.route(budget) if chosen is None else chosen
-        macs = rendering.pipeline.config.costs.exits
-        record = cls(rendering.forecast, macs, budget, chosen, {}, source_milliseconds)
+        macs = prices(rendering.pipeline.config.costs)
+        record = cls(
+            rendering.forecast,
+            macs,
+            budget,
+            chosen,
+            {},
+            source_milliseconds=source_milliseconds,
+        )
         return record.add(rendering, chosen)
 
     def add(self, rendering: Rendering, *exits: int) -> "Record":
@@ -72,14 +83,22 @@ class Record:
         wanted = {*self.pictures, *exits}
         truth = self.exits in wanted
         pictures = {index: self._picture(rendering, index, truth) for index in sorted(wanted)}
-        return replace(self, pictures=pictures)
+        known = pictures.get(self.exits)
+        full = known.result.milliseconds if known else times_of(rendering.pipeline).of(self.exits)
+        return replace(self, pictures=pictures, full_milliseconds=full)
 
     def _picture(self, rendering: Rendering, index: int, truth: bool) -> ExitPicture:
         known = self.pictures.get(index)
         if known and (known.lpips is not None or not truth):
             return known
         lpips = true_lpips(rendering, index) if truth else None
-        return ExitPicture(rendering.result(index), rendering.routed(index), lpips)
+        return ExitPicture(known.result if known else self._measured(rendering, index), lpips)
+
+    def _measured(self, rendering: Rendering, index: int) -> Result:
+        made = rendering.result(index) if index == self.exits else rendering.routed(index)
+        times = times_of(rendering.pipeline)
+        times.note(index, made.milliseconds)
+        return replace(made, milliseconds=times.of(index) or made.milliseconds)
 
     def at(self, budget: float) -> "Record":
         """The record routed anew.
@@ -114,12 +133,14 @@ class Record:
     def outcome(self) -> Outcome:
         """The early picture beside full depth."""
         return Outcome(
-            self.early.routed,
+            self.early.result,
             self.budget,
             self.exits,
             self.full.result if self.full else None,
             self.early.lpips,
             self.source_milliseconds,
+            self.macs[-1],
+            self.full_milliseconds,
         )
 
     @property
@@ -133,3 +154,9 @@ class Record:
             return Point(index, macs, predicted)
         picture = self.pictures[index]
         return Point(index, macs, predicted, picture.lpips, picture.result.milliseconds)
+
+
+def prices(costs: Costs) -> tuple[int, ...]:
+    """MACs of every exit as the page states them: early ones pay for the predictor."""
+    early = range(1, len(costs.exits))
+    return (*(costs.routed(index) for index in early), costs.full_depth)

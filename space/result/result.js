@@ -2,10 +2,15 @@
 (() => {
   const fiancee = (window.fiancee ??= {});
 
-  // On a phone the result may be far from the button that asked for it.
+  // The result may be far from the button that asked for it, on a phone most of all.
   fiancee.show = (id) => {
-    if (matchMedia("(max-width: 767px)").matches)
-      document.getElementById(id)?.scrollIntoView({ behavior: "smooth" });
+    const part = document.getElementById(id);
+    if (!part) return;
+    const { top, height } = part.getBoundingClientRect();
+    const seen = Math.min(innerHeight, top + height) - Math.max(0, top);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (seen < Math.min(height, innerHeight) / 2)
+      part.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "nearest" });
   };
 
   fiancee.save = (file) => {

@@ -30,6 +30,7 @@ from space.result.budget import FOLDER, PAIRS, RealPair
 from space.result.facts import exit_name
 from space.screens import screen_of
 from space.settings import Settings
+from space.tools import made
 
 logger = logging.getLogger(__name__)
 
@@ -134,10 +135,13 @@ def main() -> None:
     parser.add_argument("--checkpoint", help="folder or Hub id; that of the demo's settings")
     parser.add_argument("--out", type=Path, help="folder to write to; the one that the page shows")
     arguments = parser.parse_args()
-    pipe = AutoPipeline.from_pretrained(arguments.checkpoint or checkpoints[arguments.tab])
+    address = arguments.checkpoint or checkpoints[arguments.tab]
+    pipe = AutoPipeline.from_pretrained(address)
     folder = arguments.out or FOLDER / arguments.tab
     for pair in write(screen_of(pipe).samples(pipe), folder):
         logger.info("%g: LPIPS %.4f, %s | %s", pair.level, pair.lpips, *pair.captions)
+    if arguments.out is None and made.is_shipped(arguments.tab, address):
+        made.note(f"pairs/{arguments.tab}", [arguments.tab])
 
 
 if __name__ == "__main__":

@@ -87,7 +87,37 @@ def test_info_of_faces_as_text(capsys: Capture) -> None:
         costs = count(build(untrained("faces", FACES)))
     assert f"\nmacs {costs.full_depth}\n" in shown
     assert f"\nencoder macs {costs.encoder} (source, once)\n" in shown
-    assert len(shown.splitlines()) - 8 == len(costs.exits)
+    table, deeper = shown.split("going on to an exit, of full depth's MACs\n")
+    assert len(table.splitlines()) - 8 == len(costs.exits)
+    assert [len(line.split()) for line in deeper.splitlines()] == [5, 5, 4, 3, 2]
+
+
+def test_info_of_other_exits(capsys: Capture) -> None:
+    assert run("info", "streets", "--exits", "4:2,1:6,2:4", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = found["exits"]
+    assert [(row["stage"], row["scale_factor"]) for row in rows[:-1]] == [(1, 6), (2, 4), (4, 2)]
+    macs = [row["macs"] for row in rows]
+    assert macs == sorted(macs)
+    assert [len(row["onward"]) for row in rows] == [3, 2, 1, 0]
+    assert rows[0]["onward"][-1] < 1
+
+
+@pytest.mark.parametrize(
+    ("ladder", "said"),
+    [
+        ("1:6,1:6", "twice"),
+        ("1", "'1' is no exit"),
+        ("1:six", "'1:six' is no exit"),
+        ("1:0.5", "no scale factor from 1 to 64"),
+        ("5:2", "after stage 1 to 4"),
+        ("0:2", "after stage 1 to 4"),
+        (",".join(f"1:{scale}" for scale in range(1, 18)), "at most 16"),
+    ],
+)
+def test_exits_that_cannot_be(ladder: str, said: str, capsys: Capture) -> None:
+    assert run("info", "streets", "--exits", ladder) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_info_of_a_faces_checkpoint(tmp_path: Path, capsys: Capture) -> None:

@@ -8,7 +8,7 @@ import torch
 from tiny import config_of, maps, noise
 from torch import nn
 
-from fiancee_hub.core.cost import Costs, count, macs, on_meta, parameters
+from fiancee_hub.core.cost import Costs, count, macs, on_meta, onward, parameters
 from fiancee_hub.core.exits import EarlyExitModel
 
 
@@ -65,6 +65,17 @@ def test_branches_pay_for_the_guide_look_up(
     unguided = macs(lambda: family_model.render(progress, 1, guided=False))
     guided = macs(lambda: family_model.render(progress, 1))
     assert guided - unguided == costs.guides > 0
+
+
+def test_going_deeper_pays_for_what_is_missing_alone(
+    family_model: EarlyExitModel, family: ModuleType
+) -> None:
+    found, costs = onward(family_model), count(family_model)
+    assert [len(row) for row in found] == list(range(family_model.exits - 1, 0, -1))
+    _, progress = family_model.render(family_model.start(*family.inputs(1)), 1)
+    for index, cost in enumerate(found[0], 2):
+        assert cost == macs(lambda index=index: family_model.render(progress, index))  # type: ignore[misc]
+        assert cost < costs.exits[index - 1]
 
 
 def test_a_routed_call_pays_for_the_predictor(model: EarlyExitModel) -> None:

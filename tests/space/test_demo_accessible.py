@@ -1,43 +1,20 @@
 """The demo for people who hear it, use no mouse, or need contrast: axe-core, and a keyboard."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("playwright.sync_api")
-
 from axe_playwright_python.sync_playwright import Axe
-from demo_server import CHROMIUM, PATIENCE, DemoPage, FacesPage, StreetsPage, browsing
+from demo_server import PATIENCE, DemoPage, FacesPage, StreetsPage
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from fiancee_hub.families.faces.films import write_clip
 from space.faces.examples import examples as face_examples
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-
 THEMES = ("light", "dark")
 GRAVE = ("serious", "critical")
-
-
-@pytest.fixture(scope="module")
-def url(demo_url: str) -> str:
-    return demo_url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1400, "height": 900})
-    yield opened
-    opened.close()
 
 
 def grave_findings(page: Page) -> list[str]:
@@ -54,15 +31,15 @@ def grave_findings(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_streets_have_no_grave_finding(theme: str, url: str, page: Page) -> None:
-    screen = StreetsPage(page, f"{url}/?__theme={theme}")
+def test_streets_have_no_grave_finding(theme: str, demo_url: str, page: Page) -> None:
+    screen = StreetsPage(page, f"{demo_url}/?__theme={theme}")
     screen.generate()
     assert grave_findings(page) == []
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_faces_have_no_grave_finding(theme: str, url: str, page: Page, tmp_path: Path) -> None:
-    screen = FacesPage(page, f"{url}/?__theme={theme}")
+def test_faces_have_no_grave_finding(theme: str, demo_url: str, page: Page, tmp_path: Path) -> None:
+    screen = FacesPage(page, f"{demo_url}/?__theme={theme}")
     with screen.new_result():
         screen.press("yaw", "ArrowRight", 5)
     assert grave_findings(page) == []
@@ -85,10 +62,10 @@ def _make_clip(screen: FacesPage, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_how_it_works_has_no_grave_finding(theme: str, url: str, page: Page) -> None:
-    StreetsPage(page, f"{url}/?__theme={theme}")
+def test_how_it_works_has_no_grave_finding(theme: str, demo_url: str, page: Page) -> None:
+    StreetsPage(page, f"{demo_url}/?__theme={theme}")
     page.get_by_role("tab", name="How it works").click()
-    expect(page.locator("#embed-frame")).to_contain_text(url, timeout=PATIENCE)
+    expect(page.locator("#embed-frame")).to_contain_text(demo_url, timeout=PATIENCE)
     assert grave_findings(page) == []
 
 
@@ -111,9 +88,9 @@ FACE_PARTS = (
     ids=["streets", "faces"],
 )
 def test_a_keyboard_reaches_every_control_in_the_order_of_the_page(
-    kind: Callable[[Page, str], DemoPage], parts: Sequence[str], url: str, page: Page
+    kind: Callable[[Page, str], DemoPage], parts: Sequence[str], demo_url: str, page: Page
 ) -> None:
-    kind(page, url)
+    kind(page, demo_url)
     page.get_by_role("tab").first.focus()
     reached = [_focused(page, parts)]
     while parts[-1] not in reached and len(reached) < 120:
@@ -131,8 +108,8 @@ def _focused(page: Page, parts: Sequence[str]) -> str:
     return str(page.evaluate(script, list(parts)))
 
 
-def test_tabs_and_sliders_obey_keys(url: str, page: Page) -> None:
-    StreetsPage(page, url)
+def test_tabs_and_sliders_obey_keys(demo_url: str, page: Page) -> None:
+    StreetsPage(page, demo_url)
     knob = page.locator("#streets-budget input[type=range]")
     before = float(knob.input_value())
     knob.press("ArrowRight")
@@ -144,8 +121,8 @@ def test_tabs_and_sliders_obey_keys(url: str, page: Page) -> None:
     expect(page.locator("#faces-source")).to_be_visible(timeout=PATIENCE)
 
 
-def test_generate_and_brushes_obey_keys(url: str, page: Page) -> None:
-    screen = StreetsPage(page, url)
+def test_generate_and_brushes_obey_keys(demo_url: str, page: Page) -> None:
+    screen = StreetsPage(page, demo_url)
     brush = page.locator("#streets-classes").get_by_label("building", exact=True)
     brush.focus()
     page.keyboard.press("Space")
@@ -160,8 +137,8 @@ def test_generate_and_brushes_obey_keys(url: str, page: Page) -> None:
         page.keyboard.press("Enter")
 
 
-def test_the_edge_between_the_pictures_obeys_keys(url: str, page: Page) -> None:
-    screen = StreetsPage(page, url)
+def test_the_edge_between_the_pictures_obeys_keys(demo_url: str, page: Page) -> None:
+    screen = StreetsPage(page, demo_url)
     edge = screen.part("pictures").get_by_role("slider")
     expect(edge).to_have_attribute("aria-valuenow", "50", timeout=PATIENCE)
     edge.press("ArrowRight")
@@ -175,9 +152,9 @@ def test_the_edge_between_the_pictures_obeys_keys(url: str, page: Page) -> None:
 
 @pytest.mark.parametrize("kind", [StreetsPage, FacesPage])
 def test_every_picture_has_words(
-    kind: Callable[[Page, str], DemoPage], url: str, page: Page
+    kind: Callable[[Page, str], DemoPage], demo_url: str, page: Page
 ) -> None:
-    screen = kind(page, url)
+    screen = kind(page, demo_url)
     shown = screen.part("pictures", "img")
     expect(shown.first).to_have_attribute("alt", "Early exit", timeout=PATIENCE)
     expect(shown.last).to_have_attribute("alt", "Full depth", timeout=PATIENCE)

@@ -2,7 +2,7 @@
 
 import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -10,22 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradio_client import Client, handle_file
-from PIL import Image
-
-pytest.importorskip("playwright.sync_api")
-
 from demo_server import (
-    CHROMIUM,
     PATIENCE,
     ROOT,
     DemoPage,
     FacesPage,
     StreetsPage,
-    browsing,
     cache_of,
 )
-from playwright.sync_api import Browser, expect
+from gradio_client import Client, handle_file
+from PIL import Image
+from playwright.sync_api import expect
 from visitor_pictures import (
     bomb,
     encoded,
@@ -38,61 +33,12 @@ from visitor_pictures import (
     street,
 )
 
-from fiancee_hub import FianceePipeline
 from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space.faces.examples import examples as face_examples
 from space.label_maps.maps import examples
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-
-
-@pytest.fixture(scope="module")
-def pipe(shipped_streets: Path) -> StreetsPipeline:
-    loaded = FianceePipeline.from_pretrained(shipped_streets)
-    assert isinstance(loaded, StreetsPipeline)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def face_pipe(shipped_faces: Path) -> FacesPipeline:
-    loaded = FacesPipeline.from_pretrained(shipped_faces)
-    assert isinstance(loaded, FacesPipeline)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def log(demo_log: Path) -> Path:
-    return demo_log
-
-
-@pytest.fixture(scope="module")
-def url(demo_url: str) -> str:
-    return demo_url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
-
-
-@pytest.fixture(params=[(1400, 900)])
-def screen(browser: Browser, url: str, request: pytest.FixtureRequest) -> Iterator[StreetsPage]:
-    width, height = request.param
-    page = browser.new_page(viewport={"width": width, "height": height})
-    yield StreetsPage(page, url)
-    page.close()
-
-
-@pytest.fixture(params=[(1400, 900)])
-def faces(browser: Browser, url: str, request: pytest.FixtureRequest) -> Iterator[FacesPage]:
-    width, height = request.param
-    page = browser.new_page(viewport={"width": width, "height": height})
-    yield FacesPage(page, url)
-    page.close()
 
 
 def picture(screen: DemoPage, source: str) -> np.ndarray[Any, Any]:
@@ -109,22 +55,22 @@ def largest_difference(first: Any, second: Any) -> int:
 
 
 def test_an_example_is_generated_as_the_library_does(
-    screen: StreetsPage, pipe: StreetsPipeline
+    screen: StreetsPage, shipped_pipe: StreetsPipeline
 ) -> None:
     screen.pick_example(5)
     sources = screen.generate()
-    expected = pipe.compare(examples()[4].path, budget=0.1, seed=0)
+    expected = shipped_pipe.compare(examples()[4].path, budget=0.1, seed=0)
     early, full = (picture(screen, source) for source in sources)
     assert largest_difference(early, expected.early.image) <= 1
     assert largest_difference(full, expected.full.image) <= 1
-    assert screen.fact("exit") == f"{expected.early.exit} of {pipe.model.exits}"
+    assert screen.fact("exit") == f"{expected.early.exit} of {shipped_pipe.model.exits}"
     assert float(screen.fact("predicted")) == pytest.approx(
         expected.early.predicted_lpips, abs=2e-4
     )
     assert float(screen.fact("measured")) == pytest.approx(expected.lpips, abs=2e-4)
     kept = screen.part("facts", ".kept")
     assert kept.count() == (1 if expected.kept else 0)
-    assert screen.part("plot", "circle.true").count() == pipe.model.exits
+    assert screen.part("plot", "circle.true").count() == shipped_pipe.model.exits
     assert screen.hosts == {screen.page.url.split("/")[2]}
 
 
@@ -144,12 +90,12 @@ def test_drawing_starts_on_a_blank_map(screen: StreetsPage) -> None:
     expect(screen.part("facts", ".notes")).to_have_count(0)
 
 
-def test_the_budget_and_the_seed_count(screen: StreetsPage, pipe: StreetsPipeline) -> None:
+def test_the_budget_and_the_seed_count(screen: StreetsPage, shipped_pipe: StreetsPipeline) -> None:
     screen.part("budget", "input[type=number]").fill("0")
     screen.part("seed", "input").fill("11")
     screen.generate()
-    expected = pipe.compare(examples()[0].path, budget=0.0, seed=11)
-    assert screen.fact("exit") == f"{expected.early.exit} of {pipe.model.exits}"
+    expected = shipped_pipe.compare(examples()[0].path, budget=0.0, seed=11)
+    assert screen.fact("exit") == f"{expected.early.exit} of {shipped_pipe.model.exits}"
     assert float(screen.fact("measured")) == pytest.approx(expected.lpips, abs=2e-4)
 
 
@@ -191,7 +137,7 @@ def test_an_upload_says_what_was_done_to_it(screen: StreetsPage, tmp_path: Path)
     assert len(screen.generate()) == 2
 
 
-@pytest.mark.parametrize("screen", [(667, 375)], indirect=True)
+@pytest.mark.parametrize("window", [(667, 375)])
 def test_on_a_phone_held_sideways_the_whole_map_is_free(screen: StreetsPage) -> None:
     canvas = screen.part("map", "canvas").first
     canvas.evaluate("element => element.scrollIntoView({block: 'end'})")
@@ -203,7 +149,7 @@ def test_on_a_phone_held_sideways_the_whole_map_is_free(screen: StreetsPage) -> 
     assert not covered
 
 
-@pytest.mark.parametrize("screen", [(375, 800)], indirect=True)
+@pytest.mark.parametrize("window", [(375, 800)])
 def test_the_page_fits_a_phone(screen: StreetsPage) -> None:
     width = screen.page.evaluate("document.documentElement.scrollWidth")
     assert width <= 375
@@ -219,19 +165,21 @@ def test_the_page_fits_a_phone(screen: StreetsPage) -> None:
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 375
 
 
-def test_programs_get_the_picture_and_its_route(url: str, pipe: StreetsPipeline) -> None:
+def test_programs_get_the_picture_and_its_route(
+    demo_url: str, shipped_pipe: StreetsPipeline
+) -> None:
     path = examples()[3].path
-    image, route = Client(url, verbose=False).predict(
+    image, route = Client(demo_url, verbose=False).predict(
         label_map=handle_file(str(path)), budget=0.1, seed=5, api_name="/streets"
     )
-    expected = pipe(path, budget=0.1, seed=5)
+    expected = shipped_pipe(path, budget=0.1, seed=5)
     with Image.open(image) as saved:
         assert largest_difference(saved, expected.image) <= 1
     assert (route["exit"], route["seed"]) == (expected.exit, 5)
 
 
-def test_programs_are_told_what_is_wrong(url: str) -> None:
-    client = Client(url, verbose=False)
+def test_programs_are_told_what_is_wrong(demo_url: str) -> None:
+    client = Client(demo_url, verbose=False)
     with pytest.raises(Exception, match="budget 7 is out of range"):
         client.predict(
             label_map=handle_file(str(examples()[0].path)), budget=7, api_name="/streets"
@@ -252,13 +200,16 @@ def share_that_differs(first: Any, second: Any) -> float:
 FACES = [example.path for example in face_examples()]
 
 
-def face_files(log: Path) -> set[Path]:
+def face_files(demo_log: Path) -> set[Path]:
     """What the server keeps, the streets' pictures and what Gradio leaves empty aside."""
     deadline = time.monotonic() + 10
     # Gradio names an upload tmp… until it is whole, and leaves empty ones of that name behind.
-    while any(size_of(path) for path in cache_of(log).glob("tmp*")) and time.monotonic() < deadline:
+    while (
+        any(size_of(path) for path in cache_of(demo_log).glob("tmp*"))
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.1)
-    kept = {path for path in cache_of(log).rglob("*") if path.is_file() and size_of(path)}
+    kept = {path for path in cache_of(demo_log).rglob("*") if path.is_file() and size_of(path)}
     return {path for path in kept if path.name not in ("picture.png", "map.png", "street.png")}
 
 
@@ -271,7 +222,7 @@ def size_of(path: Path) -> int:
 
 
 def test_sliders_move_a_face_as_the_library_does(
-    faces: FacesPage, face_pipe: FacesPipeline
+    faces: FacesPage, shipped_face_pipe: FacesPipeline
 ) -> None:
     before = faces.sources()
     with faces.new_result():
@@ -280,20 +231,20 @@ def test_sliders_move_a_face_as_the_library_does(
     early, full = (picture(faces, source) for source in faces.sources())
     assert not np.array_equal(picture(faces, before[1]), full)
     controls = Controls(yaw=9.0, relative=True)
-    expected = face_pipe.compare(source=FACES[0], driver=controls, budget=0.1)
+    expected = shipped_face_pipe.compare(source=FACES[0], driver=controls, budget=0.1)
     assert share_that_differs(early, expected.early.image) < 2e-3
     assert share_that_differs(full, expected.full.image) < 2e-3
-    assert faces.fact("exit") == f"{expected.early.exit} of {face_pipe.model.exits}"
+    assert faces.fact("exit") == f"{expected.early.exit} of {shipped_face_pipe.model.exits}"
     assert float(faces.fact("measured")) == pytest.approx(expected.lpips, abs=2e-4)
-    assert faces.part("plot", "circle.true").count() == face_pipe.model.exits
+    assert faces.part("plot", "circle.true").count() == shipped_face_pipe.model.exits
     expect(faces.part("facts", "[data-fact=macs-anew]").first).to_have_count(1)
     assert faces.hosts == {faces.page.url.split("/")[2]}
 
 
 def test_one_of_several_faces_is_chosen_and_nothing_stays(
-    faces: FacesPage, log: Path, tmp_path: Path
+    faces: FacesPage, demo_log: Path, tmp_path: Path
 ) -> None:
-    kept = face_files(log)
+    kept = face_files(demo_log)
     (tmp_path / "group.png").write_bytes(group_photo())
     with faces.new_result():
         faces.upload("source", tmp_path / "group.png")
@@ -305,13 +256,13 @@ def test_one_of_several_faces_is_chosen_and_nothing_stays(
     assert faces.sources()[1] != first[1]
     faces.part("whole-wanted", "input").check()
     expect(faces.part("whole", "img")).to_be_visible(timeout=PATIENCE)
-    assert face_files(log) == kept
+    assert face_files(demo_log) == kept
 
 
 def test_unusable_photographs_are_refused_and_gone(
-    faces: FacesPage, log: Path, tmp_path: Path
+    faces: FacesPage, demo_log: Path, tmp_path: Path
 ) -> None:
-    kept, shown = face_files(log), faces.part("source", "img").first.get_attribute("src")
+    kept, shown = face_files(demo_log), faces.part("source", "img").first.get_attribute("src")
     for name, content, fix in (
         ("wall.png", encoded(noise()), "No face was found: use a photograph"),
         ("far.png", far_away(), "use a picture in which the face is larger"),
@@ -323,12 +274,14 @@ def test_unusable_photographs_are_refused_and_gone(
         refuse(faces, partial(faces.upload, "source"), tmp_path / name, fix)
         # The source before takes its place again.
         expect(faces.part("source", "img").first).to_have_attribute("src", str(shown))
-        assert face_files(log) <= kept, name
-        assert name not in log.read_text()
+        assert face_files(demo_log) <= kept, name
+        assert name not in demo_log.read_text()
 
 
-def test_unusable_clips_are_refused_and_gone(faces: FacesPage, log: Path, tmp_path: Path) -> None:
-    kept = face_files(log)
+def test_unusable_clips_are_refused_and_gone(
+    faces: FacesPage, demo_log: Path, tmp_path: Path
+) -> None:
+    kept = face_files(demo_log)
     faces.part("mode").get_by_label("Clip").check()
     for name, content, fix in (
         ("long.gif", long_clip(), "long.gif is longer than 30 seconds: cut it to that"),
@@ -336,19 +289,19 @@ def test_unusable_clips_are_refused_and_gone(faces: FacesPage, log: Path, tmp_pa
     ):
         (tmp_path / name).write_bytes(content)
         refuse(faces, partial(faces.upload, "clip-group"), tmp_path / name, fix)
-    assert face_files(log) == kept
+    assert face_files(demo_log) == kept
 
 
-def test_an_example_drives(faces: FacesPage, face_pipe: FacesPipeline) -> None:
+def test_an_example_drives(faces: FacesPage, shipped_face_pipe: FacesPipeline) -> None:
     faces.part("mode").get_by_label("Picture").check()
     with faces.new_result():
         faces.pick("driver-examples", 4)
-    expected = face_pipe(source=FACES[0], driver=FACES[3], reference=FACES[2], budget=0.1)
+    expected = shipped_face_pipe(source=FACES[0], driver=FACES[3], reference=FACES[2], budget=0.1)
     assert share_that_differs(picture(faces, faces.sources()[0]), expected.image) < 2e-3
 
 
-def test_a_clip_drives_and_is_gone(faces: FacesPage, log: Path, tmp_path: Path) -> None:
-    kept = face_files(log)
+def test_a_clip_drives_and_is_gone(faces: FacesPage, demo_log: Path, tmp_path: Path) -> None:
+    kept = face_files(demo_log)
     frames = [Image.open(path).convert("RGB") for path in FACES[2:]]
     write_clip(frames * 2, 4, tmp_path / "clip.mp4")
     faces.part("mode").get_by_label("Clip").check()
@@ -361,10 +314,10 @@ def test_a_clip_drives_and_is_gone(faces: FacesPage, log: Path, tmp_path: Path) 
     assert faces.error.all_inner_texts() == []
     faces.page.wait_for_function("document.querySelector('#faces-clip video').readyState > 1")
     assert faces.part("clip", "rect").count() >= 1
-    assert face_files(log) == kept
+    assert face_files(demo_log) == kept
 
 
-@pytest.mark.parametrize("faces", [(360, 740)], indirect=True)
+@pytest.mark.parametrize("window", [(360, 740)])
 def test_the_faces_fit_a_phone(faces: FacesPage) -> None:
     for mode in ("Sliders", "Picture", "Clip"):
         faces.part("mode").get_by_label(mode).check()
@@ -372,28 +325,28 @@ def test_the_faces_fit_a_phone(faces: FacesPage) -> None:
         assert faces.page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_programs_reenact(url: str, log: Path, face_pipe: FacesPipeline) -> None:
-    kept = face_files(log)
-    image, route = Client(url, verbose=False).predict(
+def test_programs_reenact(demo_url: str, demo_log: Path, shipped_face_pipe: FacesPipeline) -> None:
+    kept = face_files(demo_log)
+    image, route = Client(demo_url, verbose=False).predict(
         source=handle_file(str(FACES[0])),
         driver=handle_file(str(FACES[3])),
         budget=0.1,
         api_name="/reenact",
     )
-    expected = face_pipe(source=FACES[0], driver=FACES[3], budget=0.1)
+    expected = shipped_face_pipe(source=FACES[0], driver=FACES[3], budget=0.1)
     with Image.open(image) as saved:
         assert share_that_differs(saved, expected.image) < 2e-3
         assert saved.info[GENERATED] == MARK
     assert route["exit"] == expected.exit
-    assert {path.name for path in face_files(log) - kept} <= {"face.png"}
+    assert {path.name for path in face_files(demo_log) - kept} <= {"face.png"}
 
 
-def test_programs_drive_by_numbers(url: str, face_pipe: FacesPipeline) -> None:
-    image, route = Client(url, verbose=False).predict(
+def test_programs_drive_by_numbers(demo_url: str, shipped_face_pipe: FacesPipeline) -> None:
+    image, route = Client(demo_url, verbose=False).predict(
         source=handle_file(str(FACES[2])), yaw=-8, smile=0.5, exit=1, api_name="/drive"
     )
     controls = Controls(yaw=-8, smile=0.5, relative=True)
-    expected = face_pipe(source=FACES[2], driver=controls, exit=1)
+    expected = shipped_face_pipe(source=FACES[2], driver=controls, exit=1)
     with Image.open(image) as saved:
         assert share_that_differs(saved, expected.image) < 2e-3
     assert route["exit"] == 1

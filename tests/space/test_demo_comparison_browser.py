@@ -1,56 +1,20 @@
 """The comparison in a real browser: cards, budget, difference, downloads."""
 
 from base64 import b64decode
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("playwright.sync_api")
-
-from demo_server import CHROMIUM, PATIENCE, DemoPage, FacesPage, StreetsPage, browsing
+from demo_server import PATIENCE, DemoPage, FacesPage, StreetsPage
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from fiancee_hub import FianceePipeline
 from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space.label_maps.maps import examples
 from space.result.budget import BUDGET, BUDGETS
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-
-
-@pytest.fixture(scope="module")
-def pipe(shipped_streets: Path) -> StreetsPipeline:
-    loaded = FianceePipeline.from_pretrained(shipped_streets)
-    assert isinstance(loaded, StreetsPipeline)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
-
-
-@pytest.fixture(params=[1280])
-def screen(
-    browser: Browser, demo_url: str, request: pytest.FixtureRequest
-) -> Iterator[StreetsPage]:
-    page = browser.new_page(viewport={"width": request.param, "height": 900})
-    yield StreetsPage(page, demo_url)
-    page.close()
-
-
-@pytest.fixture
-def faces(browser: Browser, demo_url: str) -> Iterator[FacesPage]:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    yield FacesPage(page, demo_url)
-    page.close()
 
 
 def pixels(content: bytes) -> np.ndarray[Any, Any]:
@@ -80,15 +44,15 @@ def save(screen: DemoPage, button: str) -> tuple[str, bytes]:
 
 
 def test_a_moved_budget_shows_the_picture_that_it_takes(
-    screen: StreetsPage, pipe: StreetsPipeline
+    screen: StreetsPage, shipped_pipe: StreetsPipeline
 ) -> None:
-    path, exits = examples()[0].path, pipe.model.exits
-    rendering = pipe.prepare(path, seed=0)
+    path, exits = examples()[0].path, shipped_pipe.model.exits
+    rendering = shipped_pipe.prepare(path, seed=0)
     other = next(b for b in reversed(BUDGETS) if rendering.route(b) != rendering.route(BUDGET))
     expect(screen.part("cards", "li")).to_have_count(exits)
     for budget in (other, BUDGET):
         move_budget(screen, budget)
-        expected = pipe(path, budget=budget, seed=0)
+        expected = shipped_pipe(path, budget=budget, seed=0)
         expect(screen.part("cards", "li.taken")).to_have_attribute(
             "data-exit", str(expected.exit), timeout=PATIENCE
         )
@@ -99,8 +63,10 @@ def test_a_moved_budget_shows_the_picture_that_it_takes(
         assert f"Exit {expected.exit}" in alt or "Full depth" in alt
 
 
-def test_every_exit_has_its_picture_and_figures(screen: StreetsPage, pipe: StreetsPipeline) -> None:
-    rendering, costs = pipe.prepare(examples()[0].path, seed=0), pipe.config.costs
+def test_every_exit_has_its_picture_and_figures(
+    screen: StreetsPage, shipped_pipe: StreetsPipeline
+) -> None:
+    rendering, costs = shipped_pipe.prepare(examples()[0].path, seed=0), shipped_pipe.config.costs
     for card in screen.part("cards", "li").all():
         index = int(card.get_attribute("data-exit") or 0)
         expected = np.asarray(rendering.result(index).image, np.int16)
@@ -112,10 +78,10 @@ def test_every_exit_has_its_picture_and_figures(screen: StreetsPage, pipe: Stree
 
 
 def test_the_picture_and_the_comparison_are_saved(
-    screen: StreetsPage, pipe: StreetsPipeline
+    screen: StreetsPage, shipped_pipe: StreetsPipeline
 ) -> None:
     name, content = save(screen, "save-picture")
-    expected = pipe(examples()[0].path, budget=BUDGET, seed=0)
+    expected = shipped_pipe(examples()[0].path, budget=BUDGET, seed=0)
     assert name == f"fiancee-streets-exit-{expected.exit}.png"
     assert np.abs(pixels(content) - np.asarray(expected.image, np.int16)).max() <= 1
     assert Image.open(BytesIO(content)).info[GENERATED] == MARK
@@ -138,7 +104,7 @@ def test_a_drawn_map_is_saved_and_uploads_as_it_was(screen: StreetsPage, tmp_pat
     expect(screen.part("map-notes", "li")).to_have_count(0)
 
 
-@pytest.mark.parametrize("screen", [390], indirect=True)
+@pytest.mark.parametrize("window", [(390, 900)])
 def test_the_comparison_fits_a_phone(screen: StreetsPage) -> None:
     assert screen.page.evaluate("document.documentElement.scrollWidth") <= 390
     for part in (

@@ -3,21 +3,15 @@
 import io
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("playwright.sync_api")
-
 from demo_fixtures import save_street_checkpoint
 from demo_server import (
-    CHROMIUM,
     PATIENCE,
     DemoPage,
     FacesPage,
     StreetsPage,
-    browsing,
     running,
 )
 from PIL import Image
@@ -25,23 +19,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from space.label_maps.maps import examples
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-
 OPENS = 4
 """Of each link, at random delays."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    yield opened
-    opened.close()
 
 
 def saved_map(screen: StreetsPage) -> bytes:

@@ -10,16 +10,11 @@ from threading import Thread
 from urllib.request import Request, urlopen
 
 import pytest
-
-pytest.importorskip("playwright.sync_api")
-
 from demo_fixtures import save_street_checkpoint
-from demo_server import CHROMIUM, PATIENCE, browsing, serving
+from demo_server import PATIENCE, serving
 from playwright.sync_api import Browser, Frame, FrameLocator, Page, Route, expect
 
 from space.page import embedding
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 
 SNIPPETS = {"frame": embedding.FRAME, "component": embedding.COMPONENT}
 WIDTHS = (360, 768, 1400)
@@ -81,12 +76,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setitem(os.environ, "FIANCEE_LOCAL_PAGES", "1")
         with serving(checkpoint, Path("/nowhere"), log) as address:
             yield address.replace("127.0.0.1", "localhost")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
 
 
 class Visit:

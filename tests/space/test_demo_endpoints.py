@@ -12,7 +12,6 @@ import gradio as gr
 import httpx
 import numpy as np
 import pytest
-from demo_fixtures import save_face_checkpoint, save_street_checkpoint
 from gradio_client import Client, handle_file
 from PIL import Image
 from visitor_pictures import (
@@ -37,7 +36,7 @@ from space import demo
 from space.page import endpoints
 from space.page.recent import Recent
 from space.page.sessions import LightSession
-from space.settings import Checkpoint, Settings
+from space.settings import Settings
 
 # Gradio's own, of the pandas that it calls.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:gradio.queueing")
@@ -55,14 +54,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "GRADIO_TEMP_DIR", str(folder))
         yield folder
-
-
-@pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> list[demo.Loaded]:
-    streets = save_street_checkpoint(tmp_path_factory.mktemp("streets"))
-    faces = save_face_checkpoint(tmp_path_factory.mktemp("faces"))
-    listed = (Checkpoint("streets", str(streets)), Checkpoint("faces", str(faces)))
-    return list(demo.load(Settings(listed, threads=1)))
 
 
 def pipes(checkpoints: list[demo.Loaded]) -> dict[str, Any]:

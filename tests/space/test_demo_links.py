@@ -3,37 +3,17 @@
 from base64 import b64decode
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-
-pytest.importorskip("playwright.sync_api")
-
-from demo_server import CHROMIUM, PATIENCE, DemoPage, FacesPage, StreetsPage, browsing
+from demo_server import PATIENCE, DemoPage, FacesPage, StreetsPage
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from fiancee_hub import FianceePipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space.label_maps.maps import examples
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-
-
-@pytest.fixture(scope="module")
-def pipe(shipped_streets: Path) -> StreetsPipeline:
-    loaded = FianceePipeline.from_pretrained(shipped_streets)
-    assert isinstance(loaded, StreetsPipeline)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -92,7 +72,7 @@ def set_number(screen: DemoPage, part: str, number: str) -> None:
 
 
 def test_a_link_brings_example_budget_and_seed_back(
-    page: Page, context: BrowserContext, demo_url: str, pipe: StreetsPipeline
+    page: Page, context: BrowserContext, demo_url: str, shipped_pipe: StreetsPipeline
 ) -> None:
     screen = StreetsPage(page, demo_url)
     screen.pick_example(5)
@@ -110,7 +90,7 @@ def test_a_link_brings_example_budget_and_seed_back(
     assert (value(opened, "budget"), value(opened, "seed")) == (0.05, 7)
     expect(opened.part("examples", ".selected .caption-label")).to_have_text("Crossing")
     assert same(pictures(opened), pictures(screen))
-    expected = pipe.compare(examples()[4].path, budget=0.05, seed=7)
+    expected = shipped_pipe.compare(examples()[4].path, budget=0.05, seed=7)
     assert np.abs(pictures(opened)[0] - np.asarray(expected.early.image, np.int16)).max() <= 1
     # The map in the editor is the link's as well.
     opened.generate()
@@ -191,7 +171,7 @@ def test_the_same_seed_makes_the_same_picture(page: Page, demo_url: str) -> None
     ],
 )
 def test_a_bad_link_is_answered_plainly_and_the_page_works(
-    query: str, message: str, page: Page, demo_url: str, pipe: StreetsPipeline
+    query: str, message: str, page: Page, demo_url: str, shipped_pipe: StreetsPipeline
 ) -> None:
     screen = DemoPage(page, f"{demo_url}/?{query}")
     expect(screen.error).to_contain_text(message, timeout=PATIENCE)
@@ -199,5 +179,5 @@ def test_a_bad_link_is_answered_plainly_and_the_page_works(
     screen.wait_until_measured()
     assert (value(screen, "budget"), value(screen, "seed")) == (0.1, 0)
     screen.generate()
-    expected = pipe.compare(examples()[0].path, budget=0.1, seed=0)
+    expected = shipped_pipe.compare(examples()[0].path, budget=0.1, seed=0)
     assert np.abs(pictures(screen)[1] - np.asarray(expected.full.image, np.int16)).max() <= 1

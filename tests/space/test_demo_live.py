@@ -1,26 +1,18 @@
 """Drawing live in a real browser: the picture follows the hand, then catches up with the budget."""
 
 from base64 import b64decode
-from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("playwright.sync_api")
-
-from demo_server import CHROMIUM, PATIENCE, StreetsPage, browsing
+from demo_server import PATIENCE, StreetsPage
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from fiancee_hub import FianceePipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space.label_maps.live import CHEAPEST
 from space.label_maps.maps import examples
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 
 WATCH = """() => {
   const seen = window.seen = {exits: [], left: [], verdicts: [], frames: 0, open: 0, most: 0};
@@ -44,29 +36,10 @@ WATCH = """() => {
 """Notes what the page shows, however briefly, and how many frames are on their way at once."""
 
 
-@pytest.fixture(scope="module")
-def pipe(shipped_streets: Path) -> StreetsPipeline:
-    loaded = FianceePipeline.from_pretrained(shipped_streets)
-    assert isinstance(loaded, StreetsPipeline)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
-
-
-@pytest.fixture(params=[(1280, 900)])
-def screen(
-    browser: Browser, demo_url: str, request: pytest.FixtureRequest
-) -> Iterator[StreetsPage]:
-    width, height = request.param
-    page = browser.new_page(viewport={"width": width, "height": height})
-    opened = StreetsPage(page, demo_url)
-    page.evaluate(WATCH)
-    yield opened
-    page.close()
+@pytest.fixture
+def screen(screen: StreetsPage) -> StreetsPage:
+    screen.page.evaluate(WATCH)
+    return screen
 
 
 def seen(screen: StreetsPage) -> dict[str, Any]:
@@ -105,19 +78,19 @@ def wait_for_frame(screen: StreetsPage, number: int) -> None:
 
 
 def expect_picture_of(
-    screen: StreetsPage, pipe: StreetsPipeline, drawing: Any, budget: float
+    screen: StreetsPage, shipped_pipe: StreetsPipeline, drawing: Any, budget: float
 ) -> None:
-    expected = pipe.compare(drawing, budget=budget, seed=0)
+    expected = shipped_pipe.compare(drawing, budget=budget, seed=0)
     early, full = (pixels(screen, source) for source in screen.sources())
     assert np.abs(early - np.asarray(expected.early.image, np.int16)).max() <= 1
     assert np.abs(full - np.asarray(expected.full.image, np.int16)).max() <= 1
-    assert screen.fact("exit") == f"{expected.early.exit} of {pipe.model.exits}"
+    assert screen.fact("exit") == f"{expected.early.exit} of {shipped_pipe.model.exits}"
 
 
 def test_the_picture_follows_the_hand_and_catches_up_when_it_rests(
-    screen: StreetsPage, pipe: StreetsPipeline
+    screen: StreetsPage, shipped_pipe: StreetsPipeline
 ) -> None:
-    exits = pipe.model.exits
+    exits = shipped_pipe.model.exits
     set_budget(screen, 0.0)
     screen.pick_class("building")
     before = seen(screen)
@@ -136,11 +109,11 @@ def test_the_picture_follows_the_hand_and_catches_up_when_it_rests(
     first, last = (pixels(screen, frames[number]) for number in (0, -1))
     assert np.abs(first - last).max() > 30
     assert not screen.sources()[0].startswith("data:")
-    expect_picture_of(screen, pipe, saved_map(screen), 0.0)
+    expect_picture_of(screen, shipped_pipe, saved_map(screen), 0.0)
 
 
 def test_one_frame_at_a_time_and_the_newest_wins(
-    screen: StreetsPage, pipe: StreetsPipeline
+    screen: StreetsPage, shipped_pipe: StreetsPipeline
 ) -> None:
     screen.pick_class("tree")
     with screen.new_result(), screen.drawing((0.2, 0.2)):
@@ -149,43 +122,43 @@ def test_one_frame_at_a_time_and_the_newest_wins(
     found = seen(screen)
     assert found["frames"] >= 1
     assert found["most"] == 1 and found["open"] == 0
-    expect_picture_of(screen, pipe, saved_map(screen), 0.1)
+    expect_picture_of(screen, shipped_pipe, saved_map(screen), 0.1)
 
 
 def test_a_hand_that_comes_back_is_followed_again(
-    screen: StreetsPage, pipe: StreetsPipeline
+    screen: StreetsPage, shipped_pipe: StreetsPipeline
 ) -> None:
     set_budget(screen, 0.0)
     screen.pick_class("building")
     screen.stroke((0.3, 0.2), (0.4, 0.6))
     # Full depth is being shown, the other exits are still to come.
     expect(screen.part("facts", "[data-fact=exit]")).to_have_text(
-        f"{pipe.model.exits} of {pipe.model.exits}", timeout=PATIENCE
+        f"{shipped_pipe.model.exits} of {shipped_pipe.model.exits}", timeout=PATIENCE
     )
     with screen.new_result():
         screen.stroke((0.6, 0.2), (0.7, 0.6))
     drawn = saved_map(screen)
-    expect_picture_of(screen, pipe, drawn, 0.0)
+    expect_picture_of(screen, shipped_pipe, drawn, 0.0)
     with screen.new_result():
         screen.part("map").get_by_role("button", name="Undo").click()
     undone = saved_map(screen)
     assert not np.array_equal(np.asarray(drawn), np.asarray(undone))
-    expect_picture_of(screen, pipe, undone, 0.0)
+    expect_picture_of(screen, shipped_pipe, undone, 0.0)
 
 
 def test_without_it_the_picture_waits_for_generate(
-    screen: StreetsPage, pipe: StreetsPipeline
+    screen: StreetsPage, shipped_pipe: StreetsPipeline
 ) -> None:
     screen.part("live-wanted", "input").uncheck()
     screen.pick_class("building")
     screen.stroke((0.3, 0.3), (0.6, 0.7))
     screen.generate()
     assert seen(screen)["frames"] == 0
-    expect_picture_of(screen, pipe, saved_map(screen), 0.1)
+    expect_picture_of(screen, shipped_pipe, saved_map(screen), 0.1)
 
 
 def test_a_seed_that_is_none_is_said_when_the_hand_rests(
-    screen: StreetsPage, pipe: StreetsPipeline
+    screen: StreetsPage, shipped_pipe: StreetsPipeline
 ) -> None:
     screen.part("seed", "input").fill("")
     screen.pick_class("building")
@@ -194,18 +167,20 @@ def test_a_seed_that_is_none_is_said_when_the_hand_rests(
     screen.part("seed", "input").fill("0")
     with screen.new_result():
         screen.stroke((0.7, 0.3), (0.8, 0.6))
-    expect_picture_of(screen, pipe, saved_map(screen), 0.1)
+    expect_picture_of(screen, shipped_pipe, saved_map(screen), 0.1)
 
 
-def test_another_example_is_not_painted_over(screen: StreetsPage, pipe: StreetsPipeline) -> None:
+def test_another_example_is_not_painted_over(
+    screen: StreetsPage, shipped_pipe: StreetsPipeline
+) -> None:
     screen.pick_class("building")
     screen.stroke((0.3, 0.3), (0.6, 0.7))
     screen.pick_example(3)
     screen.generate()
-    expect_picture_of(screen, pipe, examples()[2].path, 0.1)
+    expect_picture_of(screen, shipped_pipe, examples()[2].path, 0.1)
 
 
-@pytest.mark.parametrize("screen", [(390, 844), (1280, 720)], indirect=True)
+@pytest.mark.parametrize("window", [(390, 844), (1280, 720)])
 def test_map_and_picture_are_in_sight_together(screen: StreetsPage) -> None:
     screen.part("map").evaluate("part => part.scrollIntoView({block: 'end'})")
     canvas = screen.part("map", "canvas").first

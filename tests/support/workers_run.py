@@ -17,7 +17,7 @@ from fiancee_hub.families.faces.training.backbone import PortraitSettings
 from fiancee_hub.families.faces.training.pairs import FaceFolder
 from fiancee_hub.families.faces.training.task import FacesTask
 from fiancee_hub.training import phases
-from fiancee_hub.training.branches import BranchSettings
+from fiancee_hub.training.branch_settings import BranchSettings
 
 CONFIG = PortraitConfig(256, (16, 16, 16, 8, 8), (8, 8, 16), motion_channels=8, descriptor=8)
 RECIPE = Recipe(CONFIG, (ExitConfig(1, 2), ExitConfig(2, 2)), GuideConfig(2, (12, 8, 8)))

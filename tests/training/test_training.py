@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from fiancee_hub.core.errors import CheckpointError, DataError, InputError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.family import of_data
 from fiancee_hub.core.files import write_text
+from fiancee_hub.core.ladder import parse_ladder
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.domains.streets.drawings import draw_label_map
 from fiancee_hub.families.faces.config import PortraitConfig
@@ -37,7 +39,7 @@ from fiancee_hub.training.packing import packed_config, unpack
 from fiancee_hub.training.predictor import fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
 from fiancee_hub.training.task import Task, TrainingRequest
-from fiancee_hub.training.trials import with_settings
+from fiancee_hub.training.trials import with_exits, with_settings
 
 accelerate = pytest.importorskip("accelerate")
 
@@ -427,6 +429,79 @@ def test_settings_are_changed_by_name(family: Family) -> None:
     ):
         with pytest.raises(InputError, match=said):
             with_settings(family.task, [wrong])
+
+
+def test_settings_of_the_branches_have_a_prefix(family: Family) -> None:
+    words = ["branches.adversarial_share=0.5", "branches.feature_matching=2", "lecam=0.1"]
+    task: Any = with_settings(family.task, words)
+    expected = replace(family.task.branches, adversarial_share=0.5, feature_matching=2.0)
+    assert task.branches == expected
+    assert task.settings == replace(task.settings, lecam=0.1)
+    with pytest.raises(InputError, match=r"branches\.nothing=1: choose one of .*feature_matching"):
+        with_settings(family.task, ["branches.nothing=1"])
+
+
+def test_exits_are_chosen_cheapest_first(family: Family) -> None:
+    task = with_exits(family.task, parse_ladder("2:1,1:4"))
+    assert task.recipe.exits == task.config().exits == (ExitConfig(1, 4), ExitConfig(2, 1))
+    with pytest.raises(InputError, match="leaves after stage 9"):
+        with_exits(family.task, parse_ladder("9:1"))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (2, 2), (0, 3)])
+def test_as_many_branches_of_a_step_as_wanted_see_the_discriminator(
+    family: Family, job: phases.Run, monkeypatch: pytest.MonkeyPatch, count: int, expected: int
+) -> None:
+    phase = _branch_phase(job, adversarial_branches=count)
+    seen: list[int] = []
+    add = phase._add_realistic
+
+    def noted(leaf: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        seen.append(id(leaf))
+        return add(leaf, *others)
+
+    monkeypatch.setattr(phase, "_add_realistic", noted)
+    losses = phase.step(0.5)
+    assert len(set(seen)) == len(seen) == expected
+    assert losses["adversarial"].isfinite() and losses["discriminator"].isfinite()
+
+
+def test_what_the_discriminator_adds_is_as_large_as_its_share(job: phases.Run) -> None:
+    sizes = {}
+    for share, matching in ((0.0, 0.0), (1.0, 0.0), (0.0, 2.0)):
+        phase = _branch_phase(job, adversarial_share=share, feature_matching=matching)
+        labels, weights = job.task.judged(job.task.source().draw(1, torch.Generator()))
+        random = torch.Generator().manual_seed(3)
+        height, width = labels.shape[1:]
+        leaf = torch.rand(1, 3, height, width, generator=random).requires_grad_()
+        target = torch.rand(1, 3, height, width, generator=random)
+        gradient = torch.randn(leaf.shape, generator=random)
+        before = gradient.clone()
+        phase._add_realistic(leaf, target, gradient, labels, weights)
+        sizes[share, matching] = float((gradient - before).norm() / before.norm())
+    assert sizes == {
+        (0.0, 0.0): 0.0,
+        (1.0, 0.0): pytest.approx(1, rel=1e-4),
+        (0.0, 2.0): pytest.approx(2, rel=1e-4),
+    }
+
+
+def _branch_phase(job: phases.Run, **settings: Any) -> BranchPhase:
+    torch.manual_seed(0)
+    model, _ = job.load()
+    chosen = replace(job.task.branches, batch_size=1, **settings)
+    return BranchPhase(model, None, job.task, job.accelerator, chosen)
+
+
+def test_branches_begun_for_other_exits_are_not_gone_on_with(
+    job: phases.Run, tmp_path: Path
+) -> None:
+    other = phases.Run(tmp_path, with_exits(job.task, parse_ladder("1:4")), job.accelerator)
+    shutil.copytree(job.folder / "backbone", tmp_path / "backbone")
+    shutil.copytree(job.folder / "branches", tmp_path / "branches")
+    phases.build_guides(other)
+    with pytest.raises(DataError, match="has other branches than"):
+        phases.train_branches(other, 1e-4)
 
 
 def test_a_phase_without_its_predecessor_says_what_to_do(family: Family, tmp_path: Path) -> None:

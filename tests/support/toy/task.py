@@ -1,7 +1,8 @@
 """Training of the toy family: discs drawn on grey."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings, Example
+from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.loop import Losses
 from fiancee_hub.training.task import HeldOut, Inputs, Task
 from toy.family import ToyConfig
@@ -81,6 +83,7 @@ class ToyTask:
 
     recipe: Recipe = RECIPE
     classes: int = 1
+    branches: BranchSettings = field(default_factory=BranchSettings)
 
     def config(self) -> CheckpointConfig:
         return untrained("toy", self.recipe, domain=Domain(name="discs", title="Discs"))
@@ -101,6 +104,12 @@ class ToyTask:
         inputs = self.source().draw(CALIBRATED, torch.Generator().manual_seed(1))
         units = [str(index) for index in range(CALIBRATED)]
         return HeldOut(inputs, [KIND] * CALIBRATED, units)
+
+    def held_out(self) -> Path | None:
+        return None
+
+    def examples(self) -> dict[str, Path]:
+        return {}
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         side = self.recipe.generator.height

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +20,11 @@ from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, 
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource, collate
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training.adversarial import AdversarialPhase
+from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.task import HeldOut, Inputs, Task
+
+BRANCHES = BranchSettings(adversarial_share=0.1)
+"""An early strong adversarial pull brought stains into faces, and branches begin with theirs."""
 
 CALIBRATED = 300
 """Pairs of each kind for calibration."""
@@ -34,6 +39,7 @@ class FacesTask:
     classes: int = 1
     settings: PortraitSettings = field(default_factory=PortraitSettings)
     domain: Domain = field(default_factory=Domain)
+    branches: BranchSettings = BRANCHES
 
     @property
     def generator(self) -> PortraitConfig:
@@ -64,6 +70,14 @@ class FacesTask:
         inputs: Inputs = collate(pairs, self.generator.height)["inputs"]
         groups = ["self"] * CALIBRATED + ["cross"] * CALIBRATED
         return HeldOut(inputs, groups, [pair.person for pair in pairs])
+
+    def held_out(self) -> Path | None:
+        """None: the persons who are shown and the judge of identity have to be asked for."""
+        return None
+
+    def examples(self) -> dict[str, Path]:
+        """None: nobody in the data has agreed to be one."""
+        return {}
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         picture = inputs[0]

@@ -4,8 +4,8 @@ from typing import Any
 
 from fiancee_hub.measuring.tables import table
 
-SHEET, MORE = "contact_sheet.jpg", "more_maps.jpg"
-"""Files of the contact sheets."""
+SHEET, MORE, DRAWN = "contact_sheet.jpg", "more_maps.jpg", "drawn_maps.jpg"
+"""Files of the contact sheets; the last stands for the others where the data is not shown."""
 
 Figures = dict[str, Any]
 
@@ -37,3 +37,19 @@ def _quality_row(row: Figures) -> list[str]:
 
 def _miou(row: Figures) -> list[str]:
     return [] if row.get("miou") is None else [f"{row['miou']:.3f}"]
+
+
+def realism(figures: Figures) -> str:
+    """Kernel distance of every exit's pictures by the judge that no loss knows."""
+    rows = figures["realism"]["exits"]
+    names = [*(str(index) for index in range(1, len(rows))), "full depth"]
+    lines = [
+        [name, *_thousandths(row["kid"], row["kid_std"]), f"{row['ratio']:.2f}"]
+        for name, row in zip(names, rows, strict=True)
+    ]
+    photographs = ["photographs", *(f"{1000 * v:.1f}" for v in rows[-1]["kid_real"].values()), "1"]
+    return table(["exit", "texture", "things", "times photographs"], [*lines, photographs])
+
+
+def _thousandths(means: dict[str, float], spreads: dict[str, float]) -> list[str]:
+    return [f"{1000 * means[name]:.1f} ± {1000 * spreads[name]:.1f}" for name in means]

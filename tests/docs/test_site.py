@@ -1,0 +1,51 @@
+"""The documentation: it builds without a warning, and what it tells to run runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub_client import ROOT
+
+from fiancee_hub import __all__ as public
+from fiancee_hub.cli.main import COMMANDS
+
+DOCS = ROOT / "docs"
+CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = [path for path in sorted(DOCS.rglob("*.md")) if CODE.search(path.read_text("utf-8"))]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages."""
+    folder = tmp_path_factory.mktemp("site")
+    words = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(DOCS), str(folder)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_public_name_and_command_is_described(site: Path) -> None:
+    python = (site / "reference" / "python.html").read_text("utf-8")
+    assert [name for name in public if name not in python] == []
+    commands = (site / "reference" / "commands.html").read_text("utf-8")
+    assert [name for name in COMMANDS if f'id="{name}"' not in commands] == []
+
+
+def test_a_reader_asks_no_other_host(site: Path) -> None:
+    asked = re.compile(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?(https?://[^"'\s>]+)""")
+    for page in site.rglob("*.html"):
+        found = {url for url in asked.findall(page.read_text("utf-8")) if "canonical" not in url}
+        assert not found, page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_the_code_on_a_page_runs(page: Path, tmp_path: Path) -> None:
+    code = "\n".join(CODE.findall(page.read_text("utf-8")))
+    for name in ("weights_card", "space"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,119 @@
+"""What a visitor did stays: in the address bar, on a reload, on *Back*, after a refused upload."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+pytest.importorskip("playwright.sync_api")
+
+from demo_server import CHROMIUM, PATIENCE, FacesPage, StreetsPage, browsing
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1280, "height": 720})
+    yield opened
+    opened.close()
+
+
+def state(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def wait_for(page: Page, part: str) -> None:
+    """The address bar holds a part of a query."""
+    page.wait_for_function("part => location.href.includes(part)", arg=part, timeout=PATIENCE)
+
+
+def drawing(screen: StreetsPage) -> bytes:
+    with screen.page.expect_download() as download:
+        screen.part("save-map").click()
+    content = download.value.path().read_bytes()
+    with Image.open(io.BytesIO(content)) as picture:
+        return picture.convert("RGB").tobytes()
+
+
+def test_the_address_bar_carries_the_drawing(page: Page, demo_url: str) -> None:
+    screen = StreetsPage(page, f"{demo_url}/?__theme=light")
+    wait_for(page, "example=terrace")
+    screen.pick_class("car")
+    with screen.new_result():
+        screen.stroke((0.3, 0.3), (0.6, 0.7))
+    wait_for(page, "map=")
+    assert state(page).keys() == {"tab", "map", "budget", "seed", "__theme"}
+    assert len(page.url) < 4000
+    drawn = drawing(screen)
+    page.reload()
+    screen.wait_until_measured()
+    assert drawing(screen) == drawn
+    page.go_back()
+    expect(screen.part("examples", ".selected")).to_have_count(1, timeout=PATIENCE)
+    wait_for(page, "example=terrace")
+    page.wait_for_function("!document.querySelector('#streets-stale p')")
+    assert drawing(screen) != drawn
+    page.go_forward()
+    wait_for(page, "map=")
+    screen.page.wait_for_timeout(500)
+    page.wait_for_function("!document.querySelector('#streets-stale p')")
+    assert drawing(screen) == drawn
+
+
+def test_the_address_bar_carries_a_face(page: Page, demo_url: str) -> None:
+    screen = FacesPage(page, demo_url)
+    with screen.new_result():
+        screen.pick("examples", 3)
+    wait_for(page, "example=107-neutral")
+    with screen.new_result():
+        screen.press("yaw", "ArrowRight", 6)
+    wait_for(page, "yaw=6")
+    page.go_back()
+    expect(screen.part("yaw", "input[type=number]")).to_have_value("0", timeout=PATIENCE)
+
+
+def test_after_the_eraser_every_class_paints(page: Page, demo_url: str) -> None:
+    screen = StreetsPage(page, demo_url)
+    screen.pick_class("building")
+    for name in ("car", "car", "building"):
+        screen.part("map").get_by_role("button", name="Erase", exact=True).click()
+        screen.part("classes").get_by_label(name, exact=True).click()
+        page.wait_for_function("window.editor.current_tool === 'draw'")
+        before = drawing(screen)
+        screen.stroke((0.3, 0.2 + 0.1 * len(name)), (0.6, 0.2 + 0.1 * len(name)))
+        assert drawing(screen) != before
+
+
+def test_a_picture_that_is_too_large_leaves_the_source(
+    page: Page, demo_url: str, tmp_path: Path
+) -> None:
+    screen = FacesPage(page, demo_url)
+    shown = str(screen.part("source", "img").first.get_attribute("src"))
+    (tmp_path / "large.png").write_bytes(b"\0" * (11 * 2**20))
+    screen.upload("source", tmp_path / "large.png")
+    expect(screen.error).to_contain_text("shrink it to 10 MB or less", timeout=PATIENCE)
+    expect(screen.part("source", "img").first).to_have_attribute("src", shown)
+    expect(screen.part("stale", "p")).to_have_count(0)
+
+
+def test_every_figure_is_the_same_everywhere(page: Page, demo_url: str) -> None:
+    screen = StreetsPage(page, demo_url)
+    card = screen.part("cards", "li.taken")
+    taken = str(card.locator("[data-fact=time]").text_content())
+    assert taken in screen.part("caption").inner_text()
+    row = screen.part("plot", "tbody tr").filter(has_text="taken").locator("td")
+    macs, time = (cell.text_content() for cell in row.all()[:2])
+    assert time == taken
+    assert screen.part("facts", "[data-fact=macs]").first.text_content() == macs
+    assert screen.part("facts", "[data-fact=milliseconds]").first.text_content() == time
