@@ -257,7 +257,8 @@ def build_guides(job: Run, *, best: bool = False) -> None:
     # Everything that follows is measured on the weights as the checkpoint stores them.
     rounded = {name: stored(name, t).to(t.dtype) for name, t in model.state_dict().items()}
     model.load_state_dict(rounded)
-    fill_guides(model.to(job.accelerator.device), job.task.guide_inputs(config.guides.entries))
+    if job.accelerator.is_main_process:
+        fill_guides(model.to(job.accelerator.device), job.task, job.folder / "guides")
     job.save(model, dataclasses.replace(config, costs=count(model)))
 
 

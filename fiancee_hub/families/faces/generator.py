@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
+from fiancee_hub.core.exits import Branch, ExitConfig, GuideConfig, Trunk
 from fiancee_hub.core.normalisation import unit_length
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.thinning import inherit_stages, thinner
@@ -165,8 +165,8 @@ class PortraitGenerator(Trunk):
         """Channels of the features that leave each stage."""
         return self.config.channels
 
-    def branch(self, exit_config: ExitConfig, guide_channels: int) -> "PortraitBranch":
-        return PortraitBranch(self.config, exit_config, guide_channels)
+    def branch(self, exit_config: ExitConfig, guides: GuideConfig) -> "PortraitBranch":
+        return PortraitBranch(self.config, exit_config, guides.channels)
 
     def encode(self, picture: Tensor, source: Head) -> Appearance:
         """Reads a source once; the result serves many drivers.
