@@ -150,12 +150,18 @@ class Branch(nn.Module):
         """The guide's values beside the features; zeros where there is none."""
         if not self.guide_channels:
             return features
+        return torch.cat([features, self.fitting_guide(features, guide)], 1)
+
+    def fitting_guide(self, features: Tensor, guide: Tensor | None) -> Tensor:
+        """The guide's values in size and type of the features; zeros where there is none."""
+        size = features.shape[2:]
         if guide is None:
-            zeros = (len(features), self.guide_channels, *features.shape[2:])
-            return torch.cat([features, features.new_zeros(zeros)], 1)
+            return features.new_zeros(len(features), self.guide_channels, *size)
         guide = guide.to(features.dtype)
+        if guide.shape[2:] == size:
+            return guide
         mode = "area" if guide.shape[2] > features.shape[2] else "nearest"
-        return torch.cat([features, F.interpolate(guide, size=features.shape[2:], mode=mode)], 1)
+        return F.interpolate(guide, size=size, mode=mode)
 
 
 @dataclass(frozen=True)
