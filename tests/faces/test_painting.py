@@ -280,11 +280,9 @@ def test_some_pairs_are_drawn_by_the_opening_of_the_mouth(tmp_path: Path) -> Non
     changes = []
     for share in (0.0, 1.0):
         source = PairSource(data, "train", openings=share)
-        made: list[tuple[int, int]] = []
-        source.make = lambda a, b, *_, **__: made.append((a.index, b.index))  # type: ignore
+        source.make = lambda a, b, *_, **__: (a.index, b.index)  # type: ignore
         hand = np.random.default_rng(0)
-        for _ in range(200):
-            source.random_self(hand, stills=False)
+        made: list[Any] = [source.random_self(hand, stills=False) for _ in range(200)]
         gaps = PairSource(data, "train", openings=1)._openness
         assert all(a != b for a, b in made)
         changes.append(np.mean([abs(gaps[a] - gaps[b]) for a, b in made]))
