@@ -241,6 +241,11 @@ class PairSource:
         self.stills = [frame for frame in frames if frame.group not in self.groups]
         self.basis = fit_expression_basis(data).numpy() if basis is None else basis
 
+    @property
+    def examples(self) -> int:
+        """Frames."""
+        return sum(map(len, self.groups.values())) + len(self.stills)
+
     def pairs(self, count: int, random: torch.Generator, side: int = SIZE) -> dict[str, Any]:
         """Pairs with their truth.
 
