@@ -1,5 +1,11 @@
 """Entry point of the demo: ``python app.py``."""
 
+import os
+
+# Threads of torch that wait for each other spin for a moment only: the server's own threads need
+# the processors. Read when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
 from space.demo import build, launch, load
 from space.settings import Settings
 

@@ -11,7 +11,8 @@ import torch
 from fiancee_hub.core.errors import FianceeError
 from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
 from space import texts
-from space.page import embedding, inline, limits, links, scripts, server, theme
+from space.page import embedding, inline, limits, links, scripts, server, sessions, theme
+from space.page.model_thread import submit
 from space.page.tabs import Screen, Tab, when_opened
 from space.result.sharing import Shared, Sharing
 from space.screens import SCREENS, screen_of
@@ -45,8 +46,8 @@ class Loaded:
 
 def load(settings: Settings) -> tuple[Loaded, ...]:
     """The checkpoints, warmed up, so that the first visitor's times are true ones."""
-    torch.set_num_threads(settings.threads)
-    return tuple(map(_loaded, settings.checkpoints))
+    submit(torch.set_num_threads, settings.threads)
+    return tuple(submit(_loaded, one).result() for one in settings.checkpoints)
 
 
 def _loaded(checkpoint: Checkpoint) -> Loaded:
@@ -65,6 +66,7 @@ def _loaded(checkpoint: Checkpoint) -> Loaded:
 
 def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
     """The whole demo, not yet served."""
+    sessions.keep_light()
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as demo:
         with gr.Column(elem_classes=CLASS):
             gr.Markdown(texts.read("header"), elem_id="header")

@@ -24,6 +24,7 @@ COMMANDS = {
     "card": "write a model card from stored figures",
     "measure": "how real generated scenes look",
     "train": "train a checkpoint, phase by phase",
+    "publish": "a checkpoint to the Hugging Face Hub",
     "export": "a checkpoint as ONNX graphs for other runtimes",
 }
 EXTRAS = {

@@ -2,15 +2,13 @@
 
 import argparse
 import logging
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiancee_hub import domains
-from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.errors import DataError, InputError
 from fiancee_hub.core.family import of_data
-from fiancee_hub.core.files import replacing
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PHASES = ("backbone", "guides", "branches", "predictor", "calibrate")
-ALL = {"all": "all phases", "streets": "all phases for your own label maps and photographs"}
+ALL = {"all": "all phases, up to a measured checkpoint", "streets": "the former name of `all`"}
 MINUTES = {"backbone": None, "branches": 60.0, "predictor": 4.0}
 """None leaves it to the phase."""
 START = "a file of `pack` to go on from, or a checkpoint whose full depth to train branches for"
@@ -50,7 +48,7 @@ def add_parser(subparsers: Any) -> None:
     _add_size(prepare)
     prepare.set_defaults(run=_prepare)
     segmenter = phases.add_parser("segmenter", help="train the net that judges pictures")
-    _add_common(segmenter)
+    _add_common(segmenter, named=True)
     segmenter.add_argument("--minutes", type=float, default=60.0)
     segmenter.add_argument("--out", type=Path, help="folder for the finished net")
     segmenter.set_defaults(run=_segmenter)
@@ -68,7 +66,7 @@ def add_parser(subparsers: Any) -> None:
     pack.set_defaults(run=_pack)
     for name in (*PHASES, *ALL):
         phase = phases.add_parser(name, help=ALL.get(name, f"phase {name}"))
-        _add_common(phase, named=name != "streets")
+        _add_common(phase)
         _add_size(phase)
         for other in MINUTES:
             if name in (other, *ALL):
@@ -91,11 +89,21 @@ def add_parser(subparsers: Any) -> None:
             help="processes that draw batches",
         )
         phase.add_argument("--samples", type=int, default=2048, help="targets of the predictor")
-        phase.add_argument("--out", type=Path, help="folder to copy the finished checkpoint to")
+        _add_finish(phase)
         phase.set_defaults(run=_train, phase=name)
 
 
-def _add_common(parser: argparse.ArgumentParser, *, named: bool = True) -> None:
+def _add_finish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, help="folder for the finished checkpoint, its figures and its card"
+    )
+    parser.add_argument("--push", metavar="USER/NAME", help="put that folder on the Hub as well")
+    parser.add_argument(
+        "--no-evaluate", action="store_true", help="leave the figures of --out to `evaluate`"
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser, *, named: bool = False) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared data, or your own")
     parser.add_argument(
         "--run-folder", type=Path, required=named, help="state and results (runs/NAME of the data)"
@@ -240,8 +248,11 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from fiancee_hub.cli.finished import Finish, check_push, finish
     from fiancee_hub.training import phases
 
+    _check_samples(arguments.samples)
+    check_push(arguments.push, arguments.out)
     job = _job(arguments)
     packed = arguments.start and arguments.start.endswith(PACKED)
     start = Path(arguments.start) if packed else None
@@ -274,18 +285,21 @@ def _train(arguments: argparse.Namespace) -> int:
         logger.info("phase %s", name)
         actions[name]()
     if arguments.out and job.accelerator.is_main_process:
-        _publish(job.checkpoint, job.folder / "training.json", arguments.out)
+        finish(job, Finish(arguments.out, not arguments.no_evaluate, arguments.push))
     return 0
+
+
+def _check_samples(samples: int) -> None:
+    """Refuses too few targets before hours of training, not after."""
+    from fiancee_hub.training.predictor import CHUNK
+
+    if samples < CHUNK:
+        raise InputError(
+            f"--samples {samples} is too few: distances are measured {CHUNK} inputs at a time, and "
+            f"a predictor that has seen fewer than {CHUNK} knows nothing; give {CHUNK} or more"
+        )
 
 
 def _best(arguments: argparse.Namespace) -> bool:
     """Whether to go on with what the judge liked best: if asked to, or if there is a judge."""
     return bool(getattr(arguments, "best", False) or getattr(arguments, "judge_minutes", 0))
-
-
-def _publish(checkpoint: Path, notes: Path, target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for path in (checkpoint / "config.json", checkpoint / "model.safetensors", notes):
-        if path.is_file():
-            with replacing(target / path.name) as partial:
-                shutil.copyfile(path, partial)

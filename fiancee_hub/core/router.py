@@ -256,6 +256,22 @@ def passes(misses: int, samples: int, level: float, confidence: float) -> bool:
     return binomial_cdf(misses, samples, 1 - level) <= 1 - confidence
 
 
+def allowed(samples: int, level: float, confidence: float) -> int | None:
+    """Misses with which so many samples still pass; None if not even none would do."""
+    misses = 0
+    while passes(misses, samples, level, confidence):
+        misses += 1
+    return misses - 1 if misses else None
+
+
+def fewest(level: float, confidence: float) -> int:
+    """Samples with which none may miss; with fewer nothing can be promised."""
+    samples = 1
+    while not passes(0, samples, level, confidence):
+        samples += 1
+    return samples
+
+
 def binomial_cdf(successes: int, trials: int, probability: float) -> float:
     """P(X ≤ successes) for X binomial."""
     if successes >= trials:

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from fiancee_hub.hub.domains import shipped, shipped_names
-from fiancee_hub.hub.examples import give_domain
+from fiancee_hub.hub.examples import give_domain, title_of
 
 
 def main() -> None:
@@ -19,12 +19,6 @@ def main() -> None:
     arguments = parser.parse_args()
     pictures = {title_of(picture): picture for picture in arguments.pictures}
     give_domain(arguments.checkpoint, shipped(arguments.name).domain, pictures)
-
-
-def title_of(picture: Path) -> str:
-    """``2-open-road.png`` is called "Open road"."""
-    words = picture.stem.split("-")
-    return " ".join(words[words[0].isdecimal() :]).capitalize()
 
 
 if __name__ == "__main__":

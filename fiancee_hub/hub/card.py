@@ -7,7 +7,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from fiancee_hub.core.family import family
-from fiancee_hub.core.router import Calibration
+from fiancee_hub.core.router import Calibration, allowed, fewest
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring import tables
 
@@ -154,6 +154,21 @@ the budget{early}. It was required of each kind on its own, and holds for each c
 by itself, not for all at once ({budgets}; between two of them the smaller one stands in). Frames \
 of one film count for less than their number. What you bring is no draw from that set: nothing is \
 promised for it, and `pipe.compare` measures the true LPIPS."""
+
+
+ENOUGH = 100
+"""Inputs of a kind from which a card need not say what more of them would buy."""
+
+MORE = (100, 200, 500)
+"""Numbers of inputs of a kind of which it is said what they would buy."""
+
+MORE_INPUTS = """\
+**What more {inputs} would buy.** {now} Of each kind at least {fewest} must leave early, and all \
+of them keep the budget, before anything may leave early at all; {more}: the more there are, the \
+nearer to the budget the router may go."""
+
+FULL_DEPTH = "With {count} {inputs} nothing can be promised, so every budget takes full depth."
+FEW = "The promise rests on {count} {inputs} of the smallest kind."
 
 
 def model_card(
@@ -360,7 +375,23 @@ def _limits(config: CheckpointConfig, parts: CardParts) -> list[str]:
         groups=", ".join(f"{name}: {count}" for name, count in calibration.groups.items()),
         budgets=_budgets(calibration.budgets),
     )
-    return [*limits, guarantee]
+    return [*limits, guarantee, *_more_inputs(calibration, parts)]
+
+
+def _more_inputs(calibration: Calibration, parts: CardParts) -> list[str]:
+    """What a larger calibration set would buy, where there are few inputs of a kind."""
+    level, confidence = calibration.level, calibration.confidence
+    count = min(calibration.groups.values(), default=calibration.samples)
+    if count >= ENOUGH:
+        return []
+    early = any(margin is not None for margin in calibration.margins)
+    now = (FEW if early else FULL_DEPTH).format(count=count, inputs=parts.inputs)
+    more = [f"of {n}, {misses} may miss" for n in MORE if (misses := allowed(n, level, confidence))]
+    return [
+        MORE_INPUTS.format(
+            inputs=parts.inputs, now=now, fewest=fewest(level, confidence), more=", ".join(more)
+        )
+    ]
 
 
 def _early(calibration: Calibration) -> str:

@@ -86,3 +86,9 @@ def give_domain(folder: Path, domain: Domain, pictures: Mapping[str, Path]) -> N
     config = read_config(folder / CONFIG)
     domain = dataclasses.replace(domain, examples=tuple(examples))
     write_config(folder, dataclasses.replace(config, domain=domain))
+
+
+def title_of(picture: Path) -> str:
+    """``2-open-road.png`` is called "Open road"."""
+    words = picture.stem.split("-")
+    return " ".join(words[words[0].isdecimal() :]).capitalize()

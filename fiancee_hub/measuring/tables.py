@@ -152,11 +152,12 @@ def _share(found: dict[str, Any]) -> str:
 
 
 def training(notes: dict[str, Any]) -> str:
-    """Images seen (each as often as it was) and hours trained in every phase."""
+    """Images seen (each as often as it was) and hours trained in every phase; what was trained
+    before the run counts with its phase."""
     rows = [
         [phase, f"{facts['images']:,.0f}", f"{facts['hours']:.2f}", _machine(facts)]
         for phase, facts in notes.items()
-        if "images" in facts
+        if "images" in facts and "processes" in facts
     ]
     return table(["phase", "images seen", "hours", "processes"], rows)
 

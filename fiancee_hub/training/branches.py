@@ -156,8 +156,11 @@ class BranchPhase(Resumable):
         bank = self.model.guides
         if bank is None or float(torch.rand((), generator=self.random)) < self.settings.unguided:
             return None
-        rank = int(torch.randint(min(3, len(bank.keys)), (), generator=self.random))
-        return bank(state.features[0], rank=rank).values
+        nearest = min(3, len(bank.values))
+        rank = int(torch.randint(nearest, (), generator=self.random))
+        guide = self.model.look_up(state, rank=rank).guide
+        assert guide is not None
+        return guide.values
 
     def _faithful(self, leaves: list[Tensor], target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """LPIPS of every branch, and the gradients at their pixels."""

@@ -1,6 +1,6 @@
 """What a generator family brings to the phases that all families share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -45,6 +45,10 @@ class TrainingRequest:
 
 class InputSource(Protocol):
     """Endless inputs for branches and predictor."""
+
+    @property
+    def examples(self) -> int:
+        """How many different ones the data has; what is drawn are variations of them."""
 
     def draw(self, count: int, random: torch.Generator) -> Inputs:
         """Random training inputs, as users bring them."""
@@ -99,6 +103,13 @@ class Task(Protocol):
 
     def calibration_inputs(self) -> HeldOut:
         """What the router is calibrated on."""
+
+    def held_out(self) -> Path | None:
+        """The folder that ``evaluate`` judges on by itself once training is done; None if there
+        is no data for it, or the family's evaluation has to be asked for."""
+
+    def examples(self) -> Mapping[str, Path]:
+        """Example inputs for the checkpoint, by title; none if it has its own or needs none."""
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Classes of the pixels (batch, height, width) and their weights (classes + 1,)."""

@@ -3,13 +3,16 @@
 All that is known of it lies in its folder.
 """
 
+import dataclasses
 import functools
 import json
 import re
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
+import torch
 from own_data import photo_of, save, scene, write_table
 from PIL import Image
 
@@ -17,8 +20,15 @@ from fiancee_hub import FianceePipeline
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.recipe import Recipe
+from fiancee_hub.evaluation.parts import EvaluationRequest
 from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.judging.command import _prepared
+from fiancee_hub.families.label_maps.judging.evaluate import EvaluatedMaps
+from fiancee_hub.families.label_maps.judging.sheets import draw_sheets
+from fiancee_hub.families.label_maps.judging.tables import DRAWN, MORE, realism
+from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.config import read_config
+from fiancee_hub.hub.examples import example_file
 from fiancee_hub.measuring.timing import exit_milliseconds
 
 pytest.importorskip("accelerate")
@@ -53,7 +63,7 @@ def write_lakes(root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkpoint's folder after a step of every phase, and after ``evaluate``."""
+    """What ``--out`` names after a step of every phase."""
     root = tmp_path_factory.mktemp("lakes")
     data, run = write_lakes(root / "mine"), root / "run"
     small = Recipe(
@@ -63,6 +73,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     minutes = [f"--{name}-minutes={MOMENT}" for name in ("backbone", "branches", "predictor")]
     words = ["train", "all", "--data", data, "--run-folder", run, "--cpu", "--samples", "8"]
+    words += ["--out", root / "out"]
     with pytest.MonkeyPatch.context() as patch:
         order = "fiancee_hub.families.label_maps.order"
         patch.setattr(f"{order}.streets_generator", lambda *_: small.generator)
@@ -72,9 +83,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         quick = functools.partial(exit_milliseconds, rounds=1)
         patch.setattr("fiancee_hub.evaluation.evaluate.exit_milliseconds", quick)
         assert main([str(word) for word in (*words, *minutes)]) == 0
-        words = ["evaluate", run / "checkpoint", "--data", run / "data"]
-        assert main([str(word) for word in words]) == 0
-    return run / "checkpoint"
+    return root / "out"
 
 
 def test_its_own_words_travel_in_the_checkpoint(judged: Path) -> None:
@@ -106,6 +115,47 @@ def test_its_card_speaks_of_nothing_else(judged: Path) -> None:
     assert not (judged / "contact_sheet.jpg").exists()
 
 
+def test_every_exit_has_its_kernel_distance(judged: Path) -> None:
+    figures = json.loads((judged / "evaluation.json").read_text())
+    assert len(figures["realism"]["exits"]) == 3
+    text = (judged / "README.md").read_text(encoding="utf-8")
+    assert realism(figures) in text
+    # Two branches, full depth, four budgets, photographs; and two lines of headings.
+    assert realism(figures).count("\n") == 9
+    assert [row["budget"] for row in figures["realism"]["budgets"]] == [0.02, 0.05, 0.1, 0.15]
+    assert [row["exit"] for row in figures["exit_quality"]] == [1, 2]
+
+
+def test_the_demo_has_maps_to_begin_with(judged: Path) -> None:
+    config = read_config(judged / "config.json")
+    assert [example.title for example in config.domain.examples] == ["Lake6", "Lake7"]
+    assert all(example_file(judged, example).is_file() for example in config.domain.examples)
+
+
+def test_private_data_is_not_shown(judged: Path, tmp_path: Path) -> None:
+    copy, data = tmp_path / "copy", DataFolder(judged.parent / "run" / "data")
+    shutil.copytree(judged, copy)
+    figures = json.loads((judged / "evaluation.json").read_text())
+    found = EvaluatedMaps(figures, torch.zeros(0), [], torch.zeros(0))
+    draw_sheets(copy, found, dataclasses.replace(data.table, private=True))
+    assert not (copy / MORE).exists()
+    drawn = Image.open(copy / DRAWN)
+    assert drawn.width > 4 * 224
+    assert drawn.height > 2 * 149
+
+
+def test_one_s_own_folder_is_evaluated_as_it_was_trained_on(
+    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    request = EvaluationRequest(judged, judged.parent / "mine", Namespace())
+    found = DataFolder(_prepared(request))
+    assert found.root == Path("runs") / "mine" / "data"
+    assert found.names("test") == ["lake6", "lake7"]
+    assert found.table.size == SIZE
+    assert _prepared(EvaluationRequest(judged, found.root, Namespace())) == found.root
+
+
 def test_it_goes_through_the_pipeline(judged: Path) -> None:
     pipe = FianceePipeline.from_pretrained(judged)
     assert pipe(scene(1, SIZE) % len(NAMES), exit=1).image.size == SIZE[::-1]
@@ -115,10 +165,10 @@ def test_a_card_can_be_written_anew(judged: Path, capsys: pytest.CaptureFixture[
     before = (judged / "README.md").read_bytes()
     (judged / "README.md").unlink()
     readme = judged.parent / "README.md"
-    readme.write_text("<!-- figures:checkpoint -->\n<!-- /figures:checkpoint -->\n")
+    readme.write_text("<!-- figures:out -->\n<!-- /figures:out -->\n")
     assert main(["card", str(judged), "--readme", str(readme)]) == 0
     assert (judged / "README.md").read_bytes() == before
-    assert "(checkpoint/README.md)" in readme.read_text()
+    assert "(out/README.md)" in readme.read_text()
     capsys.readouterr()
     copy = judged.parent / "copy"
     shutil.copytree(judged, copy)
@@ -132,7 +182,7 @@ def test_a_missing_split_is_named(
     judged: Path, missing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data"
-    shutil.copytree(judged.parent / "data", data)
+    shutil.copytree(judged.parent / "run" / "data", data)
     (data / "splits" / f"{missing}.txt").unlink()
     assert main(["evaluate", str(judged), "--data", str(data)]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
@@ -143,7 +193,7 @@ def test_other_classes_are_refused(
     judged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data"
-    shutil.copytree(judged.parent / "data", data)
+    shutil.copytree(judged.parent / "run" / "data", data)
     table = json.loads((data / "classes.json").read_text())
     table["classes"][0]["name"] = "sky"
     (data / "classes.json").write_text(json.dumps(table))

@@ -78,6 +78,7 @@ def few_steps() -> Iterator[None]:
         clock = SimpleNamespace(monotonic=lambda: next(ticks) / 4)
         patch.setattr("fiancee_hub.training.loop.time", clock)
         patch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
+        patch.setattr("fiancee_hub.training.guides.SAMPLES", 16)
         yield
 
 
@@ -359,6 +360,81 @@ def test_without_a_split_a_tenth_is_set_aside(tmp_path: Path) -> None:
     assert not set(photos) & set(held)
 
 
+def test_a_tenth_is_set_aside_to_judge_on(tmp_path: Path) -> None:
+    data = prepare(write_scenes(tmp_path / "mine", 24), tmp_path / "data")
+    splits = [set(data.names(name)) for name in ("photos", "calibration-val", "test")]
+    assert [len(names) for names in splits] == [20, 2, 2]
+    assert len(set.union(*splits)) == 24
+    few = prepare(write_scenes(tmp_path / "few", 12), tmp_path / "other")
+    assert few.splits("test") == []
+
+
+def test_half_of_many_that_calibrate_are_judged_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fiancee_hub.families.label_maps.own_data.layout.MANY", 4)
+    data = write_scenes(tmp_path / "mine", 10)
+    names = [f"scene {index}\n" for index in range(10)]
+    listing(train="".join(names[:5]), val="".join(names[5:]))(data)
+    prepared = prepare(data, tmp_path / "data")
+    assert prepared.names("calibration-val") == ["scene 5", "scene 6"]
+    assert prepared.names("test") == ["scene 7", "scene 8", "scene 9"]
+    assert len(prepared.names("photos")) == 5
+
+
+def test_maps_that_are_judged_on_are_examples(tmp_path: Path) -> None:
+    root = write_scenes(tmp_path / "mine", 24)
+    data = prepare(root, tmp_path / "data")
+    task = MapsTask(data, streets_recipe(streets_generator(5, SIZE), 4))
+    assert task.held_out() == data.root
+    found = task.examples()
+    assert [path.name for path in found.values()] == [
+        f"{number}-{name.replace(' ', '-')}.png"
+        for number, name in enumerate(data.names("test"), 1)
+    ]
+    assert all(title.startswith("Scene ") for title in found)
+    for path in found.values():
+        assert Image.open(path).size == SIZE[::-1]
+    assert data.table.about is not None
+    assert (data.table.about.name, data.table.about.title) == ("mine", "Mine")
+
+
+def test_drawn_examples_come_instead(tmp_path: Path) -> None:
+    root = write_scenes(tmp_path / "my_lakes", 24, table(size=SIZE, private=True))
+    data = prepare(root, tmp_path / "data")
+    task = MapsTask(data, streets_recipe(streets_generator(5, SIZE), 4))
+    assert task.examples() == {}
+    save(as_colours(scene(1)), root / "examples" / "2-far-shore.png")
+    save(Image.fromarray(scene(2)), root / "examples" / "1-hut.png")
+    prepare(root, tmp_path / "data")
+    assert list(task.examples()) == ["Hut", "Far shore"]
+    assert data.table.private
+    assert data.table.about is not None
+    assert (data.table.about.name, data.table.about.title) == ("my-lakes", "My lakes")
+
+
+def test_too_few_samples_are_refused_before_anything_is_trained(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("all", scenes, tmp_path / "run", "--samples", 15) == 2
+    assert "--samples 15 is too few" in capsys.readouterr().err
+    assert train("all", scenes, tmp_path / "run", "--push", "user/mine") == 2
+    assert "--out" in capsys.readouterr().err
+    assert train("all", scenes, tmp_path / "run", "--push", "mine", "--out", tmp_path / "out") == 2
+    assert "'mine' names no account" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_not_measured_has_a_card_all_the_same(trained: Path) -> None:
+    card = (trained / "out" / "README.md").read_text(encoding="utf-8")
+    assert "Quality has not been measured" in card
+    assert "| branches | " in card
+    assert "FIANCEE mine" in card
+    for words in ("With 1 maps nothing can be promised", "at least 22 must", "of 100, 5 may miss"):
+        assert words in card
+    assert not (trained / "out" / "evaluation.json").exists()
+
+
 def test_16_bit_ids_are_mapped(tmp_path: Path) -> None:
     ids = {str(1000 + index): name for index, name in enumerate(NAMES)}
     data = write_scenes(tmp_path / "mine", 4, table(label_ids=ids))
@@ -449,6 +525,8 @@ def rewrite(**fields: Any) -> Callable[[Path], object]:
         (empty_val_folder, r"images/val has no pictures"),
         (listing(train="scene 9"), r"train\.txt names 'scene 9', which images/ does not have"),
         (listing(train="\n"), r"train\.txt is empty"),
+        (listing(test="scene 1"), r"test\.txt names 1 picture: list at least 2"),
+        (rewrite(private="yes"), r"classes\.json: \"private\" is 'yes': give true or false"),
         (listing(train="scene 1\nscen\xe9 2"), r"train\.txt cannot be read: .*utf-8"),
         (listing(val="scene 1"), r"train\.txt is missing: list the pictures to train on"),
         (

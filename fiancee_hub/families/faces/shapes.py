@@ -5,7 +5,9 @@ from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.config import PortraitConfig
 
 PORTRAIT_CONFIGS = {
-    "faces": PortraitConfig(256, (96, 176, 144, 72, 32), (32, 72, 192), motion_channels=64),
+    "faces": PortraitConfig(
+        256, (96, 176, 144, 72, 32), (32, 72, 192), motion_channels=64, mask_channels=32
+    ),
     # The size of MegaPortraits' base model: 512 pixels, a volume of 96 x 16 x 64 x 64.
     "megaportraits": PortraitConfig(
         512,

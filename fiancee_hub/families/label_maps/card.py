@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from fiancee_hub.families.label_maps.judging.tables import MORE, SHEET, quality, segmented
+from fiancee_hub.families.label_maps.judging.tables import (
+    DRAWN,
+    MORE,
+    SHEET,
+    quality,
+    realism,
+    segmented,
+)
 from fiancee_hub.hub.card import CardParts
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring.tables import other_inputs
@@ -17,6 +24,12 @@ losses."""
 SEGMENTED = """\
 mIoU is that of a segmentation net trained on real photographs only; it began from the same \
 ImageNet weights as the discriminator. Neither judge is foreign to the training."""
+
+REALISM = """\
+**How real each exit looks, and what each budget delivers.** Kernel distance × 1000 to the \
+photographs of these maps, on features of EfficientNet-Lite2 that no loss uses: an eighth of the \
+picture's size (texture) and a thirty-second (things); averaged over both, how many times that of \
+the training photographs, which the last line is, and of full depth."""
 
 OTHER_MAPS = "**Other kinds of maps.** Each by itself; none of them was trained or calibrated on."
 
@@ -38,7 +51,11 @@ def _results(figures: Figures) -> list[tuple[str, str, float]]:
 def _sections(figures: Figures) -> list[str]:
     judged = f"{PHOTOGRAPHS} {SEGMENTED}" if segmented(figures) else PHOTOGRAPHS
     others = [OTHER_MAPS, other_inputs(figures)] if figures["other_inputs"] else []
-    return [judged, quality(figures), *others]
+    return [judged, quality(figures), *_realism(figures), *others]
+
+
+def _realism(figures: Figures) -> list[str]:
+    return [REALISM, realism(figures)] if figures.get("realism") else []
 
 
 CARD = CardParts(
@@ -52,8 +69,9 @@ CARD = CardParts(
     pictures=(
         (SHEET, "Map, exits, full depth, photograph"),
         (MORE, "Maps, evenly spread over the split, with every exit"),
+        (DRAWN, "Drawn maps with every exit: the data itself is not shown"),
     ),
     results=_results,
     sections=_sections,
-    readme=lambda figures: [quality(figures)],
+    readme=lambda figures: [quality(figures), *_realism(figures)],
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,6 +45,8 @@ def discs(vector: Tensor, side: int) -> Tensor:
 @dataclass(frozen=True)
 class Discs:
     """Random inputs without end."""
+
+    examples = 1000
 
     def draw(self, count: int, random: torch.Generator) -> Inputs:
         return (vectors(count, random),)
@@ -103,6 +106,12 @@ class ToyTask:
         inputs = self.source().draw(CALIBRATED, torch.Generator().manual_seed(1))
         units = [str(index) for index in range(CALIBRATED)]
         return HeldOut(inputs, [KIND] * CALIBRATED, units)
+
+    def held_out(self) -> Path | None:
+        return None
+
+    def examples(self) -> dict[str, Path]:
+        return {}
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         side = self.recipe.generator.height

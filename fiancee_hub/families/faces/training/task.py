@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -69,6 +70,14 @@ class FacesTask:
         inputs: Inputs = collate(pairs, self.generator.height)["inputs"]
         groups = ["self"] * CALIBRATED + ["cross"] * CALIBRATED
         return HeldOut(inputs, groups, [pair.person for pair in pairs])
+
+    def held_out(self) -> Path | None:
+        """None: the persons who are shown and the judge of identity have to be asked for."""
+        return None
+
+    def examples(self) -> dict[str, Path]:
+        """None: nobody in the data has agreed to be one."""
+        return {}
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         picture = inputs[0]

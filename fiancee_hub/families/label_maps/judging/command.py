@@ -29,13 +29,32 @@ def _evaluate(request: EvaluationRequest) -> Figures:
     from fiancee_hub.families.label_maps.judging.sheets import draw_sheets
     from fiancee_hub.families.label_maps.training.photographs import DataFolder
 
-    data = DataFolder(request.data, request.domains)
+    data = DataFolder(_prepared(request), request.domains)
     segmenter = _segmenter(request.options.segmenter, data)
     found = evaluate_maps(
         request.checkpoint, data, segmenter, seed=request.seed, keep_times=request.keep_times
     )
     draw_sheets(request.checkpoint, found, data.table)
     return found.figures
+
+
+def _prepared(request: EvaluationRequest) -> Path:
+    """The data as it is, or one's own prepared where ``train`` would, at the checkpoint's size."""
+    from fiancee_hub.families.label_maps.own_data.layout import is_own
+
+    prepared = request.data / "splits" / "maps.txt"  # even if another of its lists is missing
+    if prepared.is_file() or not is_own(request.data):
+        return request.data
+    from accelerate import Accelerator
+
+    from fiancee_hub.families.label_maps.own_data.folder import prepare_own
+    from fiancee_hub.hub.config import read_config
+
+    target = Path("runs") / request.data.resolve().name / "data"
+    shape = read_config(request.checkpoint / "config.json").generator
+    size = shape.height, shape.width
+    prepare_own(request.data, target, Accelerator(cpu=True), size, request.domains)
+    return target
 
 
 def _segmenter(named: Path | None, data: "DataFolder") -> "Segmenter | None":

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from fiancee_hub.measuring.realism import relative
 from fiancee_hub.measuring.tables import table
 
-SHEET, MORE = "contact_sheet.jpg", "more_maps.jpg"
-"""Files of the contact sheets."""
+SHEET, MORE, DRAWN = "contact_sheet.jpg", "more_maps.jpg", "drawn_maps.jpg"
+"""Files of the contact sheets; the last stands for the others where the data is not shown."""
 
 Figures = dict[str, Any]
 
@@ -37,3 +38,54 @@ def _quality_row(row: Figures) -> list[str]:
 
 def _miou(row: Figures) -> list[str]:
     return [] if row.get("miou") is None else [f"{row['miou']:.3f}"]
+
+
+def realism(figures: Figures) -> str:
+    """Kernel distance of what every exit makes and every budget delivers, by the judge that no
+    loss knows, and mIoU; older figures have less of it."""
+    found, full = figures["realism"], figures["full_depth_quality"]
+    exits, budgets = found["exits"], found.get("budgets", [])
+    names = [
+        *(f"exit {index}" for index in range(1, len(exits))),
+        "full depth",
+        *(f"delivered at budget {row['budget']:.2f}" for row in budgets),
+    ]
+    branches = figures.get("exit_quality", [{}] * (len(exits) - 1))
+    seen = [*branches, full, *(figures["delivered_quality"] if budgets else [])]
+    whole = exits[-1]["ratio"]
+    lines = [
+        [name, *_realism_row(row, whole), *(_or_dash(_miou(quality)) if segmented(figures) else [])]
+        for name, row, quality in zip(names, [*exits, *budgets], seen, strict=True)
+    ]
+    real = [f"{1000 * value:.1f}" for value in exits[-1]["kid_real"].values()]
+    photographs = [
+        "photographs",
+        *real,
+        "1",
+        _times(1, whole),
+        *_real_miou(full),
+    ]
+    headings = ["pictures", "texture", "things", "times photographs", "times full depth"]
+    return table([*headings, *(["mIoU"] if segmented(figures) else [])], [*lines, photographs])
+
+
+def _realism_row(row: Figures, full: float) -> list[str]:
+    distances = _thousandths(row["kid"], row["kid_std"])
+    return [*distances, f"{row['ratio']:.2f}", _times(row["ratio"], full)]
+
+
+def _times(ratio: float, full: float) -> str:
+    found = relative(ratio, full)
+    return "none" if found is None else f"{found:.2f}"
+
+
+def _or_dash(cell: list[str]) -> list[str]:
+    return cell or ["not measured"]
+
+
+def _real_miou(full: Figures) -> list[str]:
+    return _or_dash(_miou({"miou": full.get("miou_real_photos")})) if "miou" in full else []
+
+
+def _thousandths(means: dict[str, float], spreads: dict[str, float]) -> list[str]:
+    return [f"{1000 * means[name]:.1f} ± {1000 * spreads[name]:.1f}" for name in means]

@@ -8,6 +8,8 @@ import dataclasses
 import hashlib
 import json
 import logging
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,10 +18,12 @@ from accelerate import Accelerator
 from PIL import Image
 from tqdm import tqdm
 
+from fiancee_hub.core.domain import Domain
 from fiancee_hub.core.errors import DataError, InputError
 from fiancee_hub.core.files import write_picture, write_text
 from fiancee_hub.core.pictures import decoding, rgb_of, upright
-from fiancee_hub.families.label_maps.framing import cut
+from fiancee_hub.families.label_maps.classes import to_rgb
+from fiancee_hub.families.label_maps.framing import cut, framed
 from fiancee_hub.families.label_maps.own_data.labels import Ids, LabelReader
 from fiancee_hub.families.label_maps.own_data.layout import (
     IMAGES,
@@ -28,9 +32,15 @@ from fiancee_hub.families.label_maps.own_data.layout import (
     TEST,
     OwnLayout,
     Pair,
+    drawn_examples,
     read_layout,
 )
-from fiancee_hub.families.label_maps.training.class_table import TABLE, MapDomain, read_json
+from fiancee_hub.families.label_maps.training.class_table import (
+    EXAMPLES,
+    TABLE,
+    MapDomain,
+    read_json,
+)
 from fiancee_hub.families.label_maps.training.photographs import enlarged
 
 logger = logging.getLogger(__name__)
@@ -38,12 +48,19 @@ logger = logging.getLogger(__name__)
 SOURCE = "source.json"
 """What a prepared folder was made from."""
 
+MOST_EXAMPLES = 12
 MOST_CALIBRATING = 2000
 FEWEST_CALIBRATING = 22
 """With fewer, not even a router that never misses passes the test (0.9 ** 22 < 0.1)."""
 
 SHRINK = 32
 """Sides of the pictures are multiples of this."""
+
+EXAMPLE_MAPS = 6
+"""Maps of the test split that a checkpoint brings along where nobody has drawn any."""
+
+LONGEST_NAME = 40
+"""Characters of a domain's name, and of an example's."""
 
 SMALLEST, LARGEST = 64, 2048
 QUALITY = 95
@@ -90,6 +107,9 @@ def prepare_own(
         if accelerator.is_main_process:
             _finish(target, layout, splits, size)
         accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        _write_examples(layout, splits.get(TEST, []), target, size)
+    accelerator.wait_for_everyone()
     return {split: len(pairs) for split, pairs in splits.items()}
 
 
@@ -178,16 +198,56 @@ def _save(picture: Image.Image, size: tuple[int, int], path: Path) -> None:
         write_picture(part.resize(larger, Image.Resampling.NEAREST), path, "PNG")
 
 
+def _write_examples(
+    layout: OwnLayout, test: list[Pair], target: Path, size: tuple[int, int]
+) -> None:
+    """Example inputs in class colours, at the pictures' size, with numbers before their names.
+
+    Written anew each time: they are no part of what is trained on.
+    """
+    folder = target / EXAMPLES
+    shutil.rmtree(folder, ignore_errors=True)
+    files = drawn_examples(layout.root)
+    if not files and not layout.table.private:
+        picks = np.linspace(0, len(test) - 1, min(len(test), EXAMPLE_MAPS)).round().astype(int)
+        files = [test[pick].label for pick in picks]
+    read = LabelReader(layout.table, layout.label_ids)
+    for number, path in enumerate(files[:MOST_EXAMPLES], 1):
+        ids = np.asarray(framed(Image.fromarray(read(path)), size))
+        folder.mkdir(exist_ok=True)
+        stem = re.sub(r"^\d+-", "", path.stem.removesuffix(layout.label_suffix))
+        name = f"{number}-{_slug(stem)}.png"
+        write_picture(to_rgb(ids, layout.table.entries), folder / name, "PNG")
+
+
+def _named_after(root: Path) -> Domain:
+    """What a checkpoint says of data that says nothing of itself: the folder's name."""
+    name = root.resolve().name
+    title = re.sub(r"[\W_]+", " ", name).strip()[:LONGEST_NAME]
+    return Domain(name=_slug(name), title=title[:1].upper() + title[1:])
+
+
+def _slug(text: str) -> str:
+    """A name of a to z, 0 to 9 and - that is close to ``text``."""
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:LONGEST_NAME].strip("-") or "map"
+
+
 def _finish(
     target: Path, layout: OwnLayout, splits: dict[str, list[Pair]], size: tuple[int, int]
 ) -> None:
-    table = dataclasses.replace(layout.table, size=size)
+    about = layout.table.about or _named_after(layout.root)
+    table = dataclasses.replace(layout.table, size=size, about=about)
     write_text(target / TABLE, table.to_json())
     # The list of photographs comes last: it marks the folder as complete.
     for split, pairs in reversed(splits.items()):
         path = target / SPLITS / f"{split}.txt"
         write_text(path, "".join(f"{pair.name}\n" for pair in pairs))
         logger.info("%s: %d", split, len(pairs))
+    if TEST not in splits:
+        logger.warning(
+            "too few pictures to set some aside to judge on: nothing will be measured, unless "
+            "splits/test.txt names some"
+        )
     few = len(splits["calibration-val"])
     if few < FEWEST_CALIBRATING:
         logger.warning(

@@ -8,7 +8,9 @@ FOLDER/images/…          photographs
 FOLDER/labels/…          PNGs of class ids or in the class colours, same folders, same names
 FOLDER/splits/train.txt  and val.txt: one name a line; without them the folders train and val
                          decide, and without those a tenth of the pictures is set aside
-FOLDER/splits/test.txt   names of pictures to evaluate on; nothing else sees them
+FOLDER/splits/test.txt   names of pictures to evaluate on; without it some are set aside as well
+FOLDER/examples/…        optional: PNGs like those of labels/, drawn by somebody, that the
+                         checkpoint brings along as examples; else some maps of the test split
 """
 
 import os
@@ -21,6 +23,7 @@ import numpy as np
 
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.families.label_maps.training.class_table import (
+    EXAMPLES,
     TABLE,
     ClassTable,
     MapDomain,
@@ -40,7 +43,16 @@ IDS = 2**16
 """A PNG holds no larger ids."""
 
 SET_ASIDE = 10
-"""One picture in so many calibrates if no split says which."""
+"""One picture in so many calibrates if no split says which, and one is judged on."""
+
+MANY = 200
+"""Pictures to calibrate on from which half are judged on, where no split says which."""
+
+FEWEST_JUDGED = 2
+"""A distance between sets of pictures needs so many."""
+
+MOST_JUDGED = 500
+"""Pictures that are set aside to be judged on."""
 
 LAYOUTS: dict[str, dict[str, Any]] = {
     "cityscapes": {
@@ -62,7 +74,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 FIELDS = {
     *("layout", "classes", "unknown", "part_of", "instead", "people", "domain", "size"),
-    *("image_suffix", "label_suffix", "label_ids"),
+    *("image_suffix", "label_suffix", "label_ids", "private"),
 }
 
 
@@ -88,7 +100,8 @@ class OwnLayout:
     def splits(self) -> dict[str, list[Pair]]:
         """Pictures to train on (``train``) and to calibrate on (``val``), each with its map.
 
-        Those to evaluate on (``test``) are there if the folder lists them.
+        Those to evaluate on (``test``) are listed or set aside; there are none where that would
+        leave too few.
 
         Raises:
             DataError: a folder, file or label map is missing, or a split is too small.
@@ -102,8 +115,11 @@ class OwnLayout:
                 f"{self.root / SPLITS}: train.txt and val.txt both name {both!r}: leave it in one, "
                 "since the router cannot be calibrated on what was trained on"
             )
-        if not val:
+        named = bool(val)
+        if not named:
             train, val = _set_aside(train)
+        if not test:
+            train, val, test = _to_judge(train, val, named=named)
         if len(train) < 2 or not val:
             raise DataError(
                 f"{self.root / IMAGES} has too few pictures, {len(train)} to train on and "
@@ -123,6 +139,11 @@ class OwnLayout:
         if not lists[0].is_file():
             return []
         test = self._listed(lists[0], images)
+        if len(test) < FEWEST_JUDGED:
+            raise DataError(
+                f"{lists[0]} names {len(test)} picture: list at least {FEWEST_JUDGED} to judge on, "
+                "or remove the file"
+            )
         for path in lists[1:]:
             names = self._listed(path, images) if path.is_file() else []
             both = next((name for name in names if name in set(test)), None)
@@ -190,6 +211,11 @@ class OwnLayout:
             f"{images[missing[0]]} has no label map {wanted}{found} ({len(missing)} of "
             f"{len(names)} pictures have none): add it or take the picture out"
         )
+
+
+def drawn_examples(root: Path) -> list[Path]:
+    """Label maps that somebody has drawn as examples for a folder's checkpoints, in order."""
+    return [path for path in sorted((root / EXAMPLES).glob("*.png")) if path.name[0] != "."]
 
 
 def is_own(folder: Path) -> bool:
@@ -273,3 +299,19 @@ def _set_aside(names: list[str]) -> tuple[list[str], list[str]]:
     order = np.random.default_rng(0).permutation(len(names))
     held = max(1, len(names) // SET_ASIDE)
     return ([names[i] for i in sorted(order[held:])], [names[i] for i in sorted(order[:held])])
+
+
+def _to_judge(
+    train: list[str], val: list[str], *, named: bool
+) -> tuple[list[str], list[str], list[str]]:
+    """``train``, ``val`` and pictures to judge on: the second half of a large ``val`` that
+    somebody has named, or else a tenth of ``train`` that a fixed shuffle picks; none of a few."""
+    if named and len(val) >= MANY:
+        half = len(val) // 2
+        picks = np.linspace(half, len(val) - 1, min(len(val) - half, MOST_JUDGED))
+        return train, val[:half], [val[pick] for pick in picks.round().astype(int)]
+    held = min(len(train) // SET_ASIDE, MOST_JUDGED)
+    if held < FEWEST_JUDGED:
+        return train, val, []
+    order = np.random.default_rng(1).permutation(len(train))
+    return [train[i] for i in sorted(order[held:])], val, [train[i] for i in sorted(order[:held])]

@@ -7,6 +7,7 @@
  "instead": {"wall": ["door"]},    what somebody would paint each class over with
  "people": ["rider"],        classes that show people, who did not ask to be on a model card
  "domain": {"title": …},     what a checkpoint says of the data, as in its config.json
+ "private": true,            neither photographs nor label maps go into a checkpoint's folder
  "size": [256, 512]}         height and width of the pictures to make
 """
 
@@ -26,7 +27,7 @@ from fiancee_hub.families.label_maps.convert import parse_classes
 from fiancee_hub.hub.config import check_domain
 from fiancee_hub.hub.fields import FieldError, parse
 
-TABLE = "classes.json"
+TABLE, EXAMPLES = "classes.json", "examples"
 NO_LABEL = "unknown"
 """A class of this name counts as unknown unless the table says otherwise."""
 
@@ -46,6 +47,7 @@ class ClassTable:
         instead: ids of the classes that somebody would paint each class over with.
         people: ids of the classes that show people.
         about: what a checkpoint trained on the data is to say of it; None if nobody has said.
+        private: the data may not be shown: nothing of it goes into a checkpoint's folder.
     """
 
     entries: tuple[ClassEntry, ...]
@@ -55,6 +57,7 @@ class ClassTable:
     instead: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     people: tuple[int, ...] = ()
     about: Domain | None = None
+    private: bool = False
 
     def to_json(self) -> str:
         content: dict[str, Any] = {
@@ -67,6 +70,8 @@ class ClassTable:
             content["instead"] = {old: list(new) for old, new in self.instead.items()}
         if self.people:
             content["people"] = list(self.people)
+        if self.private:
+            content["private"] = True
         if self.about:
             content["domain"] = asdict(self.about)
         return json.dumps(content, indent=1) + "\n"
@@ -143,6 +148,7 @@ def parse_table(
         },
         _ids(raw["people"], entries, path, "people") if "people" in raw else default.people,
         _domain(raw["domain"], entries, path) if "domain" in raw else None,
+        _flag(raw, "private", path),
     )
 
 
@@ -157,6 +163,13 @@ def _domain(value: Any, entries: tuple[ClassEntry, ...], path: Path) -> Domain:
 
 def _named(entries: tuple[ClassEntry, ...], name: str) -> int | None:
     return next((entry.id for entry in entries if entry.name == name), None)
+
+
+def _flag(raw: Mapping[str, Any], name: str, path: Path) -> bool:
+    value = raw.get(name, False)
+    if not isinstance(value, bool):
+        raise DataError(f'{path}: "{name}" is {value!r}: give true or false')
+    return value
 
 
 def _object(raw: Mapping[str, Any], name: str, path: Path) -> dict[str, Any] | None:

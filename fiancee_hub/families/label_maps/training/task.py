@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -12,16 +13,19 @@ from fiancee_hub.families.label_maps.classes import coloured
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.shapes import STREETS
 from fiancee_hub.families.label_maps.training.backbone import BackbonePhase, LabelMapSettings
+from fiancee_hub.families.label_maps.training.class_table import EXAMPLES
 from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.families.label_maps.training.units import units_of
 from fiancee_hub.hub.config import CheckpointConfig, untrained
+from fiancee_hub.hub.examples import title_of
 from fiancee_hub.hub.format1 import domain_of
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.discriminator import class_weights
 from fiancee_hub.training.task import HeldOut, Inputs, Task
 
+TEST = "test"
 DRAWN = 300
 DRAWN_SEED = 900_000
 """Drawings for calibration start here; training draws its seeds below 2**31 at random."""
@@ -40,6 +44,10 @@ class NoisyMaps:
 
     maps: MapSource
     channels: int
+
+    @property
+    def examples(self) -> int:
+        return len(self.maps.maps)
 
     def draw(self, count: int, random: torch.Generator) -> Inputs:
         labels = self.maps.draw(count, random)
@@ -112,6 +120,12 @@ class MapsTask:
             units += [f"drawing {index}" for index in range(DRAWN)]
         labels = torch.cat(maps)
         return HeldOut((labels, self._noise(len(labels), NOISE_SEED)), groups, units)
+
+    def held_out(self) -> Path | None:
+        return self.data.root if TEST in self.data.splits(TEST) else None
+
+    def examples(self) -> dict[str, Path]:
+        return {title_of(path): path for path in sorted((self.data.root / EXAMPLES).glob("*.png"))}
 
     def _noise(self, count: int, seed: int) -> Tensor:
         random = torch.Generator().manual_seed(seed)
