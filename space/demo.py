@@ -106,7 +106,7 @@ def sharing(checkpoints: Sequence[Loaded]) -> Sharing:
         {
             one.name: Shared(one.title, one.fields, partial(one.screen.rendering, one.pipe))
             for one in checkpoints
-            if one.screen
+            if one.screen and one.screen.rendering
         }
     )
 

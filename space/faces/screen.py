@@ -548,6 +548,6 @@ SCREEN = Screen(
     place,
     fields,
     samples,
-    rendering,
+    rendering=rendering,
     scripts=(*comparison.SCRIPTS, Path(__file__).with_name("faces.js")),
 )

@@ -369,5 +369,11 @@ def _connect_opening(handlers: Handlers, inputs: Inputs, view: View) -> Any:
 
 
 SCREEN = Screen(
-    warm_up, place, fields, samples, rendering, style, (*comparison.SCRIPTS, live.SCRIPT, *DRAWING)
+    warm_up,
+    place,
+    fields,
+    samples,
+    style,
+    (*comparison.SCRIPTS, live.SCRIPT, *DRAWING),
+    rendering,
 )

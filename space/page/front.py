@@ -60,7 +60,7 @@ class Front:
     def _tagged(self, request: Request, content: bytes) -> bytes:
         title, words = self.describe(request.url.query)
         tags = tags_of(address_of(request), request.url.query, title, words).encode()
-        return TAGS.sub(b"", content).replace(b"</title>", b"</title>" + tags, 1)
+        return TAGS.sub(b"", content).replace(b"</head>", tags + b"</head>", 1)
 
 
 def _takes_gzip(headers: Headers) -> bool:

@@ -11,12 +11,12 @@
 
   function look(now) {
     const page = document.querySelector(".fiancee");
-    const canvas = page?.querySelector(".label-map, .photo");
-    if (canvas) {
+    if (page) {
       begun ||= now;
       const seen = page.offsetHeight;
       if (seen !== height) [height, since] = [seen, now];
-      if (now - since > REST || now - begun > MOST) return root.classList.add(READY);
+      const built = page.querySelector(".label-map canvas, .photo, .missing-tab");
+      if ((built && now - since > REST) || now - begun > MOST) return root.classList.add(READY);
     }
     requestAnimationFrame(look);
   }

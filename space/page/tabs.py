@@ -55,18 +55,19 @@ class Screen:
         place: puts the screen on the page that is being built.
         fields: what links to the tab can hold.
         samples: example inputs, each list one of them in several variants.
-        rendering: what a link's values show; as the page opens without any.
         style: CSS of one tab, by the tab's name.
         scripts: JavaScript of all its tabs.
+        rendering: what a link's values show, as the page opens without any; None: links to its
+            tabs have no cards.
     """
 
     warm_up: Callable[[Any], None]
     place: Callable[[Tab, Any], None]
     fields: Callable[[Any], Mapping[str, Field]]
     samples: Callable[[Any], list[list[Sample]]]
-    rendering: Callable[[Any, Mapping[str, Any]], "Rendering"]
     style: Callable[[str, Any], str] = lambda name, pipe: ""
     scripts: tuple[Path, ...] = field(default=())
+    rendering: Callable[[Any, Mapping[str, Any]], "Rendering"] | None = None
 
 
 def when_opened(page: gr.Blocks, tab: gr.Tab, *, first: bool) -> Callable[..., Any]:

@@ -542,7 +542,7 @@ def test_the_model_is_shared_by_one_queue(page: gr.Blocks) -> None:
 def test_the_page_asks_no_other_host(page: gr.Blocks) -> None:
     look = theme.theme()
     assert not look._stylesheets
-    assert "http" not in demo.CSS.read_text(encoding="utf-8")
+    assert "http" not in scripts.CSS.read_text(encoding="utf-8")
     assert "http" not in scripts.head(path for one in SCREENS.values() for path in one.scripts)
     assert page.analytics_enabled is False
 

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space.label_maps.maps import examples
-from space.result.budget import BUDGET, BUDGETS
+from space.result.scale import BUDGET, BUDGETS
 
 
 def pixels(content: bytes) -> np.ndarray[Any, Any]:

@@ -27,6 +27,9 @@ START_SECONDS = 240
 PATIENCE = 120_000
 """Milliseconds that the page may take on a busy machine."""
 
+FOLDED = ("facts-more", "cards-more", "difference-more", "meaning")
+"""Details of a tab."""
+
 Place = tuple[float, float]
 """On the map, as shares of its width and height."""
 
@@ -123,8 +126,17 @@ class DemoPage:
         return self.part("facts", f"[data-fact={key}]").first.inner_text()
 
     def wait_until_measured(self) -> None:
-        """All exits are in the plot."""
+        """All exits are measured; details are unfolded."""
+        expect(self.part("routes", ".chain[data-complete=true]")).to_be_visible(timeout=PATIENCE)
+        self.unfold()
         expect(self.part("plot", "circle.true").first).to_be_visible(timeout=PATIENCE)
+
+    def unfold(self) -> None:
+        """Opens whatever is folded below the pictures."""
+        for name in FOLDED:
+            folded = self.part(name, "button.label-wrap:not(.open)")
+            if folded.count() and folded.first.is_visible():
+                folded.first.click()
 
     def sources(self) -> list[str]:
         """Addresses of both pictures."""
@@ -133,9 +145,9 @@ class DemoPage:
     @contextmanager
     def new_result(self) -> Iterator[None]:
         """Waits until a result has come that was not there before, with all exits measured."""
-        self.part("plot", "svg[role=img]").evaluate("element => element.id = 'old'")
+        self.part("routes", ".chain").evaluate("element => element.id = 'old'")
         yield
-        expect(self.part("plot", "#old")).to_have_count(0, timeout=PATIENCE)
+        expect(self.part("routes", "#old")).to_have_count(0, timeout=PATIENCE)
         self.wait_until_measured()
 
     def generate(self) -> list[str]:
