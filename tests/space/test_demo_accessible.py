@@ -70,14 +70,15 @@ def test_how_it_works_has_no_grave_finding(theme: str, demo_url: str, page: Page
 
 
 STREET_PARTS = (
-    *("tabs", "streets-examples", "streets-sources", "streets-map", "streets-classes"),
-    *("streets-live-wanted", "streets-budget", "streets-seed", "streets-generate"),
-    *("streets-pictures", "streets-save-picture", "streets-copy-link"),
+    *("tabs", "streets-examples", "streets-sources", "streets-map", "streets-tools"),
+    *("streets-classes", "streets-pictures", "streets-routes", "streets-budget"),
+    *("streets-live-wanted", "streets-seed", "streets-generate", "streets-save-picture"),
+    "streets-copy-link",
 )
 FACE_PARTS = (
     *("tabs", "faces-source", "faces-examples", "faces-crop", "faces-mode", "faces-yaw"),
-    *("faces-blink", "faces-driving", "faces-budget", "faces-generate", "faces-pictures"),
-    *("faces-save-picture", "faces-copy-link", "faces-whole-wanted"),
+    *("faces-blink", "faces-driving", "faces-pictures", "faces-routes", "faces-budget"),
+    *("faces-generate", "faces-save-picture", "faces-copy-link", "faces-whole-wanted"),
 )
 """In the order of the page."""
 
@@ -110,10 +111,16 @@ def _focused(page: Page, parts: Sequence[str]) -> str:
 
 def test_tabs_and_sliders_obey_keys(demo_url: str, page: Page) -> None:
     StreetsPage(page, demo_url)
-    knob = page.locator("#streets-budget input[type=range]")
-    before = float(knob.input_value())
-    knob.press("ArrowRight")
-    assert float(knob.input_value()) > before
+    track, box = (page.locator(f"#streets-{part}") for part in ("routes .track", "budget input"))
+    track.press("ArrowUp")
+    expect(track).to_have_attribute("aria-valuenow", "0.105")
+    expect(page.locator("#streets-routes .choice")).to_contain_text(
+        "Budget 0.105", timeout=PATIENCE
+    )
+    # The chain is drawn anew, and whoever was on it is still there.
+    expect(track).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(box.first).to_have_value("0.1")
     tab = page.get_by_role("tab", name="Faces")
     tab.focus()
     page.keyboard.press("Enter")

@@ -37,6 +37,7 @@ from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from space.faces.events import OPENING
 from space.faces.examples import examples as face_examples
 from space.label_maps.maps import examples
 
@@ -230,7 +231,7 @@ def test_sliders_move_a_face_as_the_library_does(
         expect(faces.part("facts", ".waiting")).to_be_visible(timeout=PATIENCE)
     early, full = (picture(faces, source) for source in faces.sources())
     assert not np.array_equal(picture(faces, before[1]), full)
-    controls = Controls(yaw=9.0, relative=True)
+    controls = Controls(**{**OPENING, "yaw": OPENING["yaw"] + 9}, relative=True)
     expected = shipped_face_pipe.compare(source=FACES[0], driver=controls, budget=0.1)
     assert share_that_differs(early, expected.early.image) < 2e-3
     assert share_that_differs(full, expected.full.image) < 2e-3

@@ -25,7 +25,7 @@ CONTROLS = (
     "#streets-budget",
     "#streets-generate",
     "#streets-pictures",
-    "#streets-plot",
+    "#streets-routes",
 )
 
 
@@ -120,7 +120,9 @@ def test_a_snippet_shows_the_demo_at_every_width(
         visit.page.goto(address)
         demo = visit.demo(kind)
         # The picture and all its figures have come from the other origin.
-        expect(demo.locator("#streets-plot circle.true").first).to_be_visible(timeout=PATIENCE)
+        expect(demo.locator("#streets-routes .chain[data-complete=true]").first).to_be_visible(
+            timeout=PATIENCE
+        )
         assert (brightness(visit.innermost()) < 128) == (theme == "dark")
         for width in WIDTHS:
             visit.page.set_viewport_size({"width": width, "height": 900})
@@ -167,13 +169,17 @@ def test_generating_works_in_a_foreign_page(kind: str, app: str, browser: Browse
         visit = Visit(browser, 1400, {host_of(address), host_of(app)})
         visit.page.goto(address)
         demo = visit.demo(kind)
-        expect(demo.locator("#streets-plot circle.true").first).to_be_visible(timeout=PATIENCE)
+        expect(demo.locator("#streets-routes .chain[data-complete=true]").first).to_be_visible(
+            timeout=PATIENCE
+        )
         pictures = demo.locator("#streets-pictures img")
         before = pictures.last.get_attribute("src")
         demo.locator("#streets-seed input").fill("7")
         demo.locator("#streets-generate").click()
         expect(pictures.last).not_to_have_attribute("src", str(before), timeout=PATIENCE)
-        expect(demo.locator("#streets-plot circle.true").first).to_be_visible(timeout=PATIENCE)
+        expect(demo.locator("#streets-routes .chain[data-complete=true]").first).to_be_visible(
+            timeout=PATIENCE
+        )
         assert visit.refused == []
         visit.page.close()
 
@@ -199,7 +205,9 @@ def test_a_page_from_a_file_embeds_a_demo_that_allows_it(
     path.write_text(post(snippet("component", app)))
     page = browser.new_page()
     page.goto(path.as_uri())
-    expect(page.locator("#streets-plot circle.true").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#streets-routes .chain[data-complete=true]").first).to_be_visible(
+        timeout=PATIENCE
+    )
     page.close()
 
 

@@ -118,12 +118,13 @@ def test_a_link_brings_a_face_and_its_sliders_back(
         "budget": "0.05",
         "yaw": "8",
         "smile": "0.3",
+        "pitch": "-3",
     }
     opened = open_faces(context.new_page(), address)
     assert [value(opened, name) for name in ("yaw", "smile", "pitch", "budget")] == [
         8,
         0.3,
-        0,
+        -3,
         0.05,
     ]
     assert same(pictures(opened), pictures(screen))

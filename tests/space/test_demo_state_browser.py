@@ -78,9 +78,9 @@ def test_the_address_bar_carries_a_face(page: Page, demo_url: str) -> None:
     wait_for(page, "example=107-neutral")
     with screen.new_result():
         screen.press("yaw", "ArrowRight", 6)
-    wait_for(page, "yaw=6")
+    wait_for(page, "yaw=20")
     page.go_back()
-    expect(screen.part("yaw", "input[type=number]")).to_have_value("0", timeout=PATIENCE)
+    expect(screen.part("yaw", "input[type=number]")).to_have_value("14", timeout=PATIENCE)
 
 
 def test_after_the_eraser_every_class_paints(page: Page, demo_url: str) -> None:
@@ -117,3 +117,35 @@ def test_every_figure_is_the_same_everywhere(page: Page, demo_url: str) -> None:
     assert time == taken
     assert screen.part("facts", "[data-fact=macs]").first.text_content() == macs
     assert screen.part("facts", "[data-fact=milliseconds]").first.text_content() == time
+
+
+def test_the_bucket_fills_and_is_taken_back(page: Page, demo_url: str) -> None:
+    screen = StreetsPage(page, demo_url)
+    before = drawing(screen)
+    screen.part("tools").get_by_role("button", name="Fill").click()
+    screen.pick_class("tree")
+    canvas = screen.part("map", "canvas").first
+    box = canvas.bounding_box()
+    assert box is not None
+    with screen.new_result():
+        canvas.click(position={"x": box["width"] / 2, "y": box["height"] * 0.85})
+    filled = drawing(screen)
+    tree, road = bytes((128, 128, 0)), bytes((128, 64, 128))
+    assert pixels_of(filled, tree) > pixels_of(before, tree) + 5000
+    assert pixels_of(filled, road) < pixels_of(before, road) - 5000
+    with screen.new_result():
+        screen.part("map").get_by_role("button", name="Undo").click()
+    assert drawing(screen) == before
+
+
+def pixels_of(picture: bytes, colour: bytes) -> int:
+    return sum(picture[at : at + 3] == colour for at in range(0, len(picture), 3))
+
+
+def test_a_click_on_an_exit_shows_it(page: Page, demo_url: str) -> None:
+    screen = StreetsPage(page, demo_url)
+    before = screen.sources()[0]
+    screen.part("routes").get_by_role("button", name="Show exit 3").click()
+    expect(screen.part("headline")).to_contain_text("chosen by hand", timeout=PATIENCE)
+    expect(screen.part("routes", "[aria-pressed=true]")).to_contain_text("Exit 3")
+    assert screen.sources()[0] != before

@@ -145,9 +145,10 @@ class DemoPage:
     @contextmanager
     def new_result(self) -> Iterator[None]:
         """Waits until a result has come that was not there before, with all exits measured."""
-        self.part("routes", ".chain").evaluate("element => element.id = 'old'")
+        self.unfold()
+        self.part("plot", "svg[role=img]").evaluate("element => element.id = 'old'")
         yield
-        expect(self.part("routes", "#old")).to_have_count(0, timeout=PATIENCE)
+        expect(self.part("plot", "#old")).to_have_count(0, timeout=PATIENCE)
         self.wait_until_measured()
 
     def generate(self) -> list[str]:
