@@ -57,8 +57,8 @@ class GuideBank(Float32Module):
 class RegionBank(Float32Module):
     """What full depth makes, on average, of a region at a place: of road here, of sky there.
 
-    A look-up takes each pixel from the entry of the region that it belongs to, so it costs no
-    multiplication. Textures depend on the place, and a picture on average shows them.
+    A look-up takes each pixel from the entry of the region that it belongs to, so it costs next to
+    nothing. Textures depend on the place, and a picture on average shows them.
 
     Args:
         regions: how many there are.
@@ -75,7 +75,8 @@ class RegionBank(Float32Module):
     def forward(self, regions: Tensor) -> Guide:
         """Looks up the guide of integer maps (batch, pixels of a cell, h, w)."""
         colours = self.values.shape[1] // regions.shape[1]
-        return Guide(self.values.gather(0, regions.repeat(1, colours, 1, 1)), regions)
+        values = self.values.gather(0, regions.repeat(1, colours, 1, 1))
+        return Guide(values.contiguous(memory_format=torch.channels_last), regions)
 
 
 def value_of(image: Tensor, shape: tuple[int, int, int]) -> Tensor:

@@ -16,7 +16,10 @@ from fiancee_hub.training.state import load_state, save_state
 from fiancee_hub.training.task import Inputs, InputSource, Task
 
 SAMPLES = 1024
-"""Training inputs that the entries of regions are averages of."""
+"""Training inputs that the entries of regions are averages of, where there are enough."""
+
+VARIATIONS = 16
+"""Of each training example, at most."""
 
 BATCH, SAVE_EVERY = 4, 16
 """Inputs at once, and batches between two saves."""
@@ -65,7 +68,7 @@ def _fill_whole(model: EarlyExitModel, bank: GuideBank, inputs: Inputs) -> None:
 def _fill_regions(
     model: EarlyExitModel, bank: RegionBank, source: InputSource, folder: Path
 ) -> None:
-    """Every region's mean picture over ``SAMPLES`` inputs, saved on the way."""
+    """Every region's mean picture over ``SAMPLES`` inputs or fewer, saved on the way."""
     path = folder / f"regions-{_digest(model.trunk)}.safetensors"
     sums, counts, done = torch.zeros_like(bank.values), torch.zeros_like(bank.values), 0
     if path.is_file():
@@ -73,7 +76,7 @@ def _fill_regions(
         sums.copy_(begun["sums"])
         counts.copy_(begun["counts"])
         done = begun["done"]
-    batches = -(-SAMPLES // BATCH)
+    batches = -(-min(SAMPLES, VARIATIONS * source.examples) // BATCH)
     for batch in tqdm(range(done, batches), desc="guide bank", initial=done, total=batches):
         random = torch.Generator().manual_seed(3_000_000 + batch)
         _add_pictures(model, source.draw(BATCH, random), sums, counts)

@@ -319,7 +319,10 @@ def train_predictor(job: Run, minutes: float, samples: int) -> None:
     facts = _train(phase, Schedule(minutes), folder, job)
     errors = phase.error()
     logger.info("mean absolute error, held out: %s", [f"{error:.4f}" for error in errors])
-    job.note("predictor", facts | {"samples": len(targets["lpips"]), "errors": errors})
+    within = phase.within()
+    logger.info("within mean and spread, held out: %s", [f"{share:.2f}" for share in within])
+    found = {"samples": len(targets["lpips"]), "errors": errors, "within": within}
+    job.note("predictor", facts | found)
     job.save(model, config)
 
 

@@ -1,6 +1,6 @@
 """Guides by region: each pixel from the entry of its class, at its place."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import tiny
@@ -10,6 +10,8 @@ from torch.nn import functional as F
 from fiancee_hub.backends.parts import parts
 from fiancee_hub.core.cost import count, macs
 from fiancee_hub.core.exits import EarlyExitModel, GuideConfig, select
+from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.generator import OasisGenerator
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +33,11 @@ def test_every_pixel_is_that_of_its_class_at_its_place(by_region: EarlyExitModel
 
 
 @torch.no_grad()
-def test_the_look_up_costs_no_multiplication_and_changes_branches_alone(
+def test_the_look_up_costs_next_to_nothing_and_changes_branches_alone(
     by_region: EarlyExitModel,
 ) -> None:
     costs, inputs = count(by_region), tiny.inputs(1)
-    assert costs.guides == 0
+    assert costs.guides == tiny.SIZE[0] * tiny.SIZE[1] * (len(tiny.CLASSES) + 2)
     for index in range(1, by_region.exits + 1):
         start = by_region.start(*inputs)
         counted = macs(lambda index=index: by_region(*inputs, exit_index=index))  # type: ignore[misc]
@@ -82,6 +84,17 @@ def test_the_graphs_of_a_model_look_regions_up_from_the_condition(
     assert progress.guide is not None
     (values,) = guides.module(*guides.inputs.values())
     assert torch.equal(values[:1], progress.guide.values)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("modulation", ["shared", "spade"])
+def test_ids_are_exact_in_any_precision(modulation: Literal["shared", "spade"]) -> None:
+    shape = OasisConfig(256, 32, 32, (8,) * 5, (8,) * 4, 4, modulation)
+    trunk = OasisGenerator(shape)
+    maps = torch.arange(1024).reshape(1, 32, 32) % 256
+    with torch.autocast("cpu", torch.bfloat16):
+        regions = trunk.regions(trunk.condition(maps, torch.zeros(1, 4)))
+    assert torch.equal(F.pixel_shuffle(regions.float(), 2)[:, 0].long(), maps)
 
 
 def test_channels_of_a_guide() -> None:

@@ -78,6 +78,7 @@ def few_steps() -> Iterator[None]:
         clock = SimpleNamespace(monotonic=lambda: next(ticks) / 4)
         patch.setattr("fiancee_hub.training.loop.time", clock)
         patch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
+        patch.setattr("fiancee_hub.training.guides.SAMPLES", 16)
         yield
 
 

@@ -108,6 +108,20 @@ def test_an_interrupted_bank_goes_on_where_it_stopped(
         fill_guides(untrained_model(task, seed=1), task, tmp_path / "parts")
 
 
+def test_few_examples_are_not_varied_without_end(
+    task: MapsTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr(guides, "SAMPLES", 1000)
+    monkeypatch.setattr(guides, "VARIATIONS", 2)
+    monkeypatch.setattr(
+        guides, "_add_pictures", lambda _, inputs, *__: drawn.append(len(inputs[0]))
+    )
+    assert task.source().examples == 6
+    fill_guides(untrained_model(task), task, tmp_path)
+    assert sum(drawn) == 12
+
+
 def test_guides_are_by_region_where_the_bank_stays_small() -> None:
     small = streets_recipe(OASIS_CONFIGS["streets"], 749).guides
     assert small == STREETS.guides

@@ -36,7 +36,7 @@ from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase
 from fiancee_hub.training.loading import batches
 from fiancee_hub.training.packing import packed_config, unpack
-from fiancee_hub.training.predictor import fingerprint
+from fiancee_hub.training.predictor import PredictorPhase, fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
 from fiancee_hub.training.task import Task, TrainingRequest
 from fiancee_hub.training.trials import with_exits, with_settings
@@ -491,6 +491,22 @@ def _branch_phase(job: phases.Run, **settings: Any) -> BranchPhase:
     model, _ = job.load()
     chosen = replace(job.task.branches, batch_size=1, **settings)
     return BranchPhase(model, None, job.task, job.accelerator, chosen)
+
+
+def test_the_spread_is_checked_on_targets_that_are_held_out(job: phases.Run) -> None:
+    model, _ = job.load()
+    random = torch.Generator().manual_seed(0)
+    source = job.task.source()
+    progress = model.start(*source.draw(1, random))
+    maps, vector = model.trunk.predictor_inputs(progress.condition)
+    true = torch.linspace(0, 1, 40)[:, None].repeat(1, model.exits - 1)
+    targets = {"maps": maps.repeat(40, 1, 1, 1), "vector": vector.repeat(40, 1), "lpips": true}
+    phase = PredictorPhase(model, targets, job.accelerator)
+    # The last tenth is held out: 0.92 and above, beyond what an untrained predictor says.
+    assert phase.within() == [0.0] * (model.exits - 1)
+    targets["lpips"][-2:] = 0
+    assert phase.within() == [0.5] * (model.exits - 1)
+    assert all(0 <= share <= 1 for share in job.notes()["predictor"]["within"])
 
 
 def test_branches_begun_for_other_exits_are_not_gone_on_with(

@@ -211,7 +211,12 @@ class OasisGenerator(Trunk):
 
     def regions(self, condition: Condition) -> Tensor:
         """The class of every pixel, (batch, 4, height / 2, width / 2)."""
-        return condition.cells.unflatten(1, (4, -1))[:, :, : self.config.classes].argmax(2)
+        one_hot = condition.cells.permute(0, 2, 3, 1).unflatten(3, (4, -1))
+        # A product takes a tenth of the time of argmax; ids below 256 are exact in any type.
+        classes = self.config.classes
+        ids = torch.arange(classes, dtype=one_hot.dtype, device=one_hot.device)
+        ids = F.pad(ids, (0, one_hot.shape[-1] - classes))
+        return (one_hot @ ids[:, None]).squeeze(4).long().permute(0, 3, 1, 2)
 
     def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
         """Class shares at a quarter of the image's size, and the noise, averaged over the image."""
@@ -299,8 +304,10 @@ class OasisBranch(Branch):
             features = block(features, labels, condition.noise_for(labels))
         # The map's own pixels, folded to half size, keep edges where they were drawn.
         cells = condition.cells.to(self.join.weight.dtype)
-        seen = torch.cat([F.leaky_relu(features, LEAK), cells], 1)
-        pixels = self.to_rgb(self.with_guide(seen, guide) if self.guided_painting else seen)
+        seen = [F.leaky_relu(features, LEAK), cells]
+        if self.guided_painting and self.guide_channels:
+            seen.append(self.fitting_guide(cells, guide))
+        pixels = self.to_rgb(torch.cat(seen, 1))
         return torch.tanh(F.pixel_shuffle(pixels, 2))
 
     def inherit(self, trunk: OasisGenerator) -> None:

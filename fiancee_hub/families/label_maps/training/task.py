@@ -45,6 +45,10 @@ class NoisyMaps:
     maps: MapSource
     channels: int
 
+    @property
+    def examples(self) -> int:
+        return len(self.maps.maps)
+
     def draw(self, count: int, random: torch.Generator) -> Inputs:
         labels = self.maps.draw(count, random)
         return labels, torch.randn(count, self.channels, generator=random)
