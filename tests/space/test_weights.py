@@ -92,15 +92,15 @@ def test_a_tab_shows_the_repository_s_checkpoint() -> None:
 def test_every_step_is_a_command() -> None:
     found = weights.commands("streets", Path("data"), weights.STEPS)
     assert [words[1] for words in found[1:3]] == ["space.tools.pairs", "space.tools.first"]
-    assert found[3][-1] == "space.tools.transcript"
+    assert found[3] == ["-m", "space.tools.transcript"]
     assert found[0][:4] == ["-m", "fiancee_hub", "evaluate", "weights_card/streets"]
-    assert found[3:] == [
+    assert found[4:] == [
         ["docs/figures.py"],
         ["docs/screens.py", "streets", "method"],
         ["benchmarks/page.py", "--readme", "README.md"],
         ["benchmarks/load.py", "--readme", "README.md"],
     ]
-    assert len(weights.commands("faces", Path("data"), weights.DEFAULT)) == 4
+    assert len(weights.commands("faces", Path("data"), weights.DEFAULT)) == 5
     assert weights.commands("faces", None, ["pairs"]) == [["-m", "space.tools.pairs", "faces"]]
     with pytest.raises(DataError, match="--data"):
         weights.commands("faces", None, ["evaluate"])
