@@ -158,7 +158,14 @@ def _branches(
         guide = {"guide": found[-1].module(*found[-1].inputs.values())[0]}
     for number, exit_config in enumerate(model.exit_configs, 1):
         branch = model.branches[number - 1]
-        entering = {f"features-{exit_config.stage}": features[exit_config.stage - 1]} | guide
+        stage = exit_config.stage
+        if not stage:
+            first = with_condition(
+                lambda condition, branch=branch: branch(None, condition, None), 0
+            )
+            found.append(make(f"branch-{number}", first, shared, "image"))
+            continue
+        entering = {f"features-{stage}": features[stage - 1]} | guide
 
         def render(*tensors: Any, branch: nn.Module = branch) -> Any:
             before, *values, condition = tensors

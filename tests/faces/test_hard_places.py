@@ -27,7 +27,6 @@ from fiancee_hub.families.faces.judging.quality import Shown
 from fiancee_hub.families.faces.landmarks.motion import crown_of, head_of
 from fiancee_hub.families.faces.training.pairs import Frame
 from fiancee_hub.families.faces.visibility import (
-    area_ratio,
     hidden,
     opened,
     openness,
@@ -35,7 +34,7 @@ from fiancee_hub.families.faces.visibility import (
     revealed,
     stretched,
 )
-from fiancee_hub.families.faces.warps import identity_grid
+from fiancee_hub.families.faces.warps import area_ratio, identity_grid
 from fiancee_hub.measuring.measure import Measurement, Trial
 
 

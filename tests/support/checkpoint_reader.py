@@ -88,7 +88,8 @@ def shared_parts(config: dict[str, Any]) -> Named:
     if config["family"] == "label_maps":
         first, maps, vector = shape["channels"][1], labels(shape), shape["noise_channels"]
     else:
-        first, maps, vector = shape["channels"][0], 22, shape["descriptor"]
+        first, vector = shape["channels"][0], shape["descriptor"]
+        maps = 23 if shape.get("mask_channels") else 22
     if guides["entries"] and not by_region(config):
         yield "guides.keys", (guides["entries"], 12 * first)
         yield "guides.centre", (12 * first,)
@@ -179,11 +180,19 @@ def portraits(config: dict[str, Any]) -> Named:
     for place, inputs in enumerate((112, motion, motion)):
         yield from conv(f"trunk.motion.convs.{place}", motion, inputs, 3)
     yield from conv("trunk.motion.output", 16, motion, 3)
+    if masks := shape.get("mask_channels", 0):
+        yield from conv("trunk.masks.look", masks, 228, 1)
+        for place in range(2):
+            yield from conv(f"trunk.masks.convs.{place}", masks, masks, 3)
+        for size in range(len(c) - 1):
+            yield from conv(f"trunk.masks.outputs.{size}", 4**size, masks, 1)
     for s, (a, b) in enumerate(zip([0, *c], c, strict=False)):
         yield from stage(f"trunk.stage_list.{s}", a, b, warped[s], length, blocks)
     yield from conv("trunk.to_rgb", 4, c[-1], 3)
     for index, leaving in enumerate(config["exits"]):
         first = leaving["stage"]
+        if not first:
+            continue
         name, widths = f"branches.{index}", [thin(w, leaving["scale_factor"]) for w in c]
         join = conv(f"{name}.join", widths[first - 1], c[first - 1] + guide_channels(config), 1)
         yield from join
