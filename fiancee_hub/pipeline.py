@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Never, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
@@ -256,6 +256,9 @@ class FianceePipeline(ModelHubMixin):
 
     repository: str | None = None
     """Repository on the Hub that it was loaded from."""
+
+    without_model: ClassVar[tuple[str, ...]] = ()
+    """Methods that need the config only."""
 
     _snapshot: "Snapshot | None" = None
 

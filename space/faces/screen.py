@@ -29,7 +29,7 @@ from space.page.outputs import Outputs
 from space.page.scripts import call
 from space.page.tabs import Screen, Tab
 from space.result import budget as budgets
-from space.result import comparison, downloads
+from space.result import comparison, downloads, stored
 from space.result.comparison import View
 
 KIND = "faces"
@@ -173,6 +173,7 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
     _connect_driver(handlers, driver)
     _connect_modes(screen)
     running = _connect_results(handlers, screen)
+    stored.connect(tab, pipe, result.view, buttons.generate)
     _connect_link(handlers, screen, running)
     _connect_clip(handlers, screen)
     for action, handler in (("reenact", handlers.reenact), ("drive", handlers.drive)):
