@@ -545,6 +545,27 @@ def test_the_command_line_finds_the_family(
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["guides", "--exits", "9:1"], "9:1 leaves after stage 9"),
+        (["guides", "--exits", "1"], "'1' is no exit"),
+        (["branches", "--set", "branches.share=1"], "choose one of adversarial_branches"),
+    ],
+)
+def test_the_command_line_refuses_exits_and_settings_that_cannot_be(
+    family: Family,
+    tmp_path: Path,
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert isinstance(family.task, MapsTask | FacesTask)
+    where = ["--data", family.task.data.root, "--run-folder", tmp_path, "--cpu"]
+    assert main(["train", *words, *map(str, where)]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("words", "missing"),
     [([], "camvid11"), (["--family", "faces"], "face-identity-2/model.safetensors")],
 )
