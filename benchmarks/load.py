@@ -4,8 +4,9 @@ python benchmarks/load.py --readme README.md    # 100 users x 50, 1,000 alike; i
 python benchmarks/load.py --users 4 --requests 3 --identical 20
 
 Users send label maps, driver pictures and slider positions in turn, each one request at a time;
-every request uploads its files anew. Prints markdown, and fails where a request did; then the
-README stays as it is.
+every request uploads its files anew. First an endpoint that returns the file it gets is asked in
+turn with ours: the ratios to it mean something on other machines. Prints markdown, and fails where
+a request did; then the README stays as it is.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 
 import httpx
 
@@ -72,13 +73,51 @@ def calls(number: int, faces: bool) -> Call:
     return mix[number % 3] if faces else street
 
 
-async def crowd(client: httpx.AsyncClient, users: int, requests: int, faces: bool) -> Tally:
+async def beside_bare(bare: str, ours: str, rounds: int, faces: bool) -> str:
+    """Our endpoints beside a bare one in turn, as markdown: one request after the other, then ten
+    users at once."""
+    upload = Call("same", (maps.examples()[0].path,))
+    servers: dict[str, tuple[str, Callable[[int], Call]]] = {
+        "a bare endpoint": (bare, lambda number: upload),
+        "streets": (ours, lambda number: calls(number, False)),
+    }
+    if faces:
+        servers["drive"] = (ours, lambda number: calls(3 * number + 2, True))
+    waits: dict[str, list[float]] = {name: [] for name in servers}
+    rates: dict[str, list[float]] = {name: [] for name in servers}
+    for _ in range(rounds + 1):
+        for name, (url, call) in servers.items():
+            async with httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
+                alone = await crowd(client, 1, 10, call)
+                ten = await crowd(client, 10, 3, call)
+            if alone.failures or ten.failures:
+                raise RuntimeError("\n".join(alone.failures + ten.failures))
+            waits[name] += alone.all
+            rates[name].append(len(ten.all) / ten.wall)
+    # The first round warms up.
+    wait = {name: 1000 * median(times[10:]) for name, times in waits.items()}
+    rate = {name: median(found[1:]) for name, found in rates.items()}
+    first = next(iter(servers))
+    rows: list[list[object]] = [
+        ["endpoint", "one after the other", "more than bare", "ten users", "of bare"]
+    ]
+    for name in servers:
+        more, share = wait[name] - wait[first], rate[name] / rate[first]
+        rows.append(
+            [name, f"{wait[name]:.0f} ms", f"{more:+.0f} ms", f"{rate[name]:.1f}/s", f"{share:.2f}"]
+        )
+    return table(rows)
+
+
+async def crowd(
+    client: httpx.AsyncClient, users: int, requests: int, call: Callable[[int], Call]
+) -> Tally:
     """Every user sends its requests one after the other, all users at once."""
     tally, started = Tally(), time.perf_counter()
 
     async def user(index: int) -> None:
         for turn in range(requests):
-            await _timed(client, calls(index + users * turn, faces), tally)
+            await _timed(client, call(index + users * turn), tally)
 
     await asyncio.gather(*(user(index) for index in range(users)))
     tally.wall = time.perf_counter() - started
@@ -148,7 +187,9 @@ async def measure(
     users, faces = options.users, not options.streets_only
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=url, timeout=SECONDS, limits=limits) as client:
-        tally = await asyncio.wait_for(crowd(client, users, options.requests, faces), SECONDS)
+        tally = await asyncio.wait_for(
+            crowd(client, users, options.requests, lambda number: calls(number, faces)), SECONDS
+        )
         say(f"{users} users x {options.requests} requests, {len(tally.failures)} failures.\n")
         say(crowd_table(tally))
         told, failures = await asyncio.wait_for(rush(client, 3 * users), SECONDS)
@@ -171,6 +212,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--requests", type=int, default=50, help="of each user")
     parser.add_argument("--identical", type=int, default=1000, help="requests for the memory")
+    parser.add_argument("--rounds", type=int, default=5, help="beside the bare endpoint")
     parser.add_argument("--streets-only", action="store_true")
     parser.add_argument("--readme", type=Path, help="where the figures go as well")
     options = parser.parse_args()
@@ -188,6 +230,9 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         running(settings, Path(folder) / "log.txt") as (url, process),
     ):
+        with running({}, Path(folder) / "bare.txt", "benchmarks/bare.py") as (bare, _):
+            faces = not options.streets_only
+            say(asyncio.run(beside_bare(bare, url, options.rounds, faces)))
         failures = asyncio.run(measure(url, process, options, say))
     if failures:
         sys.exit("\n".join(failures))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.guides import RegionBank
 from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 
@@ -142,6 +143,21 @@ def _stage(
     return make(name, later, {f"features-{index}": features[-1]} | shared, leaving)
 
 
+def _guides(
+    model: EarlyExitModel,
+    features: list[Tensor],
+    shared: dict[str, Tensor],
+    make: Callable[..., Part],
+    with_condition: Callable[..., Callable[..., Any]],
+) -> Part:
+    guides = model.guides
+    if isinstance(guides, RegionBank):
+        by_region = with_condition(lambda condition: guides(model.trunk.regions(condition))[0], 0)
+        return make("guides", by_region, shared, "guide")
+    assert guides is not None
+    return make("guides", lambda first: guides(first).values, {"features-1": features[0]}, "guide")
+
+
 def _branches(
     model: EarlyExitModel,
     features: list[Tensor],
@@ -151,13 +167,18 @@ def _branches(
 ) -> list[Part]:
     found, guide = [], {}
     if model.guides is not None:
-        guides = model.guides
-        look_up = make("guides", lambda first: guides(first).values, {"features-1": features[0]})
-        found.append(Part(look_up.name, look_up.module, look_up.inputs, ("guide",)))
-        guide = {"guide": guides(features[0]).values}
+        found.append(_guides(model, features, shared, make, with_condition))
+        guide = {"guide": found[-1].module(*found[-1].inputs.values())[0]}
     for number, exit_config in enumerate(model.exit_configs, 1):
         branch = model.branches[number - 1]
-        entering = {f"features-{exit_config.stage}": features[exit_config.stage - 1]} | guide
+        stage = exit_config.stage
+        if not stage:
+            first = with_condition(
+                lambda condition, branch=branch: branch(None, condition, None), 0
+            )
+            found.append(make(f"branch-{number}", first, shared, "image"))
+            continue
+        entering = {f"features-{stage}": features[stage - 1]} | guide
 
         def render(*tensors: Any, branch: nn.Module = branch) -> Any:
             before, *values, condition = tensors

@@ -75,11 +75,10 @@ def count(model: EarlyExitModel) -> Costs:
         for index in range(1, meta.exits + 1)
     )
     progress = meta.advance(meta.start(*on), 1)
-    guides = meta.guides
     return Costs(
         exits,
         macs(lambda: meta.predict(progress)) if meta.predictor is not None else 0,
-        macs(lambda: guides(progress.features[0])) if guides is not None else 0,
+        macs(lambda: meta.look_up(progress)),
         parameters(model),
         macs(lambda: meta.start(*unread)) - macs(lambda: meta.start(*on)),
     )

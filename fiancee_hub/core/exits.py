@@ -7,14 +7,14 @@ going deeper after exit k reuses the stages that exit k already ran.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.errors import CheckpointError
-from fiancee_hub.core.guides import Guide, GuideBank
+from fiancee_hub.core.guides import Guide, GuideBank, RegionBank
 from fiancee_hub.core.nested import each_tensor, joined
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.predictor import Prediction, Predictor
@@ -25,12 +25,42 @@ class ExitConfig:
     """One branch.
 
     Args:
-        stage: trunk stages that run before the branch leaves (1-based: 2 means after l2).
+        stage: trunk stages that run before the branch leaves (1-based: 2 means after l2; 0 where
+            a family has a picture before l1).
         scale_factor: the branch's channels are the trunk's divided by this.
     """
 
     stage: int
     scale_factor: float
+
+
+@dataclass(frozen=True)
+class GuideConfig:
+    """Shape of the guide bank.
+
+    Args:
+        entries: training examples, or regions; 0 means that there is no bank.
+        value_shape: (channels, height, width) of an entry.
+        form: ``"whole"`` looks up one training example for the whole picture, ``"regions"`` each
+            pixel by the region that it belongs to.
+    """
+
+    entries: int = 0
+    value_shape: tuple[int, int, int] = (12, 24, 32)
+    form: Literal["whole", "regions"] = "whole"
+
+    @property
+    def channels(self) -> int:
+        """Channels of a guide, 0 without a bank."""
+        return self.value_shape[0] if self.entries else 0
+
+    def bank(self, features: int) -> GuideBank | RegionBank | None:
+        """An empty bank for a first stage that ``features`` channels leave."""
+        if not self.entries:
+            return None
+        if self.form == "regions":
+            return RegionBank(self.entries, self.value_shape)
+        return GuideBank(self.entries, features, self.value_shape)
 
 
 class Trunk(nn.Module):
@@ -57,8 +87,13 @@ class Trunk(nn.Module):
         """Features of the last stage to an image in [-1, 1]."""
         raise NotImplementedError
 
-    def branch(self, exit_config: ExitConfig, guide_channels: int) -> "Branch":
+    def branch(self, exit_config: ExitConfig, guides: GuideConfig) -> "Branch":
         """The branch of an exit, untrained."""
+        raise NotImplementedError
+
+    def regions(self, condition: Any) -> Tensor:
+        """Which region every pixel belongs to, for guides of the form ``"regions"``: integers
+        (batch, pixels of a cell, h, w); a family whose pictures have no regions has none."""
         raise NotImplementedError
 
     def predictor_inputs(self, condition: Any) -> tuple[Tensor, Tensor]:
@@ -101,7 +136,8 @@ class Branch(nn.Module):
         self.guide_channels = guide_channels
 
     def forward(self, features: Tensor, condition: Any, guide: Tensor | None) -> Tensor:
-        """Features of the stage that it leaves and a guide's values to an image."""
+        """Features of the stage that it leaves, None before the first, and a guide's values to an
+        image."""
         raise NotImplementedError
 
     def inherit(self, trunk: Any) -> None:
@@ -116,11 +152,18 @@ class Branch(nn.Module):
         """The guide's values beside the features; zeros where there is none."""
         if not self.guide_channels:
             return features
+        return torch.cat([features, self.fitting_guide(features, guide)], 1)
+
+    def fitting_guide(self, features: Tensor, guide: Tensor | None) -> Tensor:
+        """The guide's values in size and type of the features; zeros where there is none."""
+        size = features.shape[2:]
         if guide is None:
-            zeros = (len(features), self.guide_channels, *features.shape[2:])
-            return torch.cat([features, features.new_zeros(zeros)], 1)
+            return features.new_zeros(len(features), self.guide_channels, *size)
+        guide = guide.to(features.dtype)
+        if guide.shape[2:] == size:
+            return guide
         mode = "area" if guide.shape[2] > features.shape[2] else "nearest"
-        return torch.cat([features, F.interpolate(guide, size=features.shape[2:], mode=mode)], 1)
+        return F.interpolate(guide, size=size, mode=mode)
 
 
 @dataclass(frozen=True)
@@ -132,14 +175,6 @@ class Progress:
     guide: Guide | None = None
 
 
-@dataclass(frozen=True)
-class GuideConfig:
-    """Size of the guide bank; ``entries`` 0 means none."""
-
-    entries: int = 0
-    value_shape: tuple[int, int, int] = (12, 24, 32)
-
-
 class EarlyExitModel(nn.Module):
     """A trunk with branches. Exits are 1 … ``exits``; the last is full depth."""
 
@@ -149,12 +184,8 @@ class EarlyExitModel(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.exit_configs = exits
-        guide_channels = guides.value_shape[0] if guides.entries else 0
-        self.branches = nn.ModuleList(self.trunk.branch(config, guide_channels) for config in exits)
-        first = self.trunk.stage_channels[0]
-        self.guides = (
-            GuideBank(guides.entries, first, guides.value_shape) if guides.entries else None
-        )
+        self.branches = nn.ModuleList(self.trunk.branch(config, guides) for config in exits)
+        self.guides = guides.bank(self.trunk.stage_channels[0])
         channels, vector = self.trunk.predictor_shape()
         self.predictor = Predictor(channels, vector, len(exits)) if exits else None
 
@@ -228,19 +259,27 @@ class EarlyExitModel(nn.Module):
         progress = self.advance(progress, stage)
         if exit_index == self.exits:
             return self.trunk.to_image(progress.features[stage - 1], progress.condition), progress
-        values = None
-        if self.guides is not None and guided:
-            progress = self._look_up(progress, self.guides)
-            assert progress.guide is not None
-            values = progress.guide.values
+        if guided and stage:
+            progress = self.look_up(progress)
+        values = progress.guide.values if guided and progress.guide is not None else None
         branch = self.branches[exit_index - 1]
-        return branch(progress.features[stage - 1], progress.condition, values), progress
+        features = progress.features[stage - 1] if stage else None
+        return branch(features, progress.condition, values), progress
 
-    @staticmethod
-    def _look_up(progress: Progress, guides: GuideBank) -> Progress:
-        if progress.guide is not None:
+    def look_up(self, progress: Progress, *, rank: int = 0) -> Progress:
+        """Looks up the guide, unless that is done or there is no bank.
+
+        Args:
+            progress: past the first stage.
+            rank: 1 is the second nearest training example, …; regions have but one.
+        """
+        if self.guides is None or progress.guide is not None:
             return progress
-        return replace(progress, guide=guides(progress.features[0]))
+        if isinstance(self.guides, RegionBank):
+            guide = self.guides(self.trunk.regions(progress.condition))
+        else:
+            guide = self.guides(progress.features[0], rank=rank)
+        return replace(progress, guide=guide)
 
     def forward(self, *inputs: Any, exit_index: int) -> Tensor:
         image, _ = self.render(self.start(*inputs), exit_index)

@@ -13,7 +13,8 @@ KEY_CELLS = (3, 4)
 
 
 class Guide(NamedTuple):
-    """What a look-up returns: values (batch, channels, h, w) and the entries' indices (batch,)."""
+    """What a look-up returns: values (batch, channels, h, w) and the entries that they are of:
+    one for the whole picture (batch,), or one for each pixel (batch, pixels of a cell, h, w)."""
 
     values: Tensor
     entries: Tensor
@@ -51,6 +52,31 @@ class GuideBank(Float32Module):
             similarity = F.linear(self.describe(features), self.keys)
         entries = similarity.topk(rank + 1).indices[:, rank] if rank else similarity.argmax(1)
         return Guide(self.values[entries].to(features.dtype), entries)
+
+
+class RegionBank(Float32Module):
+    """What full depth makes, on average, of a region at a place: of road here, of sky there.
+
+    A look-up takes each pixel from the entry of the region that it belongs to, so it costs next to
+    nothing. Textures depend on the place, and a picture on average shows them.
+
+    Args:
+        regions: how many there are.
+        value_shape: (channels, height, width); the channels are the colours of a cell's pixels,
+            as ``F.pixel_unshuffle`` folds them.
+    """
+
+    values: Tensor
+
+    def __init__(self, regions: int, value_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.register_buffer("values", torch.zeros(regions, *value_shape))
+
+    def forward(self, regions: Tensor) -> Guide:
+        """Looks up the guide of integer maps (batch, pixels of a cell, h, w)."""
+        colours = self.values.shape[1] // regions.shape[1]
+        values = self.values.gather(0, regions.repeat(1, colours, 1, 1))
+        return Guide(values.contiguous(memory_format=torch.channels_last), regions)
 
 
 def value_of(image: Tensor, shape: tuple[int, int, int]) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from fiancee_hub.core.assets import read_asset
 from fiancee_hub.core.errors import missing_package
@@ -73,6 +74,17 @@ class PerceptualDistance(nn.Module):
         distance = torch.zeros((), dtype=torch.float32, device=first[0].device)
         for a, b, lin in zip(first, second, self.lpips.lins, strict=True):
             distance = distance + lin((a - b).square()).float().mean((1, 2, 3))
+        return distance
+
+    def within(self, first: list[Tensor], second: list[Tensor], mask: Tensor) -> Tensor:
+        """LPIPS (batch,) where a mask (batch, 1, h, w), 0 to 1, is: each level's mean is weighted
+        by it. 0 where the mask is empty."""
+        distance = torch.zeros((), dtype=torch.float32, device=first[0].device)
+        for a, b, lin in zip(first, second, self.lpips.lins, strict=True):
+            seen = lin((a - b).square()).float()
+            weights = F.adaptive_avg_pool2d(mask.float(), seen.shape[2:])
+            total = weights.sum((1, 2, 3)).clamp(min=1e-6)
+            distance = distance + (weights * seen).sum((1, 2, 3)) / total
         return distance
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:

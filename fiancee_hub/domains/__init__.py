@@ -16,6 +16,7 @@ _KNOWN = {
 
 _PREPARERS = {
     "streets": ("fiancee_hub.domains.streets.prepare", "prepare_streets"),
+    "facades": ("fiancee_hub.domains.facades.prepare", "prepare_facades"),
     "faces": ("fiancee_hub.families.faces.training.prepare", "prepare_faces"),
 }
 

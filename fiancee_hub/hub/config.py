@@ -13,7 +13,7 @@ from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.family import family, names
 from fiancee_hub.core.lfs import check_fetched
-from fiancee_hub.core.recipe import GeneratorConfig, Recipe
+from fiancee_hub.core.recipe import GeneratorConfig, Recipe, first_exit
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.hub import format1
 from fiancee_hub.hub.fields import FieldError, bound, parse, parse_dataclass
@@ -146,6 +146,7 @@ def _check_bounds(config: CheckpointConfig) -> None:
     bound("guides.entries", config.guides.entries, 0, 65536)
     for value in config.guides.value_shape:
         bound("guides.value_shape", value, 1, 1024)
+    _check_guides(config)
     _check_exits(config)
     _check_calibration(config)
     _check_classes(config)
@@ -189,13 +190,25 @@ def check_domain(domain: Domain, classes: tuple[ClassEntry, ...]) -> None:
             raise FieldError(f"domain.examples[{index}].sha256", "is no SHA-256 in hexadecimal")
 
 
-def _check_exits(config: CheckpointConfig) -> None:
-    for index, entry in enumerate(config.exits):
-        bound(f"exits[{index}].stage", entry.stage, 1, config.generator.stages - 2)
-        bound(f"exits[{index}].scale_factor", entry.scale_factor, 1, 64)
-    channels, _, _ = config.guides.value_shape
+def _check_guides(config: CheckpointConfig) -> None:
+    channels, height, width = config.guides.value_shape
     if round((channels // 3) ** 0.5) ** 2 * 3 != channels:
         raise FieldError("guides.value_shape", f"has {channels} channels, not 3, 12, 27 or alike")
+    if config.guides.form != "regions":
+        return
+    shape = config.generator
+    if not shape.classes or config.guides.entries not in (0, shape.classes):
+        raise FieldError("guides.entries", f"is not the number of classes, {shape.classes}")
+    folded = 12, shape.height // 2, shape.width // 2
+    if (channels, height, width) != folded:
+        raise FieldError("guides.value_shape", f"is not {list(folded)}, the picture's pixels")
+
+
+def _check_exits(config: CheckpointConfig) -> None:
+    for index, entry in enumerate(config.exits):
+        earliest = first_exit(config.generator)
+        bound(f"exits[{index}].stage", entry.stage, earliest, config.generator.stages - 2)
+        bound(f"exits[{index}].scale_factor", entry.scale_factor, 1, 64)
     if len(config.costs.exits) != len(config.exits) + 1:
         raise FieldError("costs.exits", "does not list one cost for each exit and full depth")
     for cost in config.costs.exits:

@@ -77,6 +77,12 @@ def kernel_distances(first: Pooled, second: Pooled) -> tuple[Distances, Distance
     return means, spreads
 
 
+def relative(ratio: float, full: float) -> float | None:
+    """A ``ratio`` of ``RealLevel.score`` as a multiple of full depth's; an unbiased distance may
+    be 0 or less, and then there is none."""
+    return ratio / full if full > 0 else None
+
+
 @dataclass(frozen=True)
 class RealLevel:
     """How far real pictures are from real pictures.

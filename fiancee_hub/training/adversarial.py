@@ -182,8 +182,13 @@ class AdversarialPhase(Resumable):
             gradient = faithful * gradient + cap.clamp(max=1.0) * pull
         self.generator_optimizer.zero_grad()
         generated.backward(gradient)
+        losses |= self._before_update(example, progress)
         self.generator_optimizer.step()
         return losses, leaf.detach()
+
+    def _before_update(self, example: Example, progress: float) -> Losses:
+        """Whatever else a family does to the generator's gradients before they are used."""
+        return {}
 
     def _realistic(self, leaf: Tensor, example: Example) -> tuple[Tensor, Tensor]:
         """Adversarial loss, and its gradient at the generated pixels."""

@@ -19,6 +19,9 @@ from fiancee_hub.training.state import load_state, save_state
 
 STATE, BEST = "state.safetensors", "best.safetensors"
 
+FIRST_REPORT, REPORT = 10.0, 60.0
+"""Seconds until the first line of the log, and between two, where steps take long."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -65,7 +68,7 @@ class Schedule:
     Args:
         minutes: training time in all, resumed runs included.
         batch_size: images in a step.
-        report_every: steps between two lines of the log.
+        report_every: steps between two lines of the log; where they take long, it comes sooner.
         save_minutes: minutes between two saves.
         judging: None leaves out what a judge says, and with it the best state.
         earlier_images: trained before the first step, for the curve.
@@ -101,6 +104,13 @@ def run(
         seconds, steps = saved["seconds"], saved["steps"]
         images = saved.get("images", steps * images_a_step)
         logger.info("resumed after %d steps, %.1f minutes", steps, seconds / 60)
+    logger.info(
+        "training for %.1f minutes in all, %d images a step, on %s; state in %s",
+        schedule.minutes,
+        images_a_step,
+        accelerator.device,
+        folder,
+    )
     clock = time.monotonic() - seconds
     book = _Book(
         phase, folder, schedule, accelerator.num_processes, _Moment(seconds, steps, images)
@@ -134,7 +144,8 @@ class _Book:
         self.phase, self.folder, self.schedule = phase, folder, schedule
         self.meter = _Meter(schedule, processes)
         self.curve = Curve(schedule.curve or folder, now.images + schedule.earlier_images)
-        self.saved_at = self.judged_at = now.seconds
+        self.saved_at = self.judged_at = self.reported_at = now.seconds
+        self.patience = FIRST_REPORT
         self.judged = now.steps
         self.least = float("inf")
         if schedule.judging and (folder / BEST).is_file():
@@ -144,7 +155,9 @@ class _Book:
         """Notes a step, and reports, saves and judges when it is time to."""
         self.meter.add(losses)
         schedule, judging = self.schedule, self.schedule.judging
-        if now.steps % schedule.report_every == 0:
+        waited = now.seconds - self.reported_at
+        if now.steps % schedule.report_every == 0 or waited > self.patience:
+            self.reported_at, self.patience = now.seconds, REPORT
             self._add(now, losses=self.meter.report(now.steps, now.seconds))
         if now.seconds - self.saved_at > 60 * schedule.save_minutes:
             self._save(now)

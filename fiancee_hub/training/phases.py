@@ -257,7 +257,8 @@ def build_guides(job: Run, *, best: bool = False) -> None:
     # Everything that follows is measured on the weights as the checkpoint stores them.
     rounded = {name: stored(name, t).to(t.dtype) for name, t in model.state_dict().items()}
     model.load_state_dict(rounded)
-    fill_guides(model.to(job.accelerator.device), job.task.guide_inputs(config.guides.entries))
+    if job.accelerator.is_main_process:
+        fill_guides(model.to(job.accelerator.device), job.task, job.folder / "guides")
     job.save(model, dataclasses.replace(config, costs=count(model)))
 
 
@@ -318,7 +319,10 @@ def train_predictor(job: Run, minutes: float, samples: int) -> None:
     facts = _train(phase, Schedule(minutes), folder, job)
     errors = phase.error()
     logger.info("mean absolute error, held out: %s", [f"{error:.4f}" for error in errors])
-    job.note("predictor", facts | {"samples": len(targets["lpips"]), "errors": errors})
+    within = phase.within()
+    logger.info("within mean and spread, held out: %s", [f"{share:.2f}" for share in within])
+    found = {"samples": len(targets["lpips"]), "errors": errors, "within": within}
+    job.note("predictor", facts | found)
     job.save(model, config)
 
 

@@ -143,6 +143,14 @@ class PredictorPhase(Resumable):
             for value in (mean.cpu() - self.targets["lpips"][self.test_rows]).abs().mean(0)
         ]
 
+    @torch.no_grad()
+    def within(self) -> list[float]:
+        """Share of the targets that are held out whose true LPIPS is at most mean + spread, for
+        every branch; it is to be ``QUANTILE``."""
+        mean, spread = self._predict(self.test_rows)
+        within = self.targets["lpips"][self.test_rows] <= (mean + spread).cpu()
+        return [float(share) for share in within.float().mean(0)]
+
     def _parts(self) -> dict[str, Any]:
         predictor = self.accelerator.unwrap_model(self.predictor)
         return {"predictor": predictor, "optimizer": self.optimizer}

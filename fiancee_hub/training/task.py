@@ -46,6 +46,10 @@ class TrainingRequest:
 class InputSource(Protocol):
     """Endless inputs for branches and predictor."""
 
+    @property
+    def examples(self) -> int:
+        """How many different ones the data has; what is drawn are variations of them."""
+
     def draw(self, count: int, random: torch.Generator) -> Inputs:
         """Random training inputs, as users bring them."""
 

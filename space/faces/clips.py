@@ -20,6 +20,7 @@ from fiancee_hub.pipeline import Result
 from space.faces.persons import Person
 from space.page.files import address
 from space.page.markup import render
+from space.page.model_thread import each
 from space.result.facts import exit_name, saved, time
 
 KINDS = [".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".webp", ".png", ".apng", ".avif"]
@@ -63,7 +64,7 @@ def read(pipe: FacesPipeline, path: Path, tell: Tell) -> Motions:
     """
     clip = _opened(path)
     frames = []
-    for index, (motion, _) in enumerate(pipe.motions(clip.frames)):
+    for index, (motion, _) in enumerate(each(pipe.motions(clip.frames))):
         tell(index, clip.count)
         frames.append(motion)
     motions = Motions(tuple(frames), clip.fps, _sound(path, clip))
@@ -118,8 +119,10 @@ def drive(
 ) -> Driven:
     """The person with every motion, each frame by the cheapest exit that keeps the budget."""
     known: list[Any] = [motion for motion in motions.frames if motion]
-    made = pipe.animate(source=person.source, frames=known, budget=budget, relative=relative)
-    results = iter(_told(made, tell, len(known)))
+    made = pipe.animate(
+        source=person.source, frames=known, budget=budget, relative=relative, fps=motions.fps
+    )
+    results = iter(_told(each(made), tell, len(known)))
     placed = tuple(next(results).result if motion else None for motion in motions.frames)
     images = filled(ClipFrame(index, result) for index, result in enumerate(placed))
     video = _video(images, motions)
@@ -147,6 +150,7 @@ def shown(driven: Driven, notes: Sequence[str]) -> str:
         f"{exit_name(index, driven.exits)}: {count}" for index, count in sorted(taken.items())
     )
     macs = mean(result.macs for result in driven.made)
+    milliseconds = mean(result.milliseconds for result in driven.made)
     return render(
         "clip.html",
         video=address(driven.video, "video/mp4"),
@@ -156,7 +160,8 @@ def shown(driven: Driven, notes: Sequence[str]) -> str:
         shares=shares,
         saved=saved(macs, driven.full_macs),
         predicted=f"{mean(result.predicted_lpips for result in driven.made):.3f}",
-        time=time(mean(result.milliseconds for result in driven.made)),
+        time=time(milliseconds),
+        rate=f"{1000 / max(milliseconds, 1e-6):.1f}",
         notes=" ".join(notes),
     )
 

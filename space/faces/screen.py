@@ -29,7 +29,7 @@ from space.page.outputs import Outputs
 from space.page.scripts import call
 from space.page.tabs import Screen, Tab
 from space.result import budget as budgets
-from space.result import comparison, downloads
+from space.result import comparison, downloads, stored
 from space.result.comparison import View
 
 KIND = "faces"
@@ -173,6 +173,7 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
     _connect_driver(handlers, driver)
     _connect_modes(screen)
     running = _connect_results(handlers, screen)
+    stored.connect(tab, pipe, result.view, buttons.generate)
     _connect_link(handlers, screen, running)
     _connect_clip(handlers, screen)
     for action, handler in (("reenact", handlers.reenact), ("drive", handlers.drive)):
@@ -355,7 +356,7 @@ def _connect_opening(handlers: Handlers, screen: FaceScreen) -> None:
     """One event brings the page's state; its new source starts the first picture."""
     outputs, source = _opening(screen), screen.source
     screen.tab.opened(
-        outputs.filled(handlers.opened),
+        outputs.by_model(handlers.opened),
         [gr.Textbox(visible="hidden"), source.person],
         outputs.components,
         js=call("withQuery"),
@@ -396,13 +397,13 @@ def _pick_example(handlers: Handlers, gallery: gr.Gallery, example: gr.Textbox) 
 
 def _connect_source(handlers: Handlers, source: SourceInput) -> None:
     person, loaded = source.person, source.loaded
-    fill, outputs = loaded.filled, loaded.components
+    fill, outputs = loaded.by_model, loaded.components
     _pick_example(handlers, source.gallery, source.example)
     source.gallery.select(fill(handlers.pick), None, outputs, **BUSY)
     event = source.photo.input(fill(handlers.take), source.photo, outputs, **BUSY)
     _forget_example(event, source.example)
     # A photograph that was refused is gone: the one before takes its place again.
-    event.failure(fill(handlers.show), person, outputs, **QUIET)
+    event.failure(loaded.filled(handlers.show), person, outputs, **QUIET)
     source.choice.input(fill(handlers.choose), [person, source.choice], outputs, **BUSY)
     gr.on(
         [slider.input for slider in source.crop.values()],
@@ -417,12 +418,13 @@ def _connect_driver(handlers: Handlers, driver: DriverInput) -> None:
     of_driver = driver.picture.loaded
     _pick_example(handlers, driver.gallery, driver.example)
     driver.gallery.select(
-        of_driver.filled(handlers.pick_driver), None, of_driver.components, **BUSY
+        of_driver.by_model(handlers.pick_driver), None, of_driver.components, **BUSY
     )
     for picture in (driver.picture, driver.neutral):
-        fill, outputs = picture.loaded.filled, picture.loaded.components
-        event = picture.photo.input(fill(handlers.take_driver), picture.photo, outputs, **BUSY)
-        event.failure(fill(handlers.no_driver), None, outputs, **QUIET)
+        loaded, outputs = picture.loaded, picture.loaded.components
+        take = loaded.by_model(handlers.take_driver)
+        event = picture.photo.input(take, picture.photo, outputs, **BUSY)
+        event.failure(loaded.filled(handlers.no_driver), None, outputs, **QUIET)
         _forget_example(event, driver.example)
     clip = Outputs(motions=driver.motions, clip_notes=driver.clip_notes)
     driver.clip.upload(clip.filled(handlers.take_clip), driver.clip, clip.components, **BUSY)
@@ -482,7 +484,7 @@ def _connect_results(handlers: Handlers, screen: FaceScreen) -> list[Any]:
     hand = [slider.input for slider in driver.sliders.values()]
     gr.on(
         hand,
-        view.outputs.filled(handlers.live),
+        view.outputs.by_model(handlers.live),
         screen.wish,
         view.outputs.components,
         cancels=running,

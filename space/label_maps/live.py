@@ -147,7 +147,7 @@ class LiveDrawing:
         )
         seen = [self.drawing, *inputs]
         moving = self.moves.click(
-            outputs.filled(handlers.frame), seen, outputs.components, **options
+            outputs.by_model(handlers.frame), seen, outputs.components, **options
         )
         for event, answer in ((moving.then, "frameDone"), (moving.failure, "frameFailed")):
             event(None, js=call(answer, self.tab.name), api_visibility="private")

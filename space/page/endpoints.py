@@ -2,16 +2,16 @@
 
 import functools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 import gradio as gr
-from anyio import from_thread
 from gradio.context import LocalContext
 from gradio.state_holder import StateHolder
 
-from space.page.errors import plainly
+from space.page.errors import plain_errors
 from space.page.events import MODEL
+from space.page.model_thread import there
 
 KEPT_SESSIONS = 32
 """Programs whose session is kept: more than can be in the middle of an answer."""
@@ -24,7 +24,7 @@ _sessions: OrderedDict[str, None] = OrderedDict()
 
 def publish(handler: Callable[P, R], name: str) -> None:
     """Makes an endpoint, and an MCP tool, of a handler on the page that is being built."""
-    published = _forgetful(plainly(handler, escaped=False))
+    published = _forgetful(handler)
     published.__name__ = name  # Gradio calls the tool so.
     gr.api(
         published,
@@ -34,18 +34,20 @@ def publish(handler: Callable[P, R], name: str) -> None:
     )
 
 
-def _forgetful(handler: Callable[P, R]) -> Callable[P, R]:
-    """A handler after which Gradio forgets the sessions of programs.
+def _forgetful(handler: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    """A handler that the model's thread runs, after which Gradio forgets the sessions of programs.
 
     Endpoints keep no state, yet every call of a program opens a session, for which Gradio copies
-    what it knows of the whole page: 70 KB, for each of the last ten thousand.
+    lists of the whole page: for each of the last ten thousand.
     """
 
     @functools.wraps(handler)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return handler(*args, **kwargs)
+            with plain_errors(escaped=False):
+                return await there(handler, *args, **kwargs)
         finally:
+            # Here, where Gradio looks sessions up: none may vanish between two lines of its own.
             _forget_oldest()
 
     return wrapped
@@ -56,8 +58,7 @@ def _forget_oldest() -> None:
     page, request = LocalContext.blocks.get(None), LocalContext.request.get(None)
     session = getattr(request, "session_hash", None)
     if page is not None and session is not None:
-        # Where Gradio looks sessions up: none may vanish between two lines of its own.
-        from_thread.run_sync(_keep_newest, page.state_holder, session)
+        _keep_newest(page.state_holder, session)
 
 
 def _keep_newest(states: StateHolder, session: str) -> None:

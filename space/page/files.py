@@ -32,7 +32,7 @@ def encoded(picture: Image.Image, kind: Kind = "png", *, marked: bool = False) -
     if marked:
         return marking.encoded(picture, kind, quality=QUALITY)
     file = io.BytesIO()
-    picture.save(file, kind, quality=QUALITY)
+    picture.save(file, kind, quality=QUALITY, **marking.COMPRESSION.get(kind, {}))
     return file.getvalue()
 
 

@@ -1,13 +1,14 @@
 """Outputs of events by name: a handler gives values for some of them, the others stay."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, ParamSpec
 
 import gradio as gr
 from gradio.components import Component
 
 from space.page.errors import plain_errors
+from space.page.model_thread import steps, there
 
 Updates = dict[str, Any]
 """New values by the outputs' names; what is not in it stays as it is."""
@@ -37,21 +38,32 @@ class Outputs:
         @functools.wraps(handler)
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
             with plain_errors():
-                return self._keyed(handler(*args, **kwargs))
+                return self.keyed(handler(*args, **kwargs))
 
         return wrapped
 
-    def streamed(self, handler: Callable[P, Iterator[Updates]]) -> Callable[P, Iterator[Any]]:
-        """A generating handler for Gradio, with plain errors."""
+    def by_model(self, handler: Callable[P, Updates]) -> Callable[P, Awaitable[Any]]:
+        """The same for a handler that runs a model."""
 
         @functools.wraps(handler)
-        def wrapped(*args: P.args, **kwargs: P.kwargs) -> Iterator[Any]:
+        async def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
             with plain_errors():
-                for updates in handler(*args, **kwargs):
-                    yield self._keyed(updates)
+                return self.keyed(await there(handler, *args, **kwargs))
 
         return wrapped
 
-    def _keyed(self, updates: Updates) -> Any:
+    def streamed(self, handler: Callable[P, Iterator[Updates]]) -> Callable[P, AsyncIterator[Any]]:
+        """The same for a generating handler that runs a model."""
+
+        @functools.wraps(handler)
+        async def wrapped(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
+            with plain_errors():
+                async for updates in steps(handler(*args, **kwargs)):
+                    yield self.keyed(updates)
+
+        return wrapped
+
+    def keyed(self, updates: Updates) -> Any:
+        """Named values as Gradio takes them."""
         # Gradio takes an empty mapping for a value.
         return {self._components[name]: value for name, value in updates.items()} or gr.skip()

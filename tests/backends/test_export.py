@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import CLASSES, SIZE, random_model
+from tiny import CLASSES, REGIONS, SIZE, random_model
 from torch import Tensor
 
 from fiancee_hub import CheckpointError, InputError, MissingPackageError
-from fiancee_hub.backends.export import MANIFEST, export
+from fiancee_hub.backends.export import MANIFEST, _exported, export
 from fiancee_hub.backends.graphs import GraphModel
+from fiancee_hub.backends.parts import leaves, parts
 from fiancee_hub.backends.sessions import SESSIONS, session
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.exits import EarlyExitModel
@@ -87,6 +88,22 @@ def test_half_weights_are_half_as_large_and_near(exported: Path, tmp_path: Path)
     image, _ = graphs.render(graphs.start(label_map.numpy(), noise.numpy()), graphs.exits)
     expected = model(label_map, noise, exit_index=model.exits)
     assert np.abs(image - expected.numpy()).mean() < GREY_LEVEL
+
+
+@torch.inference_mode()
+def test_guides_by_region_are_looked_up_in_a_graph(tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    model = random_model(guides=REGIONS)
+    part = next(part for part in parts(model) if part.name == "guides")
+    label_map, noise = inputs(2)
+    progress = model.look_up(model.start(label_map, noise))
+    assert progress.guide is not None
+    condition = dict(zip(part.inputs, leaves(progress.condition), strict=True))
+    (tmp_path / "guides.onnx").write_bytes(_exported(part).SerializeToString())
+    graph = runtime.InferenceSession(tmp_path / "guides.onnx")
+    used = {entry.name: condition[entry.name].numpy() for entry in graph.get_inputs()}
+    (found,) = graph.run(None, used)
+    assert np.array_equal(found, progress.guide.values.numpy())
 
 
 def test_manifest_names_every_file(exported: Path) -> None:

@@ -82,7 +82,7 @@ def test_info_of_the_published_faces_generator(capsys: Capture) -> None:
 def test_info_of_faces_as_text(capsys: Capture) -> None:
     assert run("info", "faces") == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("faces: 256x256, faces\n")
+    assert shown.startswith("faces: 256x256, 4 erasing masks\n")
     with torch.device("meta"):
         costs = count(build(untrained("faces", FACES)))
     assert f"\nmacs {costs.full_depth}\n" in shown

@@ -41,7 +41,7 @@ from fiancee_hub.families.label_maps.judging.segmenter import (
     save_segmenter,
 )
 from fiancee_hub.families.label_maps.judging.sheets import draw_sheets, without
-from fiancee_hub.families.label_maps.judging.tables import MORE, SHEET, quality
+from fiancee_hub.families.label_maps.judging.tables import MORE, SHEET, quality, realism
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.card import PLOT, VALIDITY, model_card
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
@@ -257,6 +257,30 @@ def test_quality_and_other_inputs_have_one_row_each(figures: Figures) -> None:
     assert [row[0].split()[-1] for row in delivered] == [f"{budget:.2f}" for budget in BUDGETS]
     towns = cells(tables.other_inputs(figures))
     assert [row[:2] for row in towns] == [["towns (n = 4)", f"{budget:.2f}"] for budget in BUDGETS]
+
+
+def test_realism_has_a_row_for_every_exit_and_budget(figures: Figures) -> None:
+    def judged(ratio: float) -> Figures:
+        levels = {"texture": ratio / 100, "things": ratio / 50}
+        real = {"texture": 0.01, "things": 0.02}
+        return {"kid": levels, "kid_std": levels, "kid_real": real, "ratio": ratio}
+
+    exits = [judged(8.0), judged(4.0), judged(2.0)]
+    budgets = [{"budget": budget} | judged(3.0) for budget in BUDGETS]
+    figures["realism"] = {"exits": exits, "budgets": budgets}
+    figures["exit_quality"] = [{"exit": 1, "miou": 0.3}, {"exit": 2, "miou": 0.4}]
+    first, _, full, *delivered, photographs = cells(realism(figures))
+    assert first == ["exit 1", "80.0 ± 80.0", "160.0 ± 160.0", "8.00", "4.00", "0.300"]
+    assert full[0] == "full depth" and full[3:] == ["2.00", "1.00", "0.420"]
+    names = [f"delivered at budget {budget:.2f}" for budget in BUDGETS]
+    assert [row[0] for row in delivered] == names
+    assert delivered[0][3:] == ["3.00", "1.50", "0.420"]
+    assert photographs == ["photographs", "10.0", "20.0", "1", "0.50", "0.610"]
+    # Older figures know neither budgets nor the branches' mIoU.
+    del figures["exit_quality"], figures["realism"]["budgets"]
+    older = cells(realism(figures))
+    assert [row[0] for row in older] == ["exit 1", "exit 2", "full depth", "photographs"]
+    assert older[0][-1] == "not measured"
 
 
 def test_figures_from_before_have_no_early_coverage(figures: Figures) -> None:

@@ -120,7 +120,10 @@ def test_every_exit_has_its_kernel_distance(judged: Path) -> None:
     assert len(figures["realism"]["exits"]) == 3
     text = (judged / "README.md").read_text(encoding="utf-8")
     assert realism(figures) in text
-    assert realism(figures).count("\n") == 5
+    # Two branches, full depth, four budgets, photographs; and two lines of headings.
+    assert realism(figures).count("\n") == 9
+    assert [row["budget"] for row in figures["realism"]["budgets"]] == [0.02, 0.05, 0.1, 0.15]
+    assert [row["exit"] for row in figures["exit_quality"]] == [1, 2]
 
 
 def test_the_demo_has_maps_to_begin_with(judged: Path) -> None:

@@ -417,6 +417,8 @@ def evaluated(checkpoint: Path, data: FaceFolder, tmp_path_factory: pytest.TempP
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate_faces, "PAIRS", 6)
         patch.setattr(evaluate_faces, "CHOICE_PAIRS", 2)
+        patch.setattr(evaluate_faces, "MOUTH_PAIRS", 1)
+        patch.setattr("fiancee_hub.families.faces.judging.pairs.MOUTH_CHANGE", 0.05)
         patch.setattr("fiancee_hub.families.faces.training.task.CALIBRATED", 4)
         patch.setattr(evaluate, "THREADS", 1)
         quick = functools.partial(exit_milliseconds, rounds=1)
@@ -475,6 +477,18 @@ def test_self_and_cross_have_their_baselines(written: Figures) -> None:
     assert quality["mesh_warp_choice"].keys() == VARIANTS.keys()
 
 
+def test_hard_places_are_those_of_every_exit_and_the_mesh_warp(written: Figures) -> None:
+    places = written["hard_places"]
+    assert places["mouth"]["n"] == places["mouth"]["persons"] == 3
+    for place in places.values():
+        assert place["n"] > 0
+        assert [row["exit"] for row in place["exits"]] == [1, 2, 3]
+        for row in (place["full_depth"], *place["exits"]):
+            low, high = row["ratio_to_mesh_warp"]["interval"]
+            assert low <= row["ratio_to_mesh_warp"]["ratio"] <= high
+            assert row["lpips"] > 0
+
+
 def test_at_full_depth_the_delivered_pictures_are_full_depths(written: Figures) -> None:
     # Below the calibrated budget of 0.1 nothing was promised: full depth only.
     delivered, quality = written["delivered_quality"][0], written["full_depth_quality"]
@@ -488,7 +502,8 @@ def test_the_card_and_the_readme_say_what_the_figures_say(
 ) -> None:
     card = ModelCard.load(evaluated / "README.md")
     readme = (evaluated / "readme.md").read_text()
-    for table in (face_tables.own(written), face_tables.cross(written)):
+    tables = face_tables.own(written), face_tables.hard_places(written), face_tables.cross(written)
+    for table in tables:
         assert table in card.text
         assert table in readme
     for left_open in ("{", "}", "None", "nan"):

@@ -106,7 +106,7 @@ def test_other_persons_drivers_have_no_truth_to_copy(data: FaceFolder) -> None:
     assert isinstance(example, CrossExample)
     torch.testing.assert_close(example.likeness, plain_warp(*example.inputs))
     assert set(phase.step(0.9)) == {
-        "likeness", "person", "driver", "adversarial", "real", "fake",
+        "likeness", "person", "driver", "adversarial", "real", "fake", "crop judge",
     }  # fmt: skip
 
 

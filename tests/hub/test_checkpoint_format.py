@@ -39,13 +39,18 @@ def spade() -> tuple[EarlyExitModel, CheckpointConfig]:
     return build(config).eval(), config
 
 
-@pytest.fixture(scope="module", params=["streets", "faces", "tiny", "tiny_faces", "spade"])
+@pytest.fixture(
+    scope="module", params=["streets", "faces", "tiny", "regions", "tiny_faces", "spade"]
+)
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Those that we ship, and one of every form of a generator."""
     if (SHIPPED / request.param).is_dir():
         return SHIPPED / request.param
     if request.param == "spade":
         model, config = spade()
+    elif request.param == "regions":
+        model, config = tiny.random_model(guides=tiny.REGIONS), config_of(tiny)
+        config = dataclasses.replace(config, guides=tiny.REGIONS)
     else:
         module = tiny if request.param == "tiny" else tiny_faces
         model, config = module.random_model(), config_of(module)

@@ -68,7 +68,7 @@ def test_format_1_knows_its_own_families_only(tiny_checkpoint: Path, tmp_path: P
         read_config(tmp_path / CONFIG)
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", [n for n in shipped_names() if (SHIPPED / n).is_dir()])
 def test_our_checkpoints_carry_their_domain(name: str) -> None:
     config = read_config(SHIPPED / name / CONFIG)
     assert replace(config.domain, examples=()) == shipped(name).domain

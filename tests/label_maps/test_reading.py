@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.domains.streets.classes import DOMAIN, STREETS
+from fiancee_hub.families.label_maps import colours as snapping
 from fiancee_hub.families.label_maps import reading as label_maps
 from fiancee_hub.families.label_maps.classes import (
     ClassEntry,
@@ -352,3 +353,13 @@ def test_class_named() -> None:
     assert class_named(CLASSES, "car").id == 8
     with pytest.raises(InputError, match="choose one of sky, building"):
         class_named(CLASSES, "boat")
+
+
+def test_distinct_colours_are_found_alike_by_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = np.random.default_rng(0).integers(0, 1 << 24, (9, 7), np.int32)
+    packed[3:5] = packed[0, 0]
+    for most in (0, packed.size):
+        monkeypatch.setattr(snapping, "FEW_RUNS", most)
+        distinct, where = snapping._distinct(packed)
+        assert np.array_equal(distinct, np.unique(packed))
+        assert np.array_equal(distinct[where], packed)

@@ -1,5 +1,6 @@
 """The demo without a browser: its pure parts, its handlers and the page that they build."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -290,8 +291,12 @@ def test_visitors_are_told_where_they_find_the_classes(handlers: Handlers, tmp_p
 @pytest.mark.parametrize("seed", [None, -1, 2**63])
 def test_a_wrong_seed_is_a_plain_error(handlers: Handlers, seed: int | None) -> None:
     streamed = Outputs().streamed(handlers.generate)
+
+    async def first() -> Any:
+        return await anext(streamed(drawing(handlers, 0), 0.1, seed))
+
     with pytest.raises(gr.Error, match="seed"):
-        list(streamed(drawing(handlers, 0), 0.1, seed))
+        asyncio.run(first())
 
 
 def test_what_is_not_the_visitors_fault_is_logged(caplog: pytest.LogCaptureFixture) -> None:

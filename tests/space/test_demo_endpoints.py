@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread
 from typing import Any
 
 import gradio as gr
@@ -35,6 +35,7 @@ from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space import demo
 from space.page import endpoints
 from space.page.recent import Recent
+from space.page.sessions import LightSession
 from space.settings import Settings
 
 # Gradio's own, of the pandas that it calls.
@@ -282,6 +283,98 @@ def test_a_full_queue_asks_to_come_back_and_the_others_are_served(
             answer = client.get(f"/call/streets/{accepted.json()['event_id']}")
             assert "event: complete" in answer.text
     page.close()
+
+
+def test_one_thread_runs_the_models(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[str] = set()
+    for kind in (StreetsPipeline, FacesPipeline):
+        monkeypatch.setattr(kind, "__call__", noting(kind.__call__, threads))
+    jobs = [
+        client.submit(label_map=handle_file(str(STREET)), api_name="/streets"),
+        client.submit(source=handle_file(str(PORTRAIT)), api_name="/drive"),
+    ]
+    assert all(job.result(timeout=120)[1]["exit"] >= 1 for job in jobs)
+    assert threads == {"model_0"}
+
+
+def noting(handler: Callable[..., Any], threads: set[str]) -> Callable[..., Any]:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        threads.add(current_thread().name)
+        return handler(*args, **kwargs)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt, MemoryError])
+def test_a_crash_in_the_models_thread_is_answered_and_survived(
+    end: type[BaseException], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: Any, **__: Any) -> None:
+        raise end
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StreetsPipeline, "__call__", crash)
+        sentence = refusal(client, "streets", {"label_map": STREET})
+    assert "Something went wrong on our side" in sentence
+    assert ask(client, "streets", {"label_map": STREET})[1]["exit"] >= 1
+
+
+def test_a_cancelled_request_frees_its_place(
+    checkpoints: list[demo.Loaded], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, go_on, generate = Event(), Event(), StreetsPipeline.__call__
+    seeds: list[int] = []
+
+    def slow(pipe: Any, *values: Any, seed: int, **more: Any) -> Any:
+        seeds.append(seed)
+        busy.set()
+        assert go_on.wait(120)
+        return generate(pipe, *values, seed=seed, **more)
+
+    monkeypatch.setattr(StreetsPipeline, "__call__", slow)
+    page = demo.build(checkpoints, Settings(queue=1))
+    page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, enable_monitoring=False)
+    number = next(key for key, one in page.fns.items() if one.api_name == "streets")
+    with httpx.Client(base_url=f"{page.local_url}gradio_api", timeout=120) as client:
+        path = client.post("/upload", files={"files": STREET.read_bytes()}).json()[0]
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+        def call(seed: int) -> str:
+            answer = client.post("/call/streets", json={"data": [file, 0.1, seed]})
+            return str(answer.raise_for_status().json()["event_id"])
+
+        def cancel(event: str) -> None:
+            wish = {"session_hash": event, "fn_index": number, "event_id": event}
+            client.post("/cancel", json=wish).raise_for_status()
+
+        first = call(1)
+        assert busy.wait(120)
+        cancel(call(2))
+        # The one that runs cannot be stopped, but nobody waits for it any more: the next is
+        # taken from the queue at once, and given up before its turn comes.
+        cancel(first)
+        third = call(3)
+        deadline = time.monotonic() + 60
+        while len(page._queue) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        cancel(third)
+        fourth = call(4)
+        go_on.set()
+        assert "event: complete" in client.get(f"/call/streets/{fourth}").text
+    page.close()
+    assert seeds == [1, 4]
+
+
+def test_a_session_describes_what_has_changed_and_the_rest_on_demand(page: gr.Blocks) -> None:
+    light, full = LightSession(page), LightSession.__bases__[0](page)
+    assert not light.config_values
+    light._update_value_in_config(min(full.config_values), "new")
+    assert len(light.config_values) == 1
+    described = {one["id"]: one for one in light.components}
+    assert described.keys() == full.config_values.keys()
+    del described[min(described)], full.config_values[min(full.config_values)]
+    assert described == full.config_values
+    assert isinstance(page.state_holder["a visitor of the page"], LightSession)
 
 
 def test_what_was_read_is_remembered_for_a_while_only() -> None:

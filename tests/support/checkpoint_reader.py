@@ -78,16 +78,22 @@ def guide_channels(config: dict[str, Any]) -> int:
     return int(guides["value_shape"][0]) if guides["entries"] else 0
 
 
+def by_region(config: dict[str, Any]) -> bool:
+    return bool(config["guides"].get("form", "whole") == "regions")
+
+
 def shared_parts(config: dict[str, Any]) -> Named:
     """Guide bank and predictor."""
     shape, guides, branches = config["generator"], config["guides"], len(config["exits"])
     if config["family"] == "label_maps":
         first, maps, vector = shape["channels"][1], labels(shape), shape["noise_channels"]
     else:
-        first, maps, vector = shape["channels"][0], 22, shape["descriptor"]
-    if guides["entries"]:
+        first, vector = shape["channels"][0], shape["descriptor"]
+        maps = 23 if shape.get("mask_channels") else 22
+    if guides["entries"] and not by_region(config):
         yield "guides.keys", (guides["entries"], 12 * first)
         yield "guides.centre", (12 * first,)
+    if guides["entries"]:
         yield "guides.values", (guides["entries"], *guides["value_shape"])
     if branches:
         for index, (a, b) in enumerate(((maps, 32), (32, 48), (48, 64), (64, 96))):
@@ -116,11 +122,14 @@ def oasis(config: dict[str, Any]) -> Named:
     for index, leaving in enumerate(config["exits"]):
         first, factor = leaving["stage"], leaving["scale_factor"]
         name, widths = f"branches.{index}", [thin(w, factor) for w in c[first:-1]]
-        yield from conv(f"{name}.join", widths[0], c[first] + guide_channels(config), 1)
+        joined, painted = guide_channels(config), 0
+        if by_region(config):
+            joined, painted = painted, joined
+        yield from conv(f"{name}.join", widths[0], c[first] + joined, 1)
         for place, (a, b) in enumerate(pairwise(widths)):
             hidden = thin(h[first + place], math.sqrt(factor))
             yield from shared_block(f"{name}.blocks.{place}", a, b, known, noise, hidden)
-        yield from conv(f"{name}.to_rgb", 12, widths[-1] + 4 * known, 3)
+        yield from conv(f"{name}.to_rgb", 12, widths[-1] + 4 * known + painted, 3)
 
 
 def shared_block(name: str, a: int, b: int, known: int, noise: int, h: int) -> Named:
@@ -171,11 +180,19 @@ def portraits(config: dict[str, Any]) -> Named:
     for place, inputs in enumerate((112, motion, motion)):
         yield from conv(f"trunk.motion.convs.{place}", motion, inputs, 3)
     yield from conv("trunk.motion.output", 16, motion, 3)
+    if masks := shape.get("mask_channels", 0):
+        yield from conv("trunk.masks.look", masks, 228, 1)
+        for place in range(2):
+            yield from conv(f"trunk.masks.convs.{place}", masks, masks, 3)
+        for size in range(len(c) - 1):
+            yield from conv(f"trunk.masks.outputs.{size}", 4**size, masks, 1)
     for s, (a, b) in enumerate(zip([0, *c], c, strict=False)):
         yield from stage(f"trunk.stage_list.{s}", a, b, warped[s], length, blocks)
     yield from conv("trunk.to_rgb", 4, c[-1], 3)
     for index, leaving in enumerate(config["exits"]):
         first = leaving["stage"]
+        if not first:
+            continue
         name, widths = f"branches.{index}", [thin(w, leaving["scale_factor"]) for w in c]
         join = conv(f"{name}.join", widths[first - 1], c[first - 1] + guide_channels(config), 1)
         yield from join

@@ -40,8 +40,10 @@ def serving(streets: Path, faces: Path, log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running(settings: Mapping[str, str], log: Path) -> Iterator[tuple[str, int]]:
-    """``app.py`` on a free port with settings; gives its address and its process id."""
+def running(
+    settings: Mapping[str, str], log: Path, script: str = "app.py"
+) -> Iterator[tuple[str, int]]:
+    """A script's server on a free port with settings; gives its address and its process id."""
     port = _free_port()
     environment = {
         **os.environ,
@@ -51,7 +53,7 @@ def running(settings: Mapping[str, str], log: Path) -> Iterator[tuple[str, int]]
     }
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output
+            [sys.executable, script], cwd=ROOT, env=environment, stdout=output, stderr=output
         )
     url = f"http://127.0.0.1:{port}"
     try:

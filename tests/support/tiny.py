@@ -37,15 +37,16 @@ STAGES = (1, 2, 4, 6)
 BATCHED = 1e-5
 """How far pixels of one input may lie apart, alone and in a batch."""
 GUIDES = GuideConfig(entries=4, value_shape=(12, 16, 24))
+REGIONS = GuideConfig(len(CLASSES), (12, SIZE[0] // 2, SIZE[1] // 2), "regions")
 
 Ids = NDArray[np.uint8]
 
 
-def random_model(seed: int = 0) -> EarlyExitModel:
+def random_model(seed: int = 0, guides: GuideConfig = GUIDES) -> EarlyExitModel:
     """Random weights and statistics; a predictor whose answers differ from map to map."""
     random = torch.Generator().manual_seed(seed)
     config = CheckpointConfig(
-        "label_maps", GENERATOR, CLASSES, EXITS, GUIDES, Costs((1,) * 4, 0, 0, 0)
+        "label_maps", GENERATOR, CLASSES, EXITS, guides, Costs((1,) * 4, 0, 0, 0)
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -1,7 +1,7 @@
 """The loop's book: the curve, what a judge says, and the best state."""
 
 import json
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 
 import pytest
@@ -51,13 +51,29 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "time", Clock())
 
 
-def trained(folder: Path, minutes: float, judging: loop.Judging | None = None) -> Counting:
+def trained(
+    folder: Path, minutes: float, judging: loop.Judging | None = None, report_every: int = 10
+) -> Counting:
     phase = Counting()
     schedule = loop.Schedule(
-        minutes, batch_size=2, report_every=10, judging=judging, earlier_images=100
+        minutes, batch_size=2, report_every=report_every, judging=judging, earlier_images=100
     )
     loop.run(phase, folder, schedule, accelerate.Accelerator(cpu=True))
     return phase
+
+
+def test_slow_steps_are_reported_by_the_clock(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second a step: after ten seconds, then every minute."""
+    with caplog.at_level("INFO", "fiancee_hub.training.loop"):
+        trained(tmp_path, 3.0, report_every=1000)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0].startswith("training for 3.0 minutes in all, 2 images a step, on cpu")
+    steps = [int(line.split()[1]) for line in lines if line.startswith("step ")]
+    assert 9 <= steps[0] <= 12
+    assert len(steps) == 3
+    assert all(58 <= b - a <= 62 for a, b in pairwise(steps))
 
 
 def test_losses_stand_against_images_earlier_ones_included(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase
 from fiancee_hub.training.loading import batches
 from fiancee_hub.training.packing import packed_config, unpack
-from fiancee_hub.training.predictor import fingerprint
+from fiancee_hub.training.predictor import PredictorPhase, fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
 from fiancee_hub.training.task import Task, TrainingRequest
 from fiancee_hub.training.trials import with_exits, with_settings
@@ -493,6 +493,22 @@ def _branch_phase(job: phases.Run, **settings: Any) -> BranchPhase:
     return BranchPhase(model, None, job.task, job.accelerator, chosen)
 
 
+def test_the_spread_is_checked_on_targets_that_are_held_out(job: phases.Run) -> None:
+    model, _ = job.load()
+    random = torch.Generator().manual_seed(0)
+    source = job.task.source()
+    progress = model.start(*source.draw(1, random))
+    maps, vector = model.trunk.predictor_inputs(progress.condition)
+    true = torch.linspace(0, 1, 40)[:, None].repeat(1, model.exits - 1)
+    targets = {"maps": maps.repeat(40, 1, 1, 1), "vector": vector.repeat(40, 1), "lpips": true}
+    phase = PredictorPhase(model, targets, job.accelerator)
+    # The last tenth is held out: 0.92 and above, beyond what an untrained predictor says.
+    assert phase.within() == [0.0] * (model.exits - 1)
+    targets["lpips"][-2:] = 0
+    assert phase.within() == [0.5] * (model.exits - 1)
+    assert all(0 <= share <= 1 for share in job.notes()["predictor"]["within"])
+
+
 def test_branches_begun_for_other_exits_are_not_gone_on_with(
     job: phases.Run, tmp_path: Path
 ) -> None:
@@ -526,6 +542,27 @@ def test_the_command_line_finds_the_family(
     words = ["guides", "--data", family.task.data.root, "--run-folder", tmp_path, "--cpu"]
     assert main(["train", *map(str, words)]) == 2
     assert "train the backbone first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["guides", "--exits", "9:1"], "9:1 leaves after stage 9"),
+        (["guides", "--exits", "1"], "'1' is no exit"),
+        (["branches", "--set", "branches.share=1"], "choose one of adversarial_branches"),
+    ],
+)
+def test_the_command_line_refuses_exits_and_settings_that_cannot_be(
+    family: Family,
+    tmp_path: Path,
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert isinstance(family.task, MapsTask | FacesTask)
+    where = ["--data", family.task.data.root, "--run-folder", tmp_path, "--cpu"]
+    assert main(["train", *words, *map(str, where)]) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,14 @@ needs no network: a thin-plate spline through the same landmarks ("{warp}"), the
 {variants} variants on the validation persons. {ratios} The last rows are driven by blendshapes, \
 as another person's driver would be: the truth's exact shape is then unknown to the model."""
 
+HARD = """\
+**Where no warp can be right.** LPIPS inside the box of the true mouth ({mouth_n} self pairs of \
+{mouth_persons} persons between which the gap between the lips changes by more than a third of \
+the mouth's width; the box at 128 pixels), and LPIPS of what comes into view: cells that the \
+source's own face hides by its mesh's depth, or that the landmarks' flow fills from less than \
+half their area or from a fold, by its Jacobian ({revealed_n} self pairs of {revealed_persons} \
+persons, {share} of the picture on average). In brackets 95 % intervals, bootstrap over persons."""
+
 CROSS = """\
 **Cross-reenactment.** Any test person's picture with a filmed frame of another test person as \
 the driver, absolute driving: {n} pairs, {sources} source and {drivers} driver persons. Identity \
@@ -103,6 +111,7 @@ def _sections(figures: Figures) -> list[str]:
             ratios=face_tables.ratios(own),
         ),
         face_tables.own(figures),
+        *_hard_places(figures),
         CROSS.format(
             n=cross["n"], sources=cross["source_persons"], drivers=cross["driver_persons"]
         ),
@@ -120,6 +129,21 @@ def _sections(figures: Figures) -> list[str]:
         EACH_KIND,
         tables.other_inputs(figures, "pairs"),
     ]
+
+
+def _hard_places(figures: Figures) -> list[str]:
+    shown = face_tables.hard_places(figures)
+    if not shown:
+        return []
+    mouth, revealed = (figures["hard_places"][name] for name in ("mouth", "revealed"))
+    text = HARD.format(
+        mouth_n=mouth["n"],
+        mouth_persons=mouth["persons"],
+        revealed_n=revealed["n"],
+        revealed_persons=revealed["persons"],
+        share=tables.percent(revealed["mean_share"] or 0),
+    )
+    return [text, shown]
 
 
 CARD = CardParts(
@@ -145,5 +169,9 @@ CARD = CardParts(
     credits=CREDITS,
     results=_results,
     sections=_sections,
-    readme=lambda figures: [face_tables.own(figures), face_tables.cross(figures)],
+    readme=lambda figures: [
+        face_tables.own(figures),
+        *filter(None, [face_tables.hard_places(figures)]),
+        face_tables.cross(figures),
+    ],
 )

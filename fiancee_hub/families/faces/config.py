@@ -20,6 +20,8 @@ class PortraitConfig:
         blocks: residual blocks in each stage of the trunk and level of the encoder.
         motion_channels: width of the network that corrects flow and mask.
         descriptor: length of the global descriptor.
+        mask_channels: width of the network that says, at the size of every stage, where the
+            warped source is erased before it is painted over; 0: nothing is erased.
     """
 
     size: int
@@ -29,6 +31,7 @@ class PortraitConfig:
     blocks: int = 1
     motion_channels: int = 48
     descriptor: int = 128
+    mask_channels: int = 0
 
     @property
     def height(self) -> int:
@@ -47,6 +50,11 @@ class PortraitConfig:
         """None: the inputs are no label maps."""
         return 0
 
+    @property
+    def first_exit(self) -> int:
+        """Trunk stages before the earliest branch: the source's warp alone is a picture."""
+        return 0
+
     def stage_size(self, stage: int) -> int:
         """Side of the features that leave stage ``stage`` (0-based)."""
         return self.size // 2 ** (self.stages - 1 - max(stage, 1))
@@ -58,7 +66,7 @@ class PortraitConfig:
 
     @property
     def traits(self) -> Mapping[str, str]:
-        return {}
+        return {"erasing masks": str(self.stages - 1)} if self.mask_channels else {}
 
     def half_size(self) -> "PortraitConfig":
         """The same generator without its last stage, for the first part of the training."""
@@ -84,6 +92,7 @@ def check(shape: PortraitConfig) -> None:
     ):
         for value in values:
             bound(field, value, low, high)
+    bound("generator.mask_channels", shape.mask_channels, 0, 1024)
     if shape.encoder[-1] % shape.depth:
         raise FieldError("generator.depth", "does not divide the last of generator.encoder")
     if len(shape.encoder) not in (shape.stages - 2, shape.stages - 1):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
+from fiancee_hub.core.exits import Branch, ExitConfig, GuideConfig, Trunk
 from fiancee_hub.core.normalisation import unit_length
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.thinning import inherit_stages, thinner
@@ -30,8 +30,9 @@ from fiancee_hub.families.faces.heads import (
     at_side,
     landmark_flow,
 )
-from fiancee_hub.families.faces.layers import LEAK, Block, Stage, painting
+from fiancee_hub.families.faces.layers import LEAK, Block, MaskNet, Stage, painting
 from fiancee_hub.families.faces.warps import (
+    area_ratio,
     identity_grid,
     rigid_volume_grid,
     sample,
@@ -40,6 +41,9 @@ from fiancee_hub.families.faces.warps import (
 
 MOUTH_GATE = 2.0
 """Logit of the paint's share between the lips before training; elsewhere it is half."""
+
+ERASED_GATE = 4.0
+"""Added to that logit where the warped source is erased."""
 
 SHIFT = 0.1
 """Unit of the learnt correction of the flow."""
@@ -62,28 +66,37 @@ class Appearance(NamedTuple):
 
 class Condition(NamedTuple):
     """What all stages share: appearance, flow (batch, 2, h, w), the warped volume with its depth
-    folded into the channels, and both heads' maps as shares (batch, 10, size / 2, size / 2)."""
+    folded into the channels, both heads' maps as shares (batch, 10, size / 2, size / 2), and what
+    is kept of the warped source (batch, 1, h, w), 0 to 1, from the volume's size to the
+    picture's; empty in a generator that erases nothing."""
 
     appearance: Appearance
     flow: Tensor
     volume: Tensor
     target_map: Tensor
     source_map: Tensor
+    kept: tuple[Tensor, ...] = ()
 
     def warped(self, stage: int) -> Tensor:
-        """What the source gives to a stage (0-based), moved to where the target has it."""
+        """What the source gives to a stage (0-based), moved to where the target has it; what
+        shall be painted anew is erased."""
         if stage < 2:
             return self.volume
         level = len(self.appearance.features) - stage
-        return (
-            sample(self.appearance.features[level], self.flow)
-            if level >= 0
-            else self.warped_picture()
-        )
+        if level < 0:
+            return self.warped_picture()
+        return self._erased(sample(self.appearance.features[level], self.flow), stage - 1)
 
     def warped_picture(self) -> Tensor:
-        """The source picture along the flow."""
+        """The source picture along the flow; what shall be painted anew is grey."""
+        return self._erased(self.moved_picture(), -1)
+
+    def moved_picture(self) -> Tensor:
+        """The source picture along the flow, nothing erased."""
         return sample(self.appearance.picture, self.flow)
+
+    def _erased(self, warped: Tensor, size: int) -> Tensor:
+        return warped * self.kept[size].to(warped.dtype) if self.kept else warped
 
 
 class Encoder(nn.Module):
@@ -146,6 +159,9 @@ class PortraitGenerator(Trunk):
         self.config = config
         self.encoder = Encoder(config)
         self.motion = MotionNet(config.motion_channels)
+        self.masks = (
+            MaskNet(config.mask_channels, config.stages - 1) if config.mask_channels else None
+        )
         self.stage_list = nn.ModuleList(
             Stage(before, config.warped_channels(stage), width, config.blocks, config.descriptor)
             for stage, (before, width) in enumerate(
@@ -165,8 +181,10 @@ class PortraitGenerator(Trunk):
         """Channels of the features that leave each stage."""
         return self.config.channels
 
-    def branch(self, exit_config: ExitConfig, guide_channels: int) -> "PortraitBranch":
-        return PortraitBranch(self.config, exit_config, guide_channels)
+    def branch(self, exit_config: ExitConfig, guides: GuideConfig) -> "PortraitBranch | WarpBranch":
+        if not exit_config.stage:
+            return WarpBranch(0)
+        return PortraitBranch(self.config, exit_config, guides.channels)
 
     def encode(self, picture: Tensor, source: Head) -> Appearance:
         """Reads a source once; the result serves many drivers.
@@ -190,20 +208,52 @@ class PortraitGenerator(Trunk):
         if isinstance(appearance, Tensor):
             appearance = self.encode(appearance, source)
         maps = as_shares(source.map), as_shares(target.map)
-        flow, share = self._flow(appearance, source, target, maps)
+        flow, share = self._flow(appearance.picture, source, target, maps)
         volume = self._warped_volume(appearance.features[-1], source, target, flow, share)
-        return Condition(appearance, flow, volume, maps[1], maps[0])
+        logits = self._mask_logits(appearance.picture, flow, share, maps)
+        kept = tuple(torch.sigmoid(logit) for logit in logits)
+        if kept:
+            volume = volume * kept[0].to(volume.dtype)
+        return Condition(appearance, flow, volume, maps[1], maps[0], kept)
+
+    def mask_logits(self, picture: Tensor, source: Head, target: Head) -> list[Tensor]:
+        """Logits of what is kept of the warped source, (batch, 1, side, side) from the volume's
+        size to the picture's, with gradients to the masks' network alone.
+
+        Args:
+            picture: the source, (batch, 3, size, size) in [-1, 1].
+            source: the head in it.
+            target: the head to show.
+        """
+        maps = as_shares(source.map), as_shares(target.map)
+        with torch.no_grad():
+            flow, share = self._flow(picture, source, target, maps)
+        return self._mask_logits(picture, flow, share, maps)
+
+    def _mask_logits(
+        self, picture: Tensor, flow: Tensor, share: Tensor, maps: tuple[Tensor, Tensor]
+    ) -> list[Tensor]:
+        if self.masks is None:
+            return []
+        side = flow.shape[2]
+        small = sample(F.adaptive_avg_pool2d(picture.float(), side), flow)
+        # Folds and strong stretching are all alike.
+        area = area_ratio(flow).clamp(-1, 2)
+        views = torch.cat([small, at_side(maps[0], side), flow, area, share], 1)
+        dtype = self.masks.look.weight.dtype
+        logits = self.masks(views.to(dtype), at_side(maps[1], 2 * side).to(dtype))
+        return [logit.float() for logit in logits]
 
     def _flow(
-        self, appearance: Appearance, source: Head, target: Head, maps: tuple[Tensor, Tensor]
+        self, picture: Tensor, source: Head, target: Head, maps: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Flow (batch, 2, h, w) at twice the volume's size, and the head's share."""
         side = 2 * self.config.stage_size(0)
         spline = landmark_flow(source, target, side)
         small_maps = [at_side(face_map, side) for face_map in maps]
-        small = F.adaptive_avg_pool2d(appearance.picture.float(), side)
+        small = F.adaptive_avg_pool2d(picture.float(), side)
         views = [small, sample(small, spline), *small_maps, spline]
-        correction = self.motion(torch.cat(views, 1).to(appearance.descriptor.dtype)).float()
+        correction = self.motion(torch.cat(views, 1).to(self.motion.output.weight.dtype)).float()
         # Heads that hardly differ need hardly a correction.
         moved = spline.norm(dim=1, keepdim=True).mean((2, 3), keepdim=True)
         shift = SHIFT * moved / (moved + STILL) * correction[:, :2]
@@ -247,14 +297,16 @@ class PortraitGenerator(Trunk):
         return _composed(raw, condition.warped_picture(), condition)
 
     def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
-        """Maps of both heads and the flow at the volume's size; the source's descriptor."""
+        """Maps of both heads, the flow, and what is kept if anything is erased, at the volume's
+        size; the source's descriptor."""
         side = self.config.stage_size(0)
-        views = [condition.target_map, condition.source_map, condition.flow]
+        views = [condition.target_map, condition.source_map, condition.flow, *condition.kept[-1:]]
         pooled = [F.adaptive_avg_pool2d(view.float(), side) for view in views]
         return torch.cat(pooled, 1), condition.appearance.descriptor
 
     def predictor_shape(self) -> tuple[int, int]:
-        return 2 * MAP_CHANNELS + 2, self.config.descriptor
+        masks = 1 if self.config.mask_channels else 0
+        return 2 * MAP_CHANNELS + 2 + masks, self.config.descriptor
 
     @torch.no_grad()
     def example_inputs(self, *, encoded: bool = True) -> tuple[Tensor | Appearance, Head, Head]:
@@ -267,6 +319,18 @@ class PortraitGenerator(Trunk):
         head = Head(points, crown, torch.eye(3, 4, dtype=torch.float32)[None], face_map)
         picture = torch.zeros(1, 3, size, size, dtype=torch.float32)
         return self.encode(picture, head) if encoded else picture, head, head
+
+
+class WarpBranch(Branch):
+    """The exit before the first stage: the source along the flow, and nothing painted."""
+
+    def forward(
+        self, features: Tensor | None, condition: Condition, guide: Tensor | None
+    ) -> Tensor:
+        return condition.moved_picture().float().clamp(-1, 1)
+
+    def inherit(self, trunk: PortraitGenerator) -> None:
+        """There is nothing to take over."""
 
 
 class PortraitBranch(Branch):
@@ -323,11 +387,14 @@ def _composed(raw: Tensor, warped: Tensor, condition: Condition) -> Tensor:
 
     Args:
         raw: (batch, 4, size, size), change of colour and the logit of the gate.
-        warped: the source picture along the flow.
+        warped: the source picture along the flow, erased where it is painted anew.
         condition: of the call.
     """
     # No warp opens a mouth: between the lips the gate starts open.
     mouth = condition.target_map[:, MOUTH : MOUTH + 1]
     prior = MOUTH_GATE * at_side(mouth, raw.shape[2])
+    if condition.kept:
+        # What has been erased must be painted.
+        prior = prior + ERASED_GATE * (1 - condition.kept[-1].float())
     gate = torch.sigmoid(raw[:, 3:].float() + prior)
     return (warped.float() + gate * 2 * torch.tanh(raw[:, :3].float())).clamp(-1, 1)

@@ -12,6 +12,12 @@ from fiancee_hub.families.faces.heads import MAP_CHANNELS, at_side
 
 LEAK = 0.2
 
+MASK_VIEWS = 3 + MAP_CHANNELS + 2 + 1 + 1
+"""Warped picture, source's map, flow, its area ratio, and the share of the head."""
+
+KEPT = 4.0
+"""Logit of what is kept of the warped source before training."""
+
 
 class Block(nn.Module):
     """Residual block on features of unit length; starts close to the identity."""
@@ -89,6 +95,51 @@ class Stage(nn.Module):
         thin: Any
         for thin, block in zip(self.blocks, stage.blocks, strict=False):
             thin.inherit(block, leaving)
+
+
+class MaskNet(nn.Module):
+    """Says what is kept of the warped source, at the size of every stage; the rest is erased.
+
+    Where a mouth opens, a head turns or hair moves, the warp is wrong and the stages would have
+    to cancel it exactly. Everything is computed at the volume's size, once for all exits.
+
+    Args:
+        channels: width.
+        sizes: of the masks: the volume's size, twice as much, ….
+    """
+
+    def __init__(self, channels: int, sizes: int) -> None:
+        super().__init__()
+        self.look = nn.Conv2d(4 * MASK_VIEWS + 16 * MAP_CHANNELS, channels, 1)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(channels, channels, 3, padding=reach, dilation=reach) for reach in (1, 2)
+        )
+        self.outputs = nn.ModuleList(_keeping(channels, 4**size) for size in range(sizes))
+
+    def forward(self, views: Tensor, target_map: Tensor) -> list[Tensor]:
+        """Logits of what is kept, each (batch, 1, side, side), the smallest first.
+
+        Args:
+            views: (batch, ``MASK_VIEWS``, h, w) at twice the volume's size.
+            target_map: (batch, 10, 2h, 2w), shares.
+        """
+        folded = [F.pixel_unshuffle(views, 2), F.pixel_unshuffle(target_map, 4)]
+        features = self.look(torch.cat(folded, 1))
+        for conv in self.convs:
+            features = conv(F.leaky_relu(unit_length(features), LEAK))
+        features = F.leaky_relu(unit_length(features), LEAK)
+        return [
+            F.pixel_shuffle(output(features), 2**size) for size, output in enumerate(self.outputs)
+        ]
+
+
+def _keeping(inputs: int, outputs: int) -> nn.Conv2d:
+    """A last convolution that starts by keeping nearly everything."""
+    conv = nn.Conv2d(inputs, outputs, 1)
+    nn.init.zeros_(conv.weight)
+    assert conv.bias is not None
+    nn.init.constant_(conv.bias, KEPT)
+    return conv
 
 
 def painting(inputs: int, outputs: int) -> nn.Conv2d:

@@ -5,7 +5,9 @@ from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.config import PortraitConfig
 
 PORTRAIT_CONFIGS = {
-    "faces": PortraitConfig(256, (96, 176, 144, 72, 32), (32, 72, 192), motion_channels=64),
+    "faces": PortraitConfig(
+        256, (96, 176, 144, 72, 32), (32, 72, 192), motion_channels=64, mask_channels=32
+    ),
     # The size of MegaPortraits' base model: 512 pixels, a volume of 96 x 16 x 64 x 64.
     "megaportraits": PortraitConfig(
         512,
@@ -22,9 +24,9 @@ PORTRAIT_CONFIGS = {
 FACES = Recipe(
     PORTRAIT_CONFIGS["faces"],
     (
+        ExitConfig(stage=0, scale_factor=1),  # the warp alone
         ExitConfig(stage=1, scale_factor=8),
         ExitConfig(stage=2, scale_factor=4),
-        ExitConfig(stage=2, scale_factor=2),
         ExitConfig(stage=2, scale_factor=1.5),
     ),
     GuideConfig(entries=256, value_shape=(12, 32, 32)),

@@ -107,6 +107,32 @@ def _scale(turn: Tensor) -> Tensor:
     return turn.norm(dim=1).mean(1)
 
 
+def area_ratio(flow: Tensor) -> Tensor:
+    """Area of the source that a flow takes for one of the target: its Jacobian's determinant.
+
+    Args:
+        flow: (batch, 2, h, w), source position minus target position in [-1, 1].
+
+    Returns:
+        (batch, 1, h, w); below 0 where the flow folds.
+    """
+    height, width = flow.shape[2:]
+    wide = F.pad(flow.float(), (1, 1, 1, 1), mode="replicate")
+    # Central differences inside, one-sided at the border.
+    reach_x, reach_y = _reach(width, flow), _reach(height, flow)
+    across = (wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2]) / reach_x
+    down = (wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1]) / reach_y[:, None]
+    det = (1 + across[:, 0]) * (1 + down[:, 1]) - across[:, 1] * down[:, 0]
+    return det[:, None]
+
+
+def _reach(cells: int, like: Tensor) -> Tensor:
+    """Way between the neighbours of every cell in a row of them, (cells,)."""
+    reach = torch.full((cells,), 4 / cells, device=like.device, dtype=torch.float32)
+    reach[0] = reach[-1] = 2 / cells
+    return reach
+
+
 def sample(features: Tensor, flow: Tensor) -> Tensor:
     """Features (batch, c, h, w) moved along a flow (batch, 2, h', w') of another size."""
     height, width = features.shape[2:]

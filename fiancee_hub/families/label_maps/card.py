@@ -26,9 +26,10 @@ mIoU is that of a segmentation net trained on real photographs only; it began fr
 ImageNet weights as the discriminator. Neither judge is foreign to the training."""
 
 REALISM = """\
-**How real each exit looks.** Kernel distance × 1000 to the photographs of these maps, on features \
-of EfficientNet-Lite2 that no loss uses: an eighth of the picture's size (texture) and a \
-thirty-second (things). The last line is the distance of the training photographs."""
+**How real each exit looks, and what each budget delivers.** Kernel distance × 1000 to the \
+photographs of these maps, on features of EfficientNet-Lite2 that no loss uses: an eighth of the \
+picture's size (texture) and a thirty-second (things); averaged over both, how many times that of \
+the training photographs, which the last line is, and of full depth."""
 
 OTHER_MAPS = "**Other kinds of maps.** Each by itself; none of them was trained or calibrated on."
 
@@ -50,8 +51,11 @@ def _results(figures: Figures) -> list[tuple[str, str, float]]:
 def _sections(figures: Figures) -> list[str]:
     judged = f"{PHOTOGRAPHS} {SEGMENTED}" if segmented(figures) else PHOTOGRAPHS
     others = [OTHER_MAPS, other_inputs(figures)] if figures["other_inputs"] else []
-    real = [REALISM, realism(figures)] if figures.get("realism") else []
-    return [judged, quality(figures), *real, *others]
+    return [judged, quality(figures), *_realism(figures), *others]
+
+
+def _realism(figures: Figures) -> list[str]:
+    return [REALISM, realism(figures)] if figures.get("realism") else []
 
 
 CARD = CardParts(
@@ -69,5 +73,5 @@ CARD = CardParts(
     ),
     results=_results,
     sections=_sections,
-    readme=lambda figures: [quality(figures)],
+    readme=lambda figures: [quality(figures), *_realism(figures)],
 )

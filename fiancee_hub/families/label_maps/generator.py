@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
+from fiancee_hub.core.exits import Branch, ExitConfig, GuideConfig, Trunk
 from fiancee_hub.core.thinning import inherit_stages, strongest, take, thinner
 from fiancee_hub.families.label_maps.config import OasisConfig
 
@@ -206,8 +206,17 @@ class OasisGenerator(Trunk):
         """Channels of the features that leave each stage."""
         return self.config.channels[1:]
 
-    def branch(self, exit_config: ExitConfig, guide_channels: int) -> "OasisBranch":
-        return OasisBranch(self.config, exit_config, guide_channels)
+    def branch(self, exit_config: ExitConfig, guides: GuideConfig) -> "OasisBranch":
+        return OasisBranch(self.config, exit_config, guides)
+
+    def regions(self, condition: Condition) -> Tensor:
+        """The class of every pixel, (batch, 4, height / 2, width / 2)."""
+        one_hot = condition.cells.permute(0, 2, 3, 1).unflatten(3, (4, -1))
+        # A product takes a tenth of the time of argmax; ids below 256 are exact in any type.
+        classes = self.config.classes
+        ids = torch.arange(classes, dtype=one_hot.dtype, device=one_hot.device)
+        ids = F.pad(ids, (0, one_hot.shape[-1] - classes))
+        return (one_hot @ ids[:, None]).squeeze(4).long().permute(0, 3, 1, 2)
 
     def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
         """Class shares at a quarter of the image's size, and the noise, averaged over the image."""
@@ -265,15 +274,19 @@ class OasisBranch(Branch):
 
     The trunk's features, joined with the guide, pass a 1x1 convolution to the branch's width,
     then the thin stages up to half the image's size; the last doubling is a pixel shuffle,
-    since thin layers at full resolution cost more time than their MACs say.
+    since thin layers at full resolution cost more time than their MACs say. A guide by region
+    has the picture's own pixels, and is joined where the branch paints.
     """
 
-    def __init__(self, config: OasisConfig, exit_config: ExitConfig, guide_channels: int) -> None:
-        super().__init__(guide_channels)
+    def __init__(self, config: OasisConfig, exit_config: ExitConfig, guides: GuideConfig) -> None:
+        super().__init__(guides.channels)
         self.first = exit_config.stage
         scale = exit_config.scale_factor
         channels = [thinner(c, scale) for c in config.channels[self.first : -1]]
-        self.join = nn.Conv2d(config.channels[self.first] + guide_channels, channels[0], 1)
+        self.guided_painting = guides.form == "regions"
+        at_painting = guides.channels if self.guided_painting else 0
+        at_join = guides.channels - at_painting
+        self.join = nn.Conv2d(config.channels[self.first] + at_join, channels[0], 1)
         labels = config.label_channels
         embedding = config.hidden or (SPADE_HIDDEN,) * config.stages
         hidden = [thinner(h, scale**0.5) for h in embedding[self.first : -1]]
@@ -281,23 +294,35 @@ class OasisBranch(Branch):
             SharedBlock(inputs, outputs, labels, config.noise_channels, width)
             for inputs, outputs, width in zip(channels[:-1], channels[1:], hidden, strict=True)
         )
-        self.to_rgb = nn.Conv2d(channels[-1] + labels * 4, 12, 3, padding=1)
+        self.to_rgb = nn.Conv2d(channels[-1] + labels * 4 + at_painting, 12, 3, padding=1)
 
     def forward(self, features: Tensor, condition: Condition, guide: Tensor | None) -> Tensor:
-        features = self.join(self.with_guide(features, guide))
+        features = self.join(features if self.guided_painting else self.with_guide(features, guide))
         for stage, block in enumerate(self.blocks, self.first):
             features = F.interpolate(features, scale_factor=2, mode="nearest")
             labels = condition.labels[stage].to(self.join.weight.dtype)
             features = block(features, labels, condition.noise_for(labels))
         # The map's own pixels, folded to half size, keep edges where they were drawn.
         cells = condition.cells.to(self.join.weight.dtype)
-        pixels = self.to_rgb(torch.cat([F.leaky_relu(features, LEAK), cells], 1))
+        seen = [F.leaky_relu(features, LEAK), cells]
+        if self.guided_painting and self.guide_channels:
+            seen.append(self.fitting_guide(cells, guide))
+        pixels = self.to_rgb(torch.cat(seen, 1))
         return torch.tanh(F.pixel_shuffle(pixels, 2))
 
     def inherit(self, trunk: OasisGenerator) -> None:
         """Starts from the trunk's later stages; a SPADE trunk's have another form, and stay out."""
         if isinstance(trunk.blocks[0], SharedBlock):
             inherit_stages(self.join, list(self.blocks), list(trunk.blocks[self.first :]))
+        if self.guided_painting and self.guide_channels:
+            self._paint_the_guide()
+
+    @torch.no_grad()
+    def _paint_the_guide(self) -> None:
+        """Hands the guide on as it is; what the other inputs add is small at first."""
+        own = self.to_rgb.weight[:, -self.guide_channels :]
+        own.zero_()
+        own[:, :, 1, 1] = torch.eye(self.guide_channels)
 
 
 def _one_hot_cells(

@@ -1,6 +1,7 @@
 """Named generator shapes: the official ones and those we ship."""
 
 from dataclasses import replace
+from math import prod
 
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.recipe import Recipe
@@ -21,14 +22,20 @@ OASIS_CONFIGS = {
 STREETS = Recipe(
     OASIS_CONFIGS["streets"],
     (
-        ExitConfig(stage=1, scale_factor=6),
+        ExitConfig(stage=1, scale_factor=6.5),
         ExitConfig(stage=2, scale_factor=4),
-        ExitConfig(stage=2, scale_factor=3),
-        ExitConfig(stage=2, scale_factor=2),
-        ExitConfig(stage=2, scale_factor=1.5),
+        ExitConfig(stage=3, scale_factor=3),
+        ExitConfig(stage=3, scale_factor=1.75),
+        ExitConfig(stage=4, scale_factor=1.25),
     ),
-    GuideConfig(entries=256, value_shape=(12, 24, 32)),
+    GuideConfig(entries=13, value_shape=(12, 96, 128), form="regions"),
 )
+
+MOST_GUIDE_VALUES = 3_000_000
+"""In a guide bank: 6 MB as float16."""
+
+WHOLE = GuideConfig(entries=256, value_shape=(12, 24, 32))
+"""Of generators with too many classes or pixels for guides by region."""
 
 RECIPES = {
     **{name: Recipe(shape, (), GuideConfig()) for name, shape in OASIS_CONFIGS.items()},
@@ -45,9 +52,16 @@ def streets_recipe(generator: OasisConfig, maps: int) -> Recipe:
         maps: number of training maps; the guide bank has no more entries.
     """
     exits = tuple(entry for entry in STREETS.exits if entry.stage <= generator.stages - 2)
-    shape = STREETS.guides.value_shape[0], generator.height // 8, generator.width // 8
-    entries = min(STREETS.guides.entries, maps)
-    return Recipe(generator, exits, GuideConfig(entries, shape))
+    return Recipe(generator, exits, _guides(generator, maps))
+
+
+def _guides(generator: OasisConfig, maps: int) -> GuideConfig:
+    """By region where the bank does not grow too large, else one example for the whole picture."""
+    regions = 12, generator.height // 2, generator.width // 2
+    if generator.classes * prod(regions) <= MOST_GUIDE_VALUES:
+        return GuideConfig(generator.classes, regions, "regions")
+    shape = WHOLE.value_shape[0], generator.height // 8, generator.width // 8
+    return GuideConfig(min(WHOLE.entries, maps), shape)
 
 
 def streets_generator(classes: int, size: tuple[int, int] | None = None) -> OasisConfig:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiancee_hub.core.exits import Branch, ExitConfig, Trunk
+from fiancee_hub.core.exits import Branch, ExitConfig, GuideConfig, Trunk
 from toy.family import ToyConfig
 
 VECTOR = 4
@@ -50,8 +50,8 @@ class ToyTrunk(Trunk):
     def to_image(self, features: Tensor, condition: Tensor) -> Tensor:
         return torch.tanh(self.to_rgb(features))
 
-    def branch(self, exit_config: ExitConfig, guide_channels: int) -> "ToyBranch":
-        return ToyBranch(self.shape, exit_config, guide_channels)
+    def branch(self, exit_config: ExitConfig, guides: GuideConfig) -> "ToyBranch":
+        return ToyBranch(self.shape, exit_config, guides.channels)
 
     def predictor_inputs(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         return condition, condition[:, :VECTOR, 0, 0]

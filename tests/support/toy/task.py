@@ -46,6 +46,8 @@ def discs(vector: Tensor, side: int) -> Tensor:
 class Discs:
     """Random inputs without end."""
 
+    examples = 1000
+
     def draw(self, count: int, random: torch.Generator) -> Inputs:
         return (vectors(count, random),)
 

@@ -29,10 +29,17 @@ from fiancee_hub.evaluation.evaluate import (
 from fiancee_hub.evaluation.promise import promise_figures
 from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.generator import PortraitGenerator
+from fiancee_hub.families.faces.judging.hard_places import mouth_figures, revealed_figures
 from fiancee_hub.families.faces.judging.identity_judge import load_judge
 from fiancee_hub.families.faces.judging.looks import FaceReader
 from fiancee_hub.families.faces.judging.mesh_warp import VARIANTS, MeshWarp
-from fiancee_hub.families.faces.judging.pairs import FramePair, cross_pairs, self_pairs, spread
+from fiancee_hub.families.faces.judging.pairs import (
+    FramePair,
+    cross_pairs,
+    mouth_pairs,
+    self_pairs,
+    spread,
+)
 from fiancee_hub.families.faces.judging.quality import (
     BATCH,
     CrossScores,
@@ -57,6 +64,9 @@ from fiancee_hub.measuring.validity import Drawn
 
 PAIRS = 220
 """Of each kind, about: 20 for each of 11 filmed persons."""
+
+MOUTH_PAIRS = 12
+"""Whose mouths open or shut, at most, of each person."""
 
 CHOICE_PAIRS = 60
 """Of the validation persons, to choose the mesh warp on."""
@@ -106,10 +116,29 @@ class FaceEvaluation:
             **routing_figures(self.subject, found, unguided, self._encoded(example)),
             "source": self._source_read_anew(found, example),
             **self._quality(own, cross, loose),
+            "hard_places": self.hard_places(own, self.opening(source)),
             "other_inputs": self._each_kind(own, cross),
             **self._promise(own, cross),
         }
         return EvaluatedFaces(figures, own, cross, self.warp)
+
+    def hard_places(self, own: Shown, opening: Shown | None) -> Figures:
+        """Figures of the places that no warp can get right.
+
+        Args:
+            own: self pairs.
+            opening: self pairs whose mouths open or shut; None where there are none.
+        """
+        lpips = self.judges.lpips
+        mouth = {"n": 0, "persons": 0} if opening is None else mouth_figures(lpips, opening)
+        return {"mouth": mouth, "revealed": revealed_figures(lpips, own)}
+
+    def opening(self, source: PairSource) -> Shown | None:
+        """Self pairs whose mouths open or shut."""
+        pairs = mouth_pairs(self.data, "test", MOUTH_PAIRS, self.seed)
+        if not pairs:
+            return None
+        return self.show(pairs, [source.make(p.source, p.driver) for p in pairs])
 
     def pair_source(self, split: str) -> PairSource:
         # The checkpoint's own basis, not one fitted to this data.
@@ -121,7 +150,8 @@ class FaceEvaluation:
         inputs = batch["inputs"]
         trial = try_exits(self.subject.model, inputs, self.judges.lpips, batch_size=BATCH)
         sources, drivers = as_bytes(inputs[0]), as_bytes(batch["truth"])
-        return Shown(pairs, sources, drivers, self._warped(inputs), trial, self._motion(pairs))
+        warped, motion = self._warped(inputs), self._motion(pairs)
+        return Shown(pairs, sources, drivers, warped, trial, motion, *inputs[1:])
 
     def _motion(self, pairs: list[FramePair]) -> Values:
         motions = self.data.motions

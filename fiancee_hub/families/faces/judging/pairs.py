@@ -4,12 +4,18 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.families.faces.training.pairs import FILMED, FaceFolder, Frame, groups_of
+from fiancee_hub.families.faces.visibility import openness
 
 LONDON = "london"
 """The source whose pictures may be shown to anyone (CC BY 4.0)."""
+
+
+MOUTH_CHANGE = 1 / 3
+"""Of the gap between the inner lips, in widths of the mouth: more than that opens or shuts it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,33 @@ def self_pairs(data: FaceFolder, split: str, count: int, seed: int) -> list[Fram
 
     All ordered pairs of a group are equally likely, none comes twice.
     """
-    random = np.random.default_rng(seed)
+    persons = _ordered_pairs(data, split)
+    return _drawn(persons, max(1, round(count / len(persons))), np.random.default_rng(seed))
+
+
+def mouth_pairs(data: FaceFolder, split: str, each: int, seed: int) -> list[FramePair]:
+    """At most ``each`` pairs of two frames of one group for each person, between which the mouth
+    opens or shuts by more than ``MOUTH_CHANGE``; likewise drawn. There may be none."""
+    frames = {f.index for f in data.split(split)}
+    points = {index: data.motions[index].canonical for index in frames}
+    gap = {index: float(openness(torch.from_numpy(p)[None])) for index, p in points.items()}
+    persons = {
+        person: [
+            pair
+            for pair in pairs
+            if abs(gap[pair.source.index] - gap[pair.driver.index]) > MOUTH_CHANGE
+        ]
+        for person, pairs in _ordered_pairs(data, split).items()
+    }
+    return _drawn(persons, each, np.random.default_rng(seed))
+
+
+def _ordered_pairs(data: FaceFolder, split: str) -> dict[str, list[FramePair]]:
+    """Every two frames of one group, by person.
+
+    Raises:
+        DataError: nobody was filmed.
+    """
     persons: dict[str, list[FramePair]] = defaultdict(list)
     for members in filmed_groups(data, split).values():
         persons[members[0].person] += [
@@ -47,11 +79,17 @@ def self_pairs(data: FaceFolder, split: str, count: int, seed: int) -> list[Fram
             for driver in members
             if source is not driver
         ]
-    share = max(1, round(count / len(persons)))
+    return persons
+
+
+def _drawn(
+    persons: dict[str, list[FramePair]], each: int, random: np.random.Generator
+) -> list[FramePair]:
     return [
         pairs[index]
         for pairs in persons.values()
-        for index in sorted(random.choice(len(pairs), min(share, len(pairs)), replace=False))
+        if pairs
+        for index in sorted(random.choice(len(pairs), min(each, len(pairs)), replace=False))
     ]
 
 

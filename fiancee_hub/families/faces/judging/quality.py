@@ -1,15 +1,18 @@
 """Figures of faces that full depth, exits and budgets deliver, beside the baselines'."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.core.pixels import signed
 from fiancee_hub.evaluation.evaluate import Figures
+from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.judging.looks import FaceReader, Gallery, Seen
 from fiancee_hub.families.faces.judging.pairs import FramePair
 from fiancee_hub.families.faces.judging.scores import (
@@ -37,6 +40,8 @@ class Shown:
         warped: by the mesh warp.
         trial: every exit.
         motion: how far source and driver are apart, (n,).
+        source: heads in the sources.
+        target: heads that are shown.
     """
 
     pairs: list[FramePair]
@@ -45,6 +50,25 @@ class Shown:
     warped: Tensor
     trial: Trial
     motion: Values
+    source: Head
+    target: Head
+
+    def some(self, rows: list[int]) -> "Shown":
+        """Of some pairs only; what the trial measured is left as it is."""
+        images = [pictures[rows] for pictures in self.trial.images]
+        source, target = (
+            each_tensor(head, itemgetter(rows)) for head in (self.source, self.target)
+        )
+        return Shown(
+            [self.pairs[row] for row in rows],
+            self.sources[rows],
+            self.drivers[rows],
+            self.warped[rows],
+            replace(self.trial, images=images),
+            self.motion[rows],
+            source,
+            target,
+        )
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,28 @@ def _ratio(entry: Figures) -> str:
     return f"{entry['ratio']:.2f} ({low:.2f} to {high:.2f})"
 
 
+def hard_places(figures: Figures) -> str:
+    """LPIPS where no warp can be right, with what it is of the mesh warp's; empty if nothing of
+    that has been measured."""
+    places = figures.get("hard_places", {})
+    known = {
+        heading: places[name]
+        for name, heading in (("mouth", "mouth"), ("revealed", "what comes into view"))
+        if places.get(name, {}).get("n")
+    }
+    if not known:
+        return ""
+    rows = [["mesh warp, no network"], ["full depth"]]
+    rows += [[f"exit {row['exit']}"] for row in figures["exit_quality"]]
+    headings = ["pictures"]
+    for heading, place in known.items():
+        headings += [f"{heading}: LPIPS", "of the mesh warp's"]
+        rows[0] += [number(place["mesh_warp"]["lpips"]), "1"]
+        for row, entry in zip(rows[1:], [place["full_depth"], *place["exits"]], strict=True):
+            row += [number(entry["lpips"]), _ratio(entry["ratio_to_mesh_warp"])]
+    return table(headings, rows)
+
+
 def source(figures: Figures) -> str:
     """Cost and time of exits and budgets when the source is read for one frame alone."""
     anew = figures["source"]

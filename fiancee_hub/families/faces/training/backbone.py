@@ -14,12 +14,15 @@ from torch.nn import functional as F
 from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.families.faces.config import PortraitConfig
+from fiancee_hub.families.faces.crops import crops
 from fiancee_hub.families.faces.generator import PortraitGenerator
-from fiancee_hub.families.faces.heads import Head, plain_warp
+from fiancee_hub.families.faces.heads import Head, at_side, plain_warp
 from fiancee_hub.families.faces.landmarks.outlines import attention
+from fiancee_hub.families.faces.training.crop_judge import CropJudge
 from fiancee_hub.families.faces.training.identity import IdentityLoss
 from fiancee_hub.families.faces.training.motion_loss import MotionLoss
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource, fit_expression_basis
+from fiancee_hub.families.faces.visibility import unshown
 from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings, Example
 from fiancee_hub.training.discriminator import Discriminator, real_loss
@@ -48,6 +51,20 @@ class PortraitSettings(AdversarialSettings):
     """Share of the time after which the discriminator learns, at full size only."""
     pulls_from: float = 0.7
     """Share of the time after which it pulls; its cap grows until the end."""
+    masks: float = 1.0
+    """Weight of the masks' cross-entropy to what landmarks say no warp can show."""
+    masks_until: float = 1 / 3
+    """Share of the time after which the masks are free."""
+    warp_frozen: float = 0.0
+    """Share of the time, from the start, in which the network of the flow stands still."""
+    residual: float = 1.0
+    """Additional weight of the L1 where the plain warp is wrong, 1 on average over a picture."""
+    crops: float = 2.0
+    """Weight of LPIPS on crops of mouth and eyes at about twice their size."""
+    crop_adversarial: float = 10.0
+    """Weight of the discriminators of these crops, relative to the whole picture's; 0: none."""
+    openings: float = 0.3
+    """Share of the pairs of frames drawn by how far the mouth opens or shuts between them."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,26 @@ class CrossExample(Example):
     """
 
     likeness: Tensor
+
+
+AROUND = 9
+"""Pixels along a side of the neighbourhood over which the warp's error is averaged."""
+
+
+def mask_loss(logits: list[Tensor], source: Head, target: Head) -> Tensor:
+    """Cross-entropy of what masks keep to what a warp can show, averaged over their sizes.
+
+    Args:
+        logits: of what is kept, (batch, 1, side, side) each.
+        source: the head in the source.
+        target: the head to show.
+    """
+    shown = 1 - unshown(source, target)
+    terms = [
+        F.binary_cross_entropy_with_logits(logit.float(), at_side(shown, logit.shape[2]))
+        for logit in logits
+    ]
+    return torch.stack(terms).mean()
 
 
 class PortraitBackbonePhase(AdversarialPhase):
@@ -75,13 +112,49 @@ class PortraitBackbonePhase(AdversarialPhase):
         accelerator: Accelerator,
         settings: PortraitSettings = PortraitSettings(),
     ) -> None:
-        self.config, self.source = config, PairSource(data, "train")
+        self.config = config
+        self.source = PairSource(data, "train", openings=settings.openings)
         generator = PortraitGenerator(config)
         generator.expression_basis.copy_(fit_expression_basis(data))
         super().__init__(generator, PortraitGenerator(config), 1, accelerator, settings)
         self.lpips = self._compiled(PerceptualDistance().to(accelerator.device))
         self.identity = IdentityLoss(data.root).to(accelerator.device)
         self.motion = MotionLoss().to(accelerator.device)
+        self.crop_judge = self._crop_judge()
+
+    def _crop_judge(self) -> CropJudge | None:
+        settings = self.settings
+        if not settings.crop_adversarial:
+            return None
+        return CropJudge(self.config.size // 4, settings.discriminator_rate, self.accelerator)
+
+    def _parts(self) -> dict[str, Any]:
+        judge = self.crop_judge
+        return super()._parts() | (judge.parts() if judge else {})
+
+    def restore(self, state: dict[str, Any]) -> None:
+        # A state from before there were crops: their discriminators begin anew.
+        super().restore({name: part.state_dict() for name, part in self._parts().items()} | state)
+
+    def _before_update(self, example: Example, progress: float) -> Losses:
+        """Masks learn what landmarks know, and the flow's network may stand still."""
+        generator = self.accelerator.unwrap_model(self.generator)
+        if progress < self.settings.warp_frozen:
+            for parameter in generator.motion.parameters():
+                parameter.grad = None
+        if generator.masks is None or progress >= self.settings.masks_until:
+            return {}
+        with self.accelerator.autocast():
+            logits = generator.mask_logits(*example.inputs)
+        loss = mask_loss(logits, example.inputs[1], example.inputs[2])
+        parameters = list(generator.masks.parameters())
+        for parameter, gradient in zip(
+            parameters, torch.autograd.grad(loss, parameters), strict=True
+        ):
+            # Not through the distributed wrapper, which would do this by itself.
+            added = self.settings.masks * self.accelerator.reduce(gradient, "mean")
+            parameter.grad = added if parameter.grad is None else parameter.grad + added
+        return {"masks": loss.detach()}
 
     def _adversarial_share(self, progress: float) -> float | None:
         settings = self.settings
@@ -129,18 +202,38 @@ class PortraitBackbonePhase(AdversarialPhase):
         target: Head = example.inputs[2]
         settings = self.settings
         weights = F.adaptive_avg_pool2d(attention(target.map, settings.attention), leaf.shape[2])
+        if settings.residual:
+            weights = weights + settings.residual * self._residual(example)
         losses = {
             "lpips": self._perceptual(leaf, example.truth),
             "l1": (weights * (leaf - example.truth).abs()).mean(),
             "identity": self.identity(leaf, example.truth, target.points),
             "motion": self.motion(leaf, target),
         }
-        return losses, {
+        chosen = {
             "lpips": settings.perceptual,
             "l1": settings.reconstruction,
             "identity": settings.identity,
             "motion": settings.motion,
         }
+        if settings.crops:
+            losses["crops"] = self._crop_distance(leaf, example)
+            chosen["crops"] = settings.crops
+        return losses, chosen
+
+    @torch.no_grad()
+    def _residual(self, example: Example) -> Tensor:
+        """How wrong the plain warp is around each pixel, (batch, 1, size, size), 1 on average."""
+        error = (plain_warp(*example.inputs) - example.truth).abs().mean(1, keepdim=True)
+        around = F.avg_pool2d(error, AROUND, 1, AROUND // 2, count_include_pad=False)
+        return around / around.mean((1, 2, 3), keepdim=True).clamp(min=1e-6)
+
+    def _crop_distance(self, leaf: Tensor, example: Example) -> Tensor:
+        """LPIPS of mouths and eyes at about twice their size."""
+        points, side = example.inputs[2].points, self.config.size // 2
+        with self.accelerator.autocast():
+            seen, wanted = (crops(images, points, side) for images in (leaf, example.truth))
+            return shifted_lpips(self.lpips, seen, wanted, self.random)
 
     def _plausibility(self, leaf: Tensor, example: CrossExample) -> tuple[Losses, dict[str, float]]:
         """Losses without a true picture, and their weights."""
@@ -167,12 +260,32 @@ class PortraitBackbonePhase(AdversarialPhase):
         realism = real_loss(
             judge.classify(features), change.labels(example.labels), example.weights
         )
+        if self.crop_judge is not None:
+            seen = self.crop_judge.cut(leaf, example.inputs[2].points)
+            realism = realism + self.settings.crop_adversarial * self.crop_judge.pull(seen)
         if isinstance(example, CrossExample):
             return realism
         with torch.no_grad():
             wanted = judge.features(change.images(example.truth))
         matching = F.l1_loss(features.float(), wanted.float())
         return realism + self.settings.feature_matching * matching
+
+    def _discriminator_step(self, example: Example, generated: Tensor) -> Losses:
+        losses = super()._discriminator_step(example, generated)
+        if self.crop_judge is None:
+            return losses
+        # With another person's driver the truth is a picture of that person: the source's own
+        # mouth and eyes are as real.
+        picture, source, target = example.inputs
+        crossed = isinstance(example, CrossExample)
+        real = (picture, source.points) if crossed else (example.truth, target.points)
+        judge = self.crop_judge
+        return losses | judge.learn(judge.cut(*real), judge.cut(generated, target.points))
+
+    def _set_rates(self, progress: float) -> None:
+        super()._set_rates(progress)
+        if self.crop_judge is not None:
+            self.crop_judge.set_rate(self.optimizer.param_groups[0]["lr"])
 
     @torch.no_grad()
     def samples(self) -> Image.Image:

@@ -25,6 +25,7 @@ from fiancee_hub.families.faces.landmarks.pose import (
     fit_pose,
     rotation_from_euler,
 )
+from fiancee_hub.families.faces.visibility import openness
 
 FRAMES = "frames.json"
 SIZE = 256
@@ -33,6 +34,9 @@ SIZE = 256
 FILMED = ("clip", "mead")
 """Sources with films: many frames of one person in one crop and light, so drivers, and pairs with a
 truth. Their names begin with the film's segment; a frame of another source stands alone."""
+
+LEAST_GAP = 0.01
+"""Change of a mouth's opening, in its widths, below which frames are all alike."""
 
 RIDGE = 1.0
 """Of the expression basis: blendshapes that hardly vary must not move landmarks wildly."""
@@ -210,6 +214,8 @@ class PairSource:
         split: ``train``, ``val`` or ``test``.
         basis: what each blendshape adds to the canonical landmarks, (52, 478, 3); fitted to the
             training persons if left out.
+        openings: share of the pairs of one person that are drawn by how far the mouth opens or
+            shuts, instead of by motion.
     """
 
     STILLS = 0.2
@@ -218,8 +224,15 @@ class PairSource:
     BY_BLENDSHAPES = 0.4
     """Share of same-person pairs whose target is made as for another person's driver."""
 
-    def __init__(self, data: FaceFolder, split: str, basis: Floats | None = None) -> None:
-        self.data = data
+    def __init__(
+        self,
+        data: FaceFolder,
+        split: str,
+        basis: Floats | None = None,
+        *,
+        openings: float = 0.0,
+    ) -> None:
+        self.data, self.openings = data, openings
         frames = data.split(split)
         self.groups = filmed(data, split)
         self.by_person: dict[str, list[str]] = defaultdict(list)
@@ -227,6 +240,11 @@ class PairSource:
             self.by_person[members[0].person].append(name)
         self.stills = [frame for frame in frames if frame.group not in self.groups]
         self.basis = fit_expression_basis(data).numpy() if basis is None else basis
+
+    @property
+    def examples(self) -> int:
+        """Frames."""
+        return sum(map(len, self.groups.values())) + len(self.stills)
 
     def pairs(self, count: int, random: torch.Generator, side: int = SIZE) -> dict[str, Any]:
         """Pairs with their truth.
@@ -257,9 +275,12 @@ class PairSource:
         """A pair with its truth; without ``stills`` two frames of a group always."""
         if stills and self.stills and hand.random() < self.STILLS:
             return self._still(hand)
-        members = self.groups[hand.choice(self.by_person[self._person(hand)])]
-        source = members[hand.integers(len(members))]
-        driver = self._driver(source, members, hand)
+        if self.openings and hand.random() < self.openings:
+            source, driver = self._opening(hand)
+        else:
+            members = self.groups[hand.choice(self.by_person[self._person(hand)])]
+            source = members[hand.integers(len(members))]
+            driver = self._driver(source, members, hand)
         by_blendshapes = hand.random() < self.BY_BLENDSHAPES
         return self.make(source, driver, hand, by_blendshapes=by_blendshapes)
 
@@ -274,6 +295,28 @@ class PairSource:
         )
         weights = np.where([other.index == source.index for other in members], 0, weights + 0.1)
         return members[int(hand.choice(len(members), p=weights / weights.sum()))]
+
+    def _opening(self, hand: np.random.Generator) -> tuple[Frame, Frame]:
+        """Two frames of a group, the likelier the more the mouth opens or shuts between them."""
+        names = self.by_person[self._person(hand)]
+        ranges = np.array([np.ptp(self._gaps(self.groups[name])) for name in names]) + LEAST_GAP
+        members = self.groups[names[int(hand.choice(len(names), p=ranges / ranges.sum()))]]
+        gaps, index = self._gaps(members), int(hand.integers(len(members)))
+        weights = np.abs(gaps - gaps[index]) + LEAST_GAP
+        weights[index] = 0
+        driver = int(hand.choice(len(members), p=weights / weights.sum()))
+        return members[index], members[driver]
+
+    def _gaps(self, frames: list[Frame]) -> NDArray[np.float64]:
+        """How far the mouths are open, in widths of the mouth."""
+        return np.array([self._openness[frame.index] for frame in frames])
+
+    @cached_property
+    def _openness(self) -> dict[int, float]:
+        frames = [frame for members in self.groups.values() for frame in members]
+        shapes = np.stack([self.data.motions[frame.index].canonical for frame in frames])
+        gaps = openness(torch.from_numpy(shapes)).tolist()
+        return {frame.index: gap for frame, gap in zip(frames, gaps, strict=True)}
 
     def make(
         self,

@@ -1,15 +1,20 @@
 """Every figure of a label-map checkpoint, on data that training did not see."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.core.recipe import Recipe
+from fiancee_hub.core.router import Calibration
 from fiancee_hub.evaluation.evaluate import Figures, Subject, identity, routing_figures
 from fiancee_hub.evaluation.promise import promise_figures
 from fiancee_hub.families.label_maps.config import OasisConfig
@@ -20,12 +25,14 @@ from fiancee_hub.families.label_maps.training.class_table import TABLE
 from fiancee_hub.families.label_maps.training.maps import drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.families.label_maps.training.task import MapsTask
-from fiancee_hub.families.label_maps.training.units import units_of
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring.measure import Measurement, measure, try_exits
-from fiancee_hub.measuring.realism import JudgeNet
+from fiancee_hub.measuring.realism import JudgeNet, Pooled, relative
 from fiancee_hub.measuring.routing import BUDGETS, budget_table, routed_exits
 from fiancee_hub.measuring.validity import Drawn
+
+Exits = NDArray[np.integer[Any]]
+"""Of every input, 1 … K."""
 
 TEST, PHOTOS = "test", "photos"
 """Splits that an evaluation needs: what it is about, and other photographs to compare with."""
@@ -82,27 +89,59 @@ def evaluate_maps(
     trial = try_exits(subject.model, inputs, lpips)
     example = inputs[0][:1], inputs[1][:1]
     others = _other_inputs(subject, data, lpips, seed)
+    routes = _routes(trial.found, subject.calibration)
     figures = {
         **identity(subject, TEST, len(maps), seed),
         **routing_figures(subject, trial.found, trial.unguided, example),
         "full_depth_quality": judge.score(trial.images[-1]),
-        "realism": realism(data, size, trial.images),
-        "delivered_quality": _delivered(trial.found, subject.config, trial.images, judge),
+        "exit_quality": _exit_quality(trial.images[:-1], judge),
+        "realism": realism(data, size, trial.images, routes),
+        "delivered_quality": _delivered_quality(routes, trial.images, judge),
         "other_inputs": [_routed(subject, name, drawn) for name, drawn in others.items()],
         **_promise(subject, data, trial.found, others, lpips),
     }
     return EvaluatedMaps(figures, maps, trial.images, data.images(TEST, size))
 
 
-def realism(data: DataFolder, size: tuple[int, int], images: list[Tensor]) -> Figures:
-    """What the judge that training goes by says of every exit's pictures of the test split, the
-    real level being photographs of other drives; nothing where its package is not installed."""
+def realism(
+    data: DataFolder,
+    size: tuple[int, int],
+    images: list[Tensor],
+    routes: Mapping[float, Exits] = MappingProxyType({}),
+) -> Figures:
+    """What the judge that training goes by says of the pictures of the test split, the real level
+    being photographs of other drives; nothing where its package is not installed.
+
+    Args:
+        data: with photographs of the split.
+        size: height and width of the pictures.
+        images: of every exit, full depth last.
+        routes: by budget, the exit that delivers each picture.
+
+    Returns:
+        ``exits`` and ``budgets``, each with what ``RealLevel.score`` says and ``to_full_depth``,
+        its ``ratio`` relative to that of full depth (None where that is not above 0).
+    """
     try:
         net = JudgeNet()
     except ModuleNotFoundError:
         return {}
     level = real_level(data, size, net, TEST)
-    return {"exits": [level.score(net.pooled(batch)) for batch in images]}
+    pooled = [net.pooled(batch) for batch in images]
+    full = level.score(pooled[-1])["ratio"]
+
+    def judged(features: Pooled) -> Figures:
+        score = level.score(features)
+        return score | {"to_full_depth": relative(score["ratio"], full)}
+
+    delivered = {
+        budget: {name: _delivered([row[name] for row in pooled], exits) for name in pooled[0]}
+        for budget, exits in routes.items()
+    }
+    return {
+        "exits": [judged(features) for features in pooled],
+        "budgets": [{"budget": budget} | judged(found) for budget, found in delivered.items()],
+    }
 
 
 def check_classes(config: CheckpointConfig, data: DataFolder) -> None:
@@ -156,18 +195,35 @@ def _noise(config: CheckpointConfig, count: int, seed: int) -> Tensor:
     return torch.randn(count, config.generator.noise_channels, generator=random)
 
 
-def _delivered(
-    found: Measurement, config: CheckpointConfig, images: list[Tensor], judge: PhotoQuality
+def _routes(found: Measurement, calibration: Calibration) -> dict[float, Exits]:
+    """The exit of every input, by budget."""
+    return {budget: routed_exits(found, calibration, budget) for budget in BUDGETS}
+
+
+def _delivered(of_exits: Sequence[Tensor], exits: Exits) -> Tensor:
+    """Of each row, what its exit (1 … K) made."""
+    return torch.stack([of_exits[int(exit) - 1][row] for row, exit in enumerate(exits)])
+
+
+def _exit_quality(images: list[Tensor], judge: PhotoQuality) -> list[Figures]:
+    """KID and mIoU of every branch's pictures."""
+    return [{"exit": index} | _scored(judge, batch) for index, batch in enumerate(images, 1)]
+
+
+def _delivered_quality(
+    routes: Mapping[float, Exits], images: list[Tensor], judge: PhotoQuality
 ) -> list[Figures]:
     """KID and mIoU of what each budget delivers: LPIPS to a dull full depth proves nothing."""
-    rows = []
-    for budget in BUDGETS:
-        exits = routed_exits(found, config.calibration, budget)
-        picked = torch.stack([images[int(e) - 1][row] for row, e in enumerate(exits)])
-        score = judge.score(picked)
-        keys = ("lpips_to_photo", "kid", "kid_std", "miou")
-        rows.append({"budget": budget} | {key: score[key] for key in keys if key in score})
-    return rows
+    return [
+        {"budget": budget} | _scored(judge, _delivered(images, exits))
+        for budget, exits in routes.items()
+    ]
+
+
+def _scored(judge: PhotoQuality, images: Tensor) -> Figures:
+    score = judge.score(images)
+    keys = ("lpips_to_photo", "kid", "kid_std", "miou")
+    return {key: score[key] for key in keys if key in score}
 
 
 def _other_inputs(
@@ -176,7 +232,7 @@ def _other_inputs(
     """Every other kind of maps that nothing was trained or calibrated on, by its name."""
     size = _size(subject.config)
     sets = {name: data.label_maps(name, size) for name in other_splits(data)}
-    units = {name: units_of(data.names(name)) for name in sets}
+    units = {name: data.units(name) for name in sets}
     if data.draw:
         sets["drawn"] = drawn_maps(data.draw, DRAWN, size, DRAWN_SEED)
         units["drawn"] = [f"other drawing {index}" for index in range(DRAWN)]
@@ -213,7 +269,7 @@ def _promise(
     calibrated = Drawn(measure(subject.model, inputs, lpips), groups, units)
     left = [kind for kind in dict.fromkeys(groups) if kind not in others]
     kind = left[0] if len(left) == 1 else TEST
-    test = Drawn(found, [kind] * len(found.true), units_of(data.names(TEST)))
+    test = Drawn(found, [kind] * len(found.true), data.units(TEST))
     return promise_figures(subject.calibration, calibrated, [test, *others.values()])
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fiancee_hub.measuring.realism import relative
 from fiancee_hub.measuring.tables import table
 
 SHEET, MORE, DRAWN = "contact_sheet.jpg", "more_maps.jpg", "drawn_maps.jpg"
@@ -40,15 +41,50 @@ def _miou(row: Figures) -> list[str]:
 
 
 def realism(figures: Figures) -> str:
-    """Kernel distance of every exit's pictures by the judge that no loss knows."""
-    rows = figures["realism"]["exits"]
-    names = [*(str(index) for index in range(1, len(rows))), "full depth"]
-    lines = [
-        [name, *_thousandths(row["kid"], row["kid_std"]), f"{row['ratio']:.2f}"]
-        for name, row in zip(names, rows, strict=True)
+    """Kernel distance of what every exit makes and every budget delivers, by the judge that no
+    loss knows, and mIoU; older figures have less of it."""
+    found, full = figures["realism"], figures["full_depth_quality"]
+    exits, budgets = found["exits"], found.get("budgets", [])
+    names = [
+        *(f"exit {index}" for index in range(1, len(exits))),
+        "full depth",
+        *(f"delivered at budget {row['budget']:.2f}" for row in budgets),
     ]
-    photographs = ["photographs", *(f"{1000 * v:.1f}" for v in rows[-1]["kid_real"].values()), "1"]
-    return table(["exit", "texture", "things", "times photographs"], [*lines, photographs])
+    branches = figures.get("exit_quality", [{}] * (len(exits) - 1))
+    seen = [*branches, full, *(figures["delivered_quality"] if budgets else [])]
+    whole = exits[-1]["ratio"]
+    lines = [
+        [name, *_realism_row(row, whole), *(_or_dash(_miou(quality)) if segmented(figures) else [])]
+        for name, row, quality in zip(names, [*exits, *budgets], seen, strict=True)
+    ]
+    real = [f"{1000 * value:.1f}" for value in exits[-1]["kid_real"].values()]
+    photographs = [
+        "photographs",
+        *real,
+        "1",
+        _times(1, whole),
+        *_real_miou(full),
+    ]
+    headings = ["pictures", "texture", "things", "times photographs", "times full depth"]
+    return table([*headings, *(["mIoU"] if segmented(figures) else [])], [*lines, photographs])
+
+
+def _realism_row(row: Figures, full: float) -> list[str]:
+    distances = _thousandths(row["kid"], row["kid_std"])
+    return [*distances, f"{row['ratio']:.2f}", _times(row["ratio"], full)]
+
+
+def _times(ratio: float, full: float) -> str:
+    found = relative(ratio, full)
+    return "none" if found is None else f"{found:.2f}"
+
+
+def _or_dash(cell: list[str]) -> list[str]:
+    return cell or ["not measured"]
+
+
+def _real_miou(full: Figures) -> list[str]:
+    return _or_dash(_miou({"miou": full.get("miou_real_photos")})) if "miou" in full else []
 
 
 def _thousandths(means: dict[str, float], spreads: dict[str, float]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Fronts of houses: the CMP Facade Database as one's own data."""
