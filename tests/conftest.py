@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 import tiny
@@ -25,6 +26,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 # Two workers share two cores; with two threads each, every small operation would wait.
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 SHIPPED = Path(__file__).resolve().parents[1] / "weights_card"
 
@@ -115,3 +119,27 @@ def demo_url(shipped_streets: Path, shipped_faces: Path, demo_log: Path) -> Iter
 
     with serving(shipped_streets, shipped_faces, demo_log) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    from demo_server import CHROMIUM, browsing
+
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium")
+    with browsing() as opened:
+        yield opened
+
+
+@pytest.fixture
+def window() -> tuple[int, int]:
+    """Width and height; tests that want others are parametrised."""
+    return 1280, 900
+
+
+@pytest.fixture
+def page(browser: "Browser", window: tuple[int, int]) -> "Iterator[Page]":
+    width, height = window
+    opened = browser.new_page(viewport={"width": width, "height": height})
+    yield opened
+    opened.close()
