@@ -1,10 +1,12 @@
 """Fixtures: a very small checkpoint with random weights, and a pipeline on it."""
 
 import os
+import re
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny
@@ -30,19 +32,33 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-SHIPPED = Path(__file__).resolve().parents[1] / "weights_card"
+TESTS = Path(__file__).resolve().parent
+SHIPPED = TESTS.parent / "weights_card"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files stay together; all that need the served demo share one, on one worker, at the end."""
-    for item in items:
-        group = "demo" if _needs_demo(item) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=_needs_demo)
+    """Tests in a browser come last: its loop runs in this thread from then on."""
+    items.sort(key=lambda item: needs_demo(item.path))
 
 
-def _needs_demo(item: pytest.Item) -> bool:
-    return not {"browser", "demo_url"}.isdisjoint(getattr(item, "fixturenames", ()))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files stay together; all that need the served demo share one, on one worker."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduler(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            return "demo" if needs_demo(TESTS / Path(file).relative_to("tests")) else file
+
+    return Scheduler(config, log)
+
+
+@cache
+def needs_demo(file: Path) -> bool:
+    """Whether tests of a file ask for the served demo."""
+    return bool(
+        re.search(r"\b(demo_url|screen: StreetsPage|faces: FacesPage)\b", file.read_text("utf-8"))
+    )
 
 
 @pytest.hookimpl(wrapper=True)
