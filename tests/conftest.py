@@ -36,16 +36,11 @@ TESTS = Path(__file__).resolve().parent
 SHIPPED = TESTS.parent / "weights_card"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests in a browser come last: its loop runs in this thread from then on."""
-    items.sort(key=lambda item: needs_demo(item.path))
-
-
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Files stay together; all that need the served demo share one, on one worker."""
     from xdist.scheduler import LoadFileScheduling
 
-    class Scheduler(LoadFileScheduling):
+    class Scheduler(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = str(super()._split_scope(nodeid))
             return "demo" if needs_demo(TESTS / Path(file).relative_to("tests")) else file
@@ -137,7 +132,7 @@ def demo_url(shipped_streets: Path, shipped_faces: Path, demo_log: Path) -> Iter
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop runs in this thread, where others may want theirs
 def browser() -> "Iterator[Browser]":
     from demo_server import CHROMIUM, browsing
 
