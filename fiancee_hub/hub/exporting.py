@@ -1,13 +1,13 @@
 """A checkpoint, by its folder or id, as graphs for other runtimes."""
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from fiancee_hub.backends.export import Precision, export
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.family import family
+from fiancee_hub.core.files import sha256_of
 from fiancee_hub.hub.checkpoints import WEIGHTS, load_checkpoint
 
 
@@ -34,7 +34,5 @@ def export_checkpoint(
             f"{folder} is a checkpoint of the family {config.family!r}, which no "
             "exporter takes yet: export one of label maps"
         )
-    with (folder / WEIGHTS).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    checkpoint = {**dataclasses.asdict(config), "model_sha256": digest}
+    checkpoint = {**dataclasses.asdict(config), "model_sha256": sha256_of(folder / WEIGHTS)}
     return export(model, target, checkpoint, precision=precision, distance=distance)

@@ -1,6 +1,5 @@
 """The folder that a writer puts beside a post: graphs, runtime, element, examples and a poster."""
 
-import hashlib
 import html
 import json
 import shutil
@@ -10,9 +9,9 @@ from typing import Any
 
 from PIL import Image
 
-from fiancee_hub.backends.export import MANIFEST, Precision
+from fiancee_hub.backends.export import Precision
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.files import replacing, write_picture, write_text
+from fiancee_hub.core.files import replacing, sha256_of, write_picture, write_text
 from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.hub.examples import example_file
@@ -109,12 +108,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _entry(path: Path, name: str) -> dict[str, Any]:
-    content = path.read_bytes()
-    return {
-        "file": name,
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    return {"file": name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def _poster(pipe: LabelMapPipeline, path: Path, budget: float) -> tuple[Image.Image, str]:
@@ -133,6 +127,3 @@ def _poster(pipe: LabelMapPipeline, path: Path, budget: float) -> tuple[Image.Im
         f"{share:.0%} of the computation, and by full depth."
     )
     return poster, caption
-
-
-__all__ = ["FACTS", "MANIFEST", "Embed", "embed", "first_bytes"]
