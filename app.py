@@ -6,11 +6,11 @@ import os
 # the processors. Read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-from space.demo import build, launch, load
+from space.demo import build, launch, promise
 from space.settings import Settings
 
 settings = Settings.from_environment()
-checkpoints = load(settings)
+checkpoints = promise(settings)
 demo = build(checkpoints, settings)
 
 if __name__ == "__main__":

@@ -73,9 +73,9 @@ def calls(number: int, faces: bool) -> Call:
     return mix[number % 3] if faces else street
 
 
-async def beside_bare(bare: str, ours: str, rounds: int, faces: bool) -> str:
-    """Our endpoints beside a bare one in turn, as markdown: one request after the other, then ten
-    users at once."""
+async def beside_bare(bare: str, ours: str, users: int, rounds: int, faces: bool) -> str:
+    """Our endpoints beside a bare one in turn, as markdown: one request after the other, then so
+    many users at once."""
     upload = Call("same", (maps.examples()[0].path,))
     servers: dict[str, tuple[str, Callable[[int], Call]]] = {
         "a bare endpoint": (bare, lambda number: upload),
@@ -89,17 +89,17 @@ async def beside_bare(bare: str, ours: str, rounds: int, faces: bool) -> str:
         for name, (url, call) in servers.items():
             async with httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
                 alone = await crowd(client, 1, 10, call)
-                ten = await crowd(client, 10, 3, call)
-            if alone.failures or ten.failures:
-                raise RuntimeError("\n".join(alone.failures + ten.failures))
+                many = await crowd(client, users, 3, call)
+            if alone.failures or many.failures:
+                raise RuntimeError("\n".join(alone.failures + many.failures))
             waits[name] += alone.all
-            rates[name].append(len(ten.all) / ten.wall)
+            rates[name].append(len(many.all) / many.wall)
     # The first round warms up.
     wait = {name: 1000 * median(times[10:]) for name, times in waits.items()}
     rate = {name: median(found[1:]) for name, found in rates.items()}
     first = next(iter(servers))
     rows: list[list[object]] = [
-        ["endpoint", "one after the other", "more than bare", "ten users", "of bare"]
+        ["endpoint", "one after the other", "more than bare", f"{users} users", "of bare"]
     ]
     for name in servers:
         more, share = wait[name] - wait[first], rate[name] / rate[first]
@@ -232,7 +232,8 @@ def main() -> None:
     ):
         with running({}, Path(folder) / "bare.txt", "benchmarks/bare.py") as (bare, _):
             faces = not options.streets_only
-            say(asyncio.run(beside_bare(bare, url, options.rounds, faces)))
+            users = min(10, options.users)
+            say(asyncio.run(beside_bare(bare, url, users, options.rounds, faces)))
         failures = asyncio.run(measure(url, process, options, say))
     if failures:
         sys.exit("\n".join(failures))

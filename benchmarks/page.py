@@ -24,11 +24,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 import figures  # noqa: E402
 from demo_server import StreetsPage, browsing, running  # noqa: E402
 
-SHOWN = """(before) => {
-  const picture = document.querySelector('#pictures img');
-  return picture && picture.complete && picture.naturalWidth && picture.src !== before;
+from space.result.stored import MARK  # noqa: E402
+
+SHOWN = """([before, mark]) => {
+  const picture = document.querySelector('#streets-pictures img');
+  const stored = document.querySelector('#streets-stale')?.textContent.includes(mark);
+  return picture?.complete && picture.naturalWidth && picture.src !== before && !(mark && stored);
 }"""
-"""Another picture than before has come and is decoded."""
+"""Another picture than before has come and is decoded, and it is not marked as stored."""
 
 
 @contextmanager
@@ -42,12 +45,12 @@ def early_pictures(page: Page, url: str, rounds: int) -> list[float]:
     """Seconds from Generate to another picture, with a new seed each time."""
     screen, times = StreetsPage(page, url), list[float]()
     for seed in range(1, rounds + 1):
-        page.locator("#seed input").fill(str(seed))
+        screen.part("seed", "input").fill(str(seed))
         before = screen.sources()[0]
         # The time ends with the early picture, the wait with the plot of all exits.
         with screen.new_result(), stopwatch(times):
-            page.locator("#generate").click()
-            page.wait_for_function(SHOWN, arg=before, polling="raf")
+            screen.part("generate").click()
+            page.wait_for_function(SHOWN, arg=[before, MARK], polling="raf")
     return times
 
 
@@ -56,16 +59,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--readme", type=Path, help="where the figures go as well")
     options = parser.parse_args()
-    first, early = list[float](), list[float]()
+    served, first, live, early = (list[float]() for _ in range(4))
     for _ in range(options.rounds):
         with browsing() as browser, tempfile.TemporaryDirectory() as folder:
             page, started = browser.new_page(), time.perf_counter()
             with running({}, Path(folder) / "log.txt") as (url, _):
+                served.append(time.perf_counter() - started)
                 page.goto(url)
-                page.wait_for_function(SHOWN, arg="", polling="raf", timeout=120_000)
-                first.append(time.perf_counter() - started)
+                for times, mark in ((first, ""), (live, MARK)):
+                    page.wait_for_function(SHOWN, arg=["", mark], polling="raf", timeout=120_000)
+                    times.append(time.perf_counter() - started)
                 early += early_pictures(page, url, 5)
-    text = table({"server start | first picture": first, "Generate | early picture": early})
+    text = table(
+        {
+            "server start | page": served,
+            "server start | first picture, stored": first,
+            "server start | first live picture": live,
+            "Generate | early picture": early,
+        }
+    )
     sys.stdout.write(text)
     if options.readme:
         figures.write(options.readme, "page", text)

@@ -6,12 +6,12 @@ importing torch and the Hub's mixin.
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Never, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
@@ -30,6 +30,7 @@ PUSH = ("commit_message", "private", "token", "branch", "create_pr")
 
 if TYPE_CHECKING:
     from fiancee_hub.core.exits import EarlyExitModel, Progress
+    from fiancee_hub.core.router import Forecast
     from fiancee_hub.hub.config import CheckpointConfig
     from fiancee_hub.hub.download import Snapshot
     from fiancee_hub.hub.reference import Reference
@@ -167,11 +168,18 @@ class Rendering:
         """The exit that ``budget`` (LPIPS) buys, without rendering anything."""
         return self.forecast.route(budget)
 
-    def deliver(self, budget: float) -> Result:
-        """What a routed call returns: the exit that ``budget`` buys, the predictor paid for."""
+    def deliver(
+        self, budget: float, choose: "Callable[[Forecast, float], int] | None" = None
+    ) -> Result:
+        """What a routed call returns: the exit that ``budget`` buys, the predictor paid for.
+
+        Args:
+            budget: LPIPS.
+            choose: from forecast and budget to an exit that keeps it, in place of the cheapest.
+        """
         from fiancee_hub.core.router import budget_notes
 
-        result = self.routed(self.route(budget))
+        result = self.routed(choose(self.forecast, budget) if choose else self.route(budget))
         notes = budget_notes(budget, self.pipeline.config.calibration)
         return replace(result, notes=result.notes + notes)
 
@@ -248,6 +256,9 @@ class FianceePipeline(ModelHubMixin):
 
     repository: str | None = None
     """Repository on the Hub that it was loaded from."""
+
+    without_model: ClassVar[tuple[str, ...]] = ()
+    """Methods that need the config only."""
 
     _snapshot: "Snapshot | None" = None
 

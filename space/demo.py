@@ -4,6 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import torch
@@ -13,6 +15,7 @@ from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
 from space import texts
 from space.page import embedding, inline, limits, links, scripts, server, sessions, theme
 from space.page.model_thread import submit
+from space.page.promised import Promised
 from space.page.tabs import Screen, Tab, when_opened
 from space.result.sharing import Shared, Sharing
 from space.screens import SCREENS, screen_of
@@ -50,11 +53,22 @@ def load(settings: Settings) -> tuple[Loaded, ...]:
     return tuple(submit(_loaded, one).result() for one in settings.checkpoints)
 
 
-def _loaded(checkpoint: Checkpoint) -> Loaded:
+def promise(settings: Settings) -> tuple[Loaded, ...]:
+    """The checkpoints, those in folders not yet loaded: ``launch`` lets that happen."""
+    submit(torch.set_num_threads, settings.threads)
+    return tuple(
+        _loaded(one, promised=True) if Path(one.address).is_dir() else submit(_loaded, one).result()
+        for one in settings.checkpoints
+    )
+
+
+def _loaded(checkpoint: Checkpoint, *, promised: bool = False) -> Loaded:
     try:
-        pipe = AutoPipeline.from_pretrained(checkpoint.address)
+        load = partial(Promised, checkpoint.name) if promised else AutoPipeline.from_pretrained
+        pipe: Any = load(checkpoint.address)
         screen = screen_of(pipe)
-        screen.warm_up(pipe)
+        if not promised:
+            screen.warm_up(pipe)
         fields = screen.fields(pipe)
     except Exception as error:
         # Whatever it is, it costs this tab and no other.
@@ -112,7 +126,7 @@ def sharing(checkpoints: Sequence[Loaded]) -> Sharing:
 
 
 def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -> None:
-    """Serves the demo until it is stopped."""
+    """Serves the demo until it is stopped, at first while its checkpoints are being loaded."""
     inline.keep_apart()
     cards = sharing(checkpoints)
     demo.launch(
@@ -131,4 +145,19 @@ def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -
         # Neither a history of people's pictures in the browser nor figures for everybody.
         run_history=False,
         enable_monitoring=False,
+        prevent_thread_lock=True,
     )
+    _fulfil([one for one in checkpoints if isinstance(one.pipe, Promised)])
+    demo.block_thread()
+
+
+def _fulfil(promised: Sequence[Loaded]) -> None:
+    """Loads one after the other; what visitors want of one has its turn before the next."""
+    if promised:
+        first, *others = promised
+        submit(_warm, first).add_done_callback(lambda _: _fulfil(others))
+
+
+def _warm(loaded: Loaded) -> None:
+    assert loaded.screen
+    loaded.screen.warm_up(loaded.pipe)

@@ -1,9 +1,12 @@
 """Fixtures: a very small checkpoint with random weights, and a pipeline on it."""
 
 import os
+import re
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny
@@ -26,19 +29,31 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
 
-SHIPPED = Path(__file__).resolve().parents[1] / "weights_card"
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+TESTS = Path(__file__).resolve().parent
+SHIPPED = TESTS.parent / "weights_card"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files stay together; all that need the served demo share one, on one worker, at the end."""
-    for item in items:
-        group = "demo" if _needs_demo(item) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=_needs_demo)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files stay together; all that need the served demo share one, on one worker."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduler(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            return "demo" if needs_demo(TESTS / Path(file).relative_to("tests")) else file
+
+    return Scheduler(config, log)
 
 
-def _needs_demo(item: pytest.Item) -> bool:
-    return not {"browser", "demo_url"}.isdisjoint(getattr(item, "fixturenames", ()))
+@cache
+def needs_demo(file: Path) -> bool:
+    """Whether tests of a file ask for the served demo."""
+    return bool(
+        re.search(r"\b(demo_url|screen: StreetsPage|faces: FacesPage)\b", file.read_text("utf-8"))
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -115,3 +130,27 @@ def demo_url(shipped_streets: Path, shipped_faces: Path, demo_log: Path) -> Iter
 
     with serving(shipped_streets, shipped_faces, demo_log) as address:
         yield address
+
+
+@pytest.fixture(scope="module")  # its loop runs in this thread, where others may want theirs
+def browser() -> "Iterator[Browser]":
+    from demo_server import CHROMIUM, browsing
+
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium")
+    with browsing() as opened:
+        yield opened
+
+
+@pytest.fixture
+def window() -> tuple[int, int]:
+    """Width and height; tests that want others are parametrised."""
+    return 1280, 900
+
+
+@pytest.fixture
+def page(browser: "Browser", window: tuple[int, int]) -> "Iterator[Page]":
+    width, height = window
+    opened = browser.new_page(viewport={"width": width, "height": height})
+    yield opened
+    opened.close()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fiancee_hub.backends.parts import Part, parts
+from fiancee_hub.backends.parts import Part, distance_part, parts
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.files import write_bytes, write_text
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import onnx
 
 logger = logging.getLogger(__name__)
+
+for chatty in ("onnxscript", "onnx_ir"):  # They tell of every node that they fold or leave.
+    logging.getLogger(chatty).setLevel(logging.ERROR)
 
 FORMAT = 1
 OPSET = 20
@@ -36,6 +39,7 @@ def export(
     checkpoint: dict[str, Any],
     *,
     precision: Precision = "fp16",
+    distance: bool = False,
 ) -> dict[str, Any]:
     """Writes one ONNX file for each part of a model, and ``manifest.json``.
 
@@ -44,6 +48,7 @@ def export(
         folder: created if missing.
         checkpoint: what a reader must know of the checkpoint: its config, digest of its weights.
         precision: of the stored weights; all arithmetic is float32.
+        distance: write LPIPS as well, the graph ``lpips`` (5 MB; package ``lpips``).
 
     Returns:
         the manifest: ``graphs`` (name, file, bytes, sha256, inputs and outputs of each),
@@ -51,7 +56,7 @@ def export(
     """
     folder.mkdir(parents=True, exist_ok=True)
     graphs = []
-    for part in parts(model):
+    for part in [*parts(model), *([distance_part(model)] if distance else [])]:
         proto = _exported(part)
         if precision == "fp16":
             _halve(proto)

@@ -81,10 +81,11 @@ class GraphModel:
 
     def render(self, progress: GraphProgress, exit_index: int) -> tuple[Array, GraphProgress]:
         """Image (batch, 3, height, width) in [-1, 1] of an exit, and the progress to go on from."""
-        progress = self.advance(progress, self.stages_of(exit_index))
+        stages = self.stages_of(exit_index)
+        progress = self.advance(progress, stages)
         if exit_index == self.exits:
             return self._run("image", progress.tensors)["image"], progress
-        if "guides" in self.graphs and "guide" not in progress.tensors:
+        if stages and "guides" in self.graphs and "guide" not in progress.tensors:
             guide = self._run("guides", progress.tensors)
             progress = replace(progress, tensors={**progress.tensors, **guide})
         return self._run(f"branch-{exit_index}", progress.tensors)["image"], progress

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.guides import RegionBank
 from fiancee_hub.core.nested import each_tensor
+from fiancee_hub.core.perceptual import PerceptualDistance
 
 PREDICTION = ("lpips-mean", "lpips-spread")
 """Outputs of the predictor's graph."""
@@ -113,6 +114,18 @@ def parts(model: EarlyExitModel) -> list[Part]:
     return found + _branches(model, features, shared, make, with_condition)
 
 
+@torch.no_grad()
+def distance_part(model: EarlyExitModel) -> Part:
+    """LPIPS between two pictures of the model's size, (batch, 3, height, width) in [-1, 1]."""
+    progress = model.start(*model.trunk.example_inputs())
+    image, _ = model.render(progress, model.exits)
+    images = torch.cat([image, image])
+    inputs = {"first": images, "second": images.clone()}
+    distance = PerceptualDistance()
+    module = _Call(distance, lambda *pair: (distance(*pair),)).eval()
+    return Part("lpips", module, inputs, ("distance",))
+
+
 def _stage(
     model: EarlyExitModel,
     index: int,
@@ -158,7 +171,14 @@ def _branches(
         guide = {"guide": found[-1].module(*found[-1].inputs.values())[0]}
     for number, exit_config in enumerate(model.exit_configs, 1):
         branch = model.branches[number - 1]
-        entering = {f"features-{exit_config.stage}": features[exit_config.stage - 1]} | guide
+        stage = exit_config.stage
+        if not stage:
+            first = with_condition(
+                lambda condition, branch=branch: branch(None, condition, None), 0
+            )
+            found.append(make(f"branch-{number}", first, shared, "image"))
+            continue
+        entering = {f"features-{stage}": features[stage - 1]} | guide
 
         def render(*tensors: Any, branch: nn.Module = branch) -> Any:
             before, *values, condition = tensors

@@ -1,8 +1,6 @@
 """``python -m fiancee_hub export``: a checkpoint as ONNX graphs for other runtimes."""
 
 import argparse
-import dataclasses
-import hashlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,22 +22,11 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exports, and says how large every graph is."""
-    from fiancee_hub.backends.export import export
-    from fiancee_hub.core.errors import InputError
-    from fiancee_hub.core.family import family
-    from fiancee_hub.hub.checkpoints import WEIGHTS, load_checkpoint, resolve
+    from fiancee_hub.hub.checkpoints import resolve
+    from fiancee_hub.hub.exporting import export_checkpoint
 
     folder = resolve(arguments.checkpoint)
-    model, config = load_checkpoint(folder)
-    if not family(config.family).exportable:
-        raise InputError(
-            f"{arguments.checkpoint} is a checkpoint of the family {config.family!r}, which no "
-            "exporter takes yet: export one of label maps"
-        )
-    with (folder / WEIGHTS).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    checkpoint = {**dataclasses.asdict(config), "model_sha256": digest}
-    manifest = export(model, arguments.out, checkpoint, precision=arguments.precision)
+    manifest = export_checkpoint(folder, arguments.out, arguments.precision)
     for graph in manifest["graphs"]:
         sys.stdout.write(f"{graph['file']:16} {graph['bytes'] / 1e6:7.2f} MB\n")
     total = sum(graph["bytes"] for graph in manifest["graphs"])

@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "train a checkpoint, phase by phase",
     "publish": "a checkpoint to the Hugging Face Hub",
     "export": "a checkpoint as ONNX graphs for other runtimes",
+    "embed": "a folder of static files that runs a checkpoint in the reader's browser",
 }
 EXTRAS = {
     "generate": "faces",
@@ -35,6 +36,7 @@ EXTRAS = {
     "measure": "evaluate",
     "train": "train",
     "export": "export",
+    "embed": "export",
 }
 """What to install for a command that needs more than the library itself."""
 

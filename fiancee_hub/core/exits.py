@@ -25,7 +25,8 @@ class ExitConfig:
     """One branch.
 
     Args:
-        stage: trunk stages that run before the branch leaves (1-based: 2 means after l2).
+        stage: trunk stages that run before the branch leaves (1-based: 2 means after l2; 0 where
+            a family has a picture before l1).
         scale_factor: the branch's channels are the trunk's divided by this.
     """
 
@@ -135,7 +136,8 @@ class Branch(nn.Module):
         self.guide_channels = guide_channels
 
     def forward(self, features: Tensor, condition: Any, guide: Tensor | None) -> Tensor:
-        """Features of the stage that it leaves and a guide's values to an image."""
+        """Features of the stage that it leaves, None before the first, and a guide's values to an
+        image."""
         raise NotImplementedError
 
     def inherit(self, trunk: Any) -> None:
@@ -257,11 +259,12 @@ class EarlyExitModel(nn.Module):
         progress = self.advance(progress, stage)
         if exit_index == self.exits:
             return self.trunk.to_image(progress.features[stage - 1], progress.condition), progress
-        if guided:
+        if guided and stage:
             progress = self.look_up(progress)
         values = progress.guide.values if guided and progress.guide is not None else None
         branch = self.branches[exit_index - 1]
-        return branch(progress.features[stage - 1], progress.condition, values), progress
+        features = progress.features[stage - 1] if stage else None
+        return branch(features, progress.condition, values), progress
 
     def look_up(self, progress: Progress, *, rank: int = 0) -> Progress:
         """Looks up the guide, unless that is done or there is no bank.

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import errno
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -70,6 +71,12 @@ def replacing(path: Path) -> Iterator[Path]:
             raise OutputError(f"{path}: nothing was written; check the free space of its disk")
         partial.chmod(mode)  # Some writers make files that only their owner may read.
         os.replace(partial, path)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_picture(picture: Image.Image, path: Path, kind: str, **options: Any) -> None:

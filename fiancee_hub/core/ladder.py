@@ -36,11 +36,12 @@ def _parsed(word: str) -> ExitConfig:
     return found
 
 
-def check_ladder(exits: tuple[ExitConfig, ...], stages: int) -> None:
-    """Raises an InputError if one of the exits leaves where a trunk of ``stages`` has no branch."""
+def check_ladder(exits: tuple[ExitConfig, ...], stages: int, first: int = 1) -> None:
+    """Raises an InputError if one of the exits leaves where a trunk of ``stages`` has no branch;
+    the earliest leaves after ``first``."""
     for entry in exits:
-        if not 1 <= entry.stage <= stages - 2:
+        if not first <= entry.stage <= stages - 2:
             raise InputError(
                 f"--exits: {entry.stage}:{entry.scale_factor:g} leaves after stage {entry.stage}, "
-                f"but branches of this generator leave after stage 1 to {stages - 2}"
+                f"but branches of this generator leave after stage {first} to {stages - 2}"
             )

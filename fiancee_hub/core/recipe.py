@@ -32,6 +32,12 @@ class GeneratorConfig(Protocol):
         """The same for pictures of half the height and width, to begin training with."""
 
 
+def first_exit(generator: GeneratorConfig) -> int:
+    """Trunk stages that run before the earliest branch: 1, unless the shape's ``first_exit`` says
+    0, where a family has a picture before its first stage."""
+    return int(getattr(generator, "first_exit", 1))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a checkpoint is trained to be: trunk, branches and guide bank."""

@@ -151,6 +151,16 @@ class Forecast:
         """
         return int(route(self.mean, self.spread, check_budget(budget), self.calibration)[0])
 
+    def keeps(self, budget: float, exit_index: int) -> bool:
+        """Whether an exit (1 … K) is within the budget by the rule that ``route`` goes by."""
+        branches = self.mean.shape[-1]
+        if exit_index > branches:
+            return True
+        calibration = self.calibration
+        tested, margin = calibration.rule(budget) if calibration else (budget, 0.0)
+        mean, spread = (part[0, exit_index - 1] for part in (self.mean, self.spread))
+        return margin is not None and bool(mean + margin * spread <= tested)
+
 
 def delivered(true: FloatArray, exits: NDArray[np.integer[Any]]) -> FloatArray:
     """True LPIPS of what the chosen exits deliver; full depth has distance 0."""

@@ -13,7 +13,7 @@ from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.family import family, names
 from fiancee_hub.core.lfs import check_fetched
-from fiancee_hub.core.recipe import GeneratorConfig, Recipe
+from fiancee_hub.core.recipe import GeneratorConfig, Recipe, first_exit
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.hub import format1
 from fiancee_hub.hub.fields import FieldError, bound, parse, parse_dataclass
@@ -206,7 +206,8 @@ def _check_guides(config: CheckpointConfig) -> None:
 
 def _check_exits(config: CheckpointConfig) -> None:
     for index, entry in enumerate(config.exits):
-        bound(f"exits[{index}].stage", entry.stage, 1, config.generator.stages - 2)
+        earliest = first_exit(config.generator)
+        bound(f"exits[{index}].stage", entry.stage, earliest, config.generator.stages - 2)
         bound(f"exits[{index}].scale_factor", entry.scale_factor, 1, 64)
     if len(config.costs.exits) != len(config.exits) + 1:
         raise FieldError("costs.exits", "does not list one cost for each exit and full depth")

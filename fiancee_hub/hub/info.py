@@ -15,6 +15,7 @@ from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import EarlyExitModel, ExitConfig
 from fiancee_hub.core.family import family, names
 from fiancee_hub.core.ladder import check_ladder
+from fiancee_hub.core.recipe import first_exit
 from fiancee_hub.hub.checkpoints import CONFIG, build, resolve
 from fiancee_hub.hub.config import CheckpointConfig, read_config, untrained
 
@@ -117,7 +118,7 @@ def in_order(config: CheckpointConfig, exits: tuple[ExitConfig, ...]) -> tuple[E
     Raises:
         InputError: the generator has no branch after one of the stages.
     """
-    check_ladder(exits, config.generator.stages)
+    check_ladder(exits, config.generator.stages, first_exit(config.generator))
     with torch.device("meta"):
         costs = count(build(dataclasses.replace(config, exits=exits))).exits[:-1]
     return tuple(entry for _, entry in sorted(zip(costs, exits, strict=True), key=itemgetter(0)))

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.exits import Branch, EarlyExitModel, Progress
 from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
@@ -47,7 +48,7 @@ class _Branches(nn.Module):
 
     def forward(self, progress: Progress, guide: Tensor | None) -> list[Tensor]:
         return [
-            branch(progress.features[stage - 1], progress.condition, guide)
+            branch(progress.features[stage - 1] if stage else None, progress.condition, guide)
             for branch, stage in zip(self.branches, self.stages, strict=True)
         ]
 
@@ -71,6 +72,8 @@ class BranchPhase(Resumable):
         self.settings, self.accelerator, self.task = settings, accelerator, task
         self.source = task.source()
         branches = _Branches(model)
+        if not any(True for _ in branches.parameters()):
+            raise DataError("none of the exits has anything to learn: choose others with --exits")
         branches.requires_grad_(True)
         discriminator = Discriminator(task.classes)
         if discriminator_state is not None:
@@ -100,13 +103,17 @@ class BranchPhase(Resumable):
         images = [image.float() for image in images]
         leaves = [image.detach().requires_grad_() for image in images]
         distances, gradients = self._faithful(leaves, target)
-        picks = self._picked(len(leaves))
+        # An exit may have nothing to learn.
+        learning = [index for index, image in enumerate(images) if image.requires_grad]
+        picks = [learning[pick] for pick in self._picked(len(learning))]
         adversarial = [
             self._add_realistic(leaves[pick], target, gradients[pick], labels, weights)
             for pick in picks
         ]
         self.optimizer.zero_grad()
-        torch.autograd.backward(images, gradients)
+        torch.autograd.backward(
+            [images[index] for index in learning], [gradients[index] for index in learning]
+        )
         self.optimizer.step()
         losses = {f"exit {index}": value for index, value in enumerate(distances, 1)}
         shown = [leaves[pick].detach() for pick in picks]

@@ -119,7 +119,9 @@ def drive(
 ) -> Driven:
     """The person with every motion, each frame by the cheapest exit that keeps the budget."""
     known: list[Any] = [motion for motion in motions.frames if motion]
-    made = pipe.animate(source=person.source, frames=known, budget=budget, relative=relative)
+    made = pipe.animate(
+        source=person.source, frames=known, budget=budget, relative=relative, fps=motions.fps
+    )
     results = iter(_told(each(made), tell, len(known)))
     placed = tuple(next(results).result if motion else None for motion in motions.frames)
     images = filled(ClipFrame(index, result) for index, result in enumerate(placed))
@@ -148,6 +150,7 @@ def shown(driven: Driven, notes: Sequence[str]) -> str:
         f"{exit_name(index, driven.exits)}: {count}" for index, count in sorted(taken.items())
     )
     macs = mean(result.macs for result in driven.made)
+    milliseconds = mean(result.milliseconds for result in driven.made)
     return render(
         "clip.html",
         video=address(driven.video, "video/mp4"),
@@ -157,7 +160,8 @@ def shown(driven: Driven, notes: Sequence[str]) -> str:
         shares=shares,
         saved=saved(macs, driven.full_macs),
         predicted=f"{mean(result.predicted_lpips for result in driven.made):.3f}",
-        time=time(mean(result.milliseconds for result in driven.made)),
+        time=time(milliseconds),
+        rate=f"{1000 / max(milliseconds, 1e-6):.1f}",
         notes=" ".join(notes),
     )
 

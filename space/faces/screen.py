@@ -30,7 +30,7 @@ from space.page.outputs import Outputs
 from space.page.scripts import call
 from space.page.tabs import Screen, Tab
 from space.result import budget as budgets
-from space.result import comparison, downloads
+from space.result import comparison, downloads, stored
 from space.result.budget import chain_place
 from space.result.comparison import View
 from space.result.network import network_of
@@ -189,6 +189,7 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
     _connect_driver(handlers, driver)
     _connect_modes(screen)
     running = _connect_results(handlers, screen)
+    stored.connect(tab, pipe, result.view, buttons.generate)
     _connect_link(handlers, screen, running)
     _connect_clip(handlers, screen)
     for action, handler in (("reenact", handlers.reenact), ("drive", handlers.drive)):

@@ -87,7 +87,8 @@ class Handlers:
         nothing new where there is a result already."""
         if record is not None:
             return {}
-        return self._state(query)
+        # What stands on the page already is marked as what it is, and gives way in a moment.
+        return {name: value for name, value in self._state(query).items() if name != "stale"}
 
     def restored(self, query: str) -> Updates:
         """The state of an address; what it leaves out is as the page begins."""

@@ -22,7 +22,7 @@ from space.page.outputs import Outputs
 from space.page.scripts import call
 from space.page.tabs import Screen, Tab
 from space.result import budget as budgets
-from space.result import comparison, downloads
+from space.result import comparison, downloads, stored
 from space.result.budget import chain_place
 from space.result.comparison import View
 from space.result.network import network_of
@@ -117,6 +117,7 @@ def place(tab: Tab, pipe: StreetsPipeline) -> None:
             budgets.budget_details(tab, handlers.pipe.config.domain.name, KIND)
     _connect_map(handlers, inputs, view)
     running = _connect_results(handlers, inputs, view)
+    stored.connect(tab, pipe, view, inputs.generate)
     _connect_address(handlers, inputs, view, running)
     endpoints.publish(handlers.endpoint, tab.name.replace("-", "_"))
     gr.Markdown(texts.limits(pipe.config.domain, KIND), elem_classes="limits")

@@ -38,7 +38,7 @@ class Outputs:
         @functools.wraps(handler)
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
             with plain_errors():
-                return self._keyed(handler(*args, **kwargs))
+                return self.keyed(handler(*args, **kwargs))
 
         return wrapped
 
@@ -48,7 +48,7 @@ class Outputs:
         @functools.wraps(handler)
         async def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
             with plain_errors():
-                return self._keyed(await there(handler, *args, **kwargs))
+                return self.keyed(await there(handler, *args, **kwargs))
 
         return wrapped
 
@@ -59,10 +59,11 @@ class Outputs:
         async def wrapped(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
             with plain_errors():
                 async for updates in steps(handler(*args, **kwargs)):
-                    yield self._keyed(updates)
+                    yield self.keyed(updates)
 
         return wrapped
 
-    def _keyed(self, updates: Updates) -> Any:
+    def keyed(self, updates: Updates) -> Any:
+        """Named values as Gradio takes them."""
         # Gradio takes an empty mapping for a value.
         return {self._components[name]: value for name, value in updates.items()} or gr.skip()

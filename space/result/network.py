@@ -53,9 +53,10 @@ def network_of(pipeline: FianceePipeline) -> Network:
 
 
 def _read(pipeline: FianceePipeline) -> Network:
-    exits, config = pipeline.model.exit_configs, pipeline.config
+    config = pipeline.config  # Not the model: it may not be loaded yet.
+    exits = config.exits
     return Network(
-        pipeline.model.trunk.stages,
+        config.generator.stages,
         tuple(one.stage for one in exits),
         tuple(1 / one.scale_factor for one in exits),
         scale.widths(_levels(pipeline)),
@@ -68,7 +69,7 @@ def _levels(pipeline: FianceePipeline) -> list[Level]:
     path = pipeline.loaded_from and pipeline.loaded_from / EVALUATION
     try:
         exits = json.loads(path.read_text(encoding="utf-8"))["exits"] if path else []
-        early = exits[: len(pipeline.model.exit_configs)]
+        early = exits[: len(pipeline.config.exits)]
         return [(float(one["lpips_mean"]), float(one["lpips_p90"])) for one in early]
     except (OSError, ValueError, KeyError, TypeError):
         return []  # It only spreads the control.

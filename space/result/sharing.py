@@ -15,6 +15,7 @@ from fiancee_hub.pipeline import Rendering
 from space.page import links
 from space.page.files import encoded
 from space.page.front import CARD
+from space.page.model_thread import submit
 from space.result.record import Record
 from space.result.scale import BUDGET
 from space.result.share_card import share_card
@@ -77,7 +78,7 @@ class Sharing:
         # One at a time: nobody may keep the model busy with links.
         with self._lock:
             if key not in self._cards:
-                self._cards[key] = self._made(link)
+                self._cards[key] = submit(self._made, link).result()
             self._cards.move_to_end(key)
             while len(self._cards) > KEPT:
                 self._cards.popitem(last=False)

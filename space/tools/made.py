@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from fiancee_hub.core.files import write_text
+from fiancee_hub.core.files import sha256_of, write_text
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS
 from space.settings import ROOT, SHIPPED
 
@@ -24,8 +24,7 @@ ADDRESSES = {one.name: Path(one.address) for one in SHIPPED}
 
 def weights_digest(folder: Path) -> str:
     """SHA-256 of a checkpoint's weights."""
-    with (folder / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(folder / WEIGHTS)
 
 
 def costs_digest(folder: Path) -> str:

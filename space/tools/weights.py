@@ -8,6 +8,7 @@ process of its own:
 
     evaluate     evaluation.json, plots, contact sheets, the card, and the tables of README.md
     pairs        the pairs of pictures beside the demo's budget
+    first        the picture that the demo shows until the model is loaded
     transcript   what README.md shows of examples/own_checkpoint.py
     figures      the pictures of docs/concepts.md
     screens      docs/screens
@@ -44,7 +45,7 @@ from space.settings import ROOT, SHIPPED
 logger = logging.getLogger(__name__)
 
 NOTES = "training.json"
-STEPS = ("evaluate", "pairs", "transcript", "figures", "screens", "page", "load")
+STEPS = ("evaluate", "pairs", "first", "transcript", "figures", "screens", "page", "load")
 DEFAULT = STEPS[:-1]
 TRANSCRIPT = "streets"
 """The checkpoint that README's transcript and the documentation show."""
@@ -155,8 +156,8 @@ def commands(name: str, data: Path | None, steps: Sequence[str]) -> list[list[st
             folder = f"weights_card/{name}"
             words = ["evaluate", folder, "--data", str(data.resolve()), "--readme", "README.md"]
             found.append(["-m", "fiancee_hub", *words])
-        elif step == "pairs":
-            found.append(["-m", "space.tools.pairs", name])
+        elif step in ("pairs", "first"):
+            found.append(["-m", f"space.tools.{step}", name])
         elif step == "transcript" and name == TRANSCRIPT:
             found.append(["-m", "space.tools.transcript"])
         elif step == "figures" and name == TRANSCRIPT:

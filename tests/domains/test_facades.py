@@ -66,6 +66,7 @@ def test_the_folder_is_one_s_own_data(tmp_path: Path) -> None:
     data = DataFolder(tmp_path / "data")
     assert data.table.about == shipped("facades").domain
     assert data.table.private
+    assert data.units("photos") == data.names("photos")
     found = sorted(path.name for path in (tmp_path / "data" / "examples").iterdir())
     assert found == [f"{name}.png" for name in EXAMPLES]
 

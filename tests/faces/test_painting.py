@@ -1,5 +1,6 @@
 """Masks that erase what no warp can show, and losses that look there."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,28 @@ from torch import Tensor
 from workers_run import CONFIG
 
 from fiancee_hub.core.cost import count
-from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.errors import DataError, InputError
+from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
+from fiancee_hub.core.ladder import check_ladder, parse_ladder
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.faces.heads import at_side, plain_warp
+from fiancee_hub.families.faces.shapes import FACES
 from fiancee_hub.families.faces.training.backbone import (
     PortraitBackbonePhase,
     PortraitSettings,
     mask_loss,
 )
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource
+from fiancee_hub.families.faces.training.task import FacesTask
 from fiancee_hub.families.faces.visibility import unshown
+from fiancee_hub.families.faces.warps import sample
 from fiancee_hub.hub.checkpoints import build
-from fiancee_hub.hub.config import untrained
+from fiancee_hub.hub.config import parse_config, to_json, untrained
+from fiancee_hub.hub.info import in_order
 from fiancee_hub.training.adversarial import Example
+from fiancee_hub.training.branch_settings import BranchSettings
+from fiancee_hub.training.branches import BranchPhase
 
 accelerate = pytest.importorskip("accelerate")
 
@@ -293,3 +302,62 @@ def test_without_openings_pairs_are_drawn_as_before(data: FaceFolder) -> None:
     first = PairSource(data, "train").pairs(2, torch.Generator().manual_seed(0), 64)
     again = PairSource(data, "train", openings=0.0).pairs(2, torch.Generator().manual_seed(0), 64)
     assert torch.equal(first["truth"], again["truth"])
+
+
+# The exit that paints nothing
+
+LADDER = (ExitConfig(0, 1), *tiny_faces.EXITS)
+
+
+@pytest.fixture
+def laddered() -> EarlyExitModel:
+    torch.manual_seed(0)
+    return build(untrained("faces", Recipe(ERASING, LADDER, tiny_faces.GUIDES))).eval()
+
+
+def test_the_warp_alone_is_an_exit(laddered: EarlyExitModel) -> None:
+    laddered.requires_grad_(False)
+    trunk, inputs = laddered.trunk_as(PortraitGenerator), tiny_faces.inputs(2)
+    keeping(laddered, -200)  # what is erased for the others is shown
+    progress = laddered.start(*inputs)
+    image, after = laddered.render(progress, 1)
+    assert after.features == () and after.guide is None
+    condition = trunk.condition(*inputs)
+    expected = sample(condition.appearance.picture, condition.flow)
+    torch.testing.assert_close(image, expected)
+    deeper, _ = laddered.render(after, 3)
+    assert torch.equal(deeper, laddered(*inputs, exit_index=3))
+
+
+def test_the_warp_alone_costs_the_flow_and_the_masks() -> None:
+    with torch.device("meta"):
+        costs = count(build(untrained("faces", FACES)))
+    config: Any = FACES.generator
+    motion = 32**2 * (4 * 28 * 9 * 64 + 2 * 9 * 64 * 64 + 64 * 9 * 16)
+    assert costs.exits[0] > motion
+    assert costs.exits[0] / costs.full_depth < 0.05
+    assert config.first_exit == 0
+    assert list(costs.exits) == sorted(costs.exits)
+
+
+def test_a_ladder_may_begin_before_the_first_stage() -> None:
+    config = untrained("faces", Recipe(ERASING, (), tiny_faces.GUIDES))
+    assert in_order(config, parse_ladder("1:2,0:1")) == (ExitConfig(0, 1), ExitConfig(1, 2))
+    raw = json.loads(to_json(untrained("faces", Recipe(ERASING, LADDER, tiny_faces.GUIDES))))
+    assert parse_config(raw, Path("config.json")).exits == LADDER
+    with pytest.raises(InputError, match="after stage 1 to"):
+        check_ladder((ExitConfig(0, 1),), 5)
+
+
+def test_branches_learn_beside_an_exit_that_has_nothing_to_learn(data: FaceFolder) -> None:
+    def phase(*exits: ExitConfig) -> BranchPhase:
+        recipe = Recipe(PAINTING, exits, GuideConfig(2, (12, 8, 8)))
+        model = build(untrained("faces", recipe))
+        task = FacesTask(data, recipe)
+        settings = BranchSettings(batch_size=1, adversarial_branches=0)
+        return BranchPhase(model, None, task, accelerate.Accelerator(cpu=True), settings)
+
+    learning = phase(ExitConfig(0, 1), ExitConfig(1, 2))
+    assert {"exit 1", "exit 2", "adversarial"} <= learning.step(0.5).keys()
+    with pytest.raises(DataError, match="anything to learn"):
+        phase(ExitConfig(0, 1))

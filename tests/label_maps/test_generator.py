@@ -159,3 +159,15 @@ def test_half_size_is_the_same_generator_without_its_last_stage() -> None:
     assert (half.height, half.width) == (SIZE[0] // 2, SIZE[1] // 2)
     assert half.stages == GENERATOR.stages - 1
     assert half.stage_size(0) == GENERATOR.stage_size(0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_stages_see_the_share_of_every_class_and_their_own_coordinates(dtype: torch.dtype) -> None:
+    ids, classes = maps(2), len(CLASSES)
+    condition = random_model().trunk_as(OasisGenerator).condition(ids, noise(2).to(dtype))
+    expected = F.one_hot(ids.long(), classes).permute(0, 3, 1, 2).float()
+    for labels in reversed(condition.labels):
+        expected = F.avg_pool2d(expected, 2).to(dtype).float()
+        assert labels.dtype == dtype and torch.equal(labels[:, :classes].float(), expected)
+        assert labels[0, classes:, 0, 0].tolist() == [-1, -1]
+        assert labels[0, classes:, -1, -1].tolist() == [1, 1]

@@ -533,6 +533,7 @@ def rewrite(**fields: Any) -> Callable[[Path], object]:
             listing(train="scene 1\nscene 2", val="scene 0\nscene 2"),
             r"splits: train\.txt and val\.txt both name 'scene 2'",
         ),
+        (rewrite(films=0), r"classes\.json: \"films\" is 0: give true or false"),
         (rewrite(layout="kitti"), r"classes\.json: \"layout\" is 'kitti': use one of citysc"),
         (rewrite(layout=["coco"]), r"\"layout\" is \['coco'\]: use one of cityscapes"),
         (

@@ -1,12 +1,11 @@
-"""Fixtures of the demo's tests: pipelines, a browser and the pages that it opens."""
+"""Fixtures of the demo's tests: pipelines, and the demo's screens in a browser."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from demo_fixtures import save_street_checkpoint
-from demo_server import CHROMIUM, FacesPage, StreetsPage, browsing
-from playwright.sync_api import Browser, Page
+from demo_server import FacesPage, StreetsPage
+from playwright.sync_api import Page
 
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
@@ -46,28 +45,6 @@ def checkpoints(small_streets: Path, tiny_face_checkpoint: Path) -> list[demo.Lo
     names = {"streets": small_streets, "faces": tiny_face_checkpoint}
     listed = tuple(Checkpoint(name, str(path)) for name, path in names.items())
     return list(demo.load(Settings(listed, threads=1)))
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
-    with browsing() as opened:
-        yield opened
-
-
-@pytest.fixture
-def window() -> tuple[int, int]:
-    """Width and height; tests that want others are parametrised."""
-    return 1280, 900
-
-
-@pytest.fixture
-def page(browser: Browser, window: tuple[int, int]) -> Iterator[Page]:
-    width, height = window
-    opened = browser.new_page(viewport={"width": width, "height": height})
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def test_two_tabs_of_label_maps_work_side_by_side(browser: Browser, tmp_path: Pa
         drawn = saved_map(second)
         second.part("copy-link").click()
         link = second.part("link", "a")
-        expect(link).to_contain_text("tab=mine&example=terrace", timeout=PATIENCE)
+        expect(link).to_contain_text("tab=mine&map=", timeout=PATIENCE)
         page.locator("[role=tab][data-tab-id=streets]").click()
         assert pixels(saved_map(first)) != pixels(drawn)
         first.pick_class("car")

@@ -4,11 +4,10 @@ import asyncio
 import io
 from ast import literal_eval
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,9 +27,6 @@ async def _ignore(progress: float, total: float | None, message: str | None) -> 
     """Asked for progress, Gradio sends the picture itself and not only its address."""
 
 
-T = TypeVar("T")
-
-
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[ClientSession]:
     async with (
@@ -41,18 +37,12 @@ async def connected(url: str) -> AsyncIterator[ClientSession]:
         yield session
 
 
-def _run(talk: Coroutine[Any, Any, T]) -> T:
-    """Its result; in a thread of its own, for the browser keeps a loop running in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, talk).result()
-
-
 def call(url: str, tool: str, **arguments: Any) -> CallToolResult:
     async def talk() -> CallToolResult:
         async with connected(url) as session:
             return await session.call_tool(tool, arguments, progress_callback=_ignore)
 
-    return _run(talk())
+    return asyncio.run(talk())
 
 
 def tools(url: str) -> dict[str, Tool]:
@@ -60,7 +50,7 @@ def tools(url: str) -> dict[str, Tool]:
         async with connected(url) as session:
             return {tool.name: tool for tool in (await session.list_tools()).tools}
 
-    return _run(talk())
+    return asyncio.run(talk())
 
 
 def inline(path: Path) -> str:

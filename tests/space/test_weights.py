@@ -21,12 +21,14 @@ from space.tools import made, transcript, weights
 PICTURES = ROOT / "docs" / "screens"
 FIGURES = ROOT / "docs" / "figures"
 PAIRS = ROOT / "space" / "examples" / "budget"
+FIRST = ROOT / "space" / "examples" / "first"
 README = ROOT / "README.md"
 
 SCREENS = sorted({path.stem.rpartition("-")[0] for path in PICTURES.glob("*.webp")})
 PARTS = {
     **{f"screens/{name}": () for name in SCREENS},
     **{f"pairs/{path.name}": (path.name,) for path in sorted(PAIRS.iterdir()) if path.is_dir()},
+    **{f"first/{path.stem}": (path.stem,) for path in sorted(FIRST.glob("*.json"))},
     "transcript/streets": ("streets",),
     **{f"figures/{path.stem}": ("streets",) for path in FIGURES.glob("*.webp")},
     "times/page": tuple(made.ADDRESSES),
@@ -89,15 +91,16 @@ def test_a_tab_shows_the_repository_s_checkpoint() -> None:
 
 def test_every_step_is_a_command() -> None:
     found = weights.commands("streets", Path("data"), weights.STEPS)
-    assert [words[-1] for words in found[1:3]] == ["streets", "space.tools.transcript"]
+    assert [words[1] for words in found[1:3]] == ["space.tools.pairs", "space.tools.first"]
+    assert found[3] == ["-m", "space.tools.transcript"]
     assert found[0][:4] == ["-m", "fiancee_hub", "evaluate", "weights_card/streets"]
-    assert found[3:] == [
+    assert found[4:] == [
         ["docs/figures.py"],
         ["docs/screens.py", "streets", "method"],
         ["benchmarks/page.py", "--readme", "README.md"],
         ["benchmarks/load.py", "--readme", "README.md"],
     ]
-    assert len(weights.commands("faces", Path("data"), weights.DEFAULT)) == 4
+    assert len(weights.commands("faces", Path("data"), weights.DEFAULT)) == 5
     assert weights.commands("faces", None, ["pairs"]) == [["-m", "space.tools.pairs", "faces"]]
     with pytest.raises(DataError, match="--data"):
         weights.commands("faces", None, ["evaluate"])

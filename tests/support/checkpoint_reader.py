@@ -191,6 +191,8 @@ def portraits(config: dict[str, Any]) -> Named:
     yield from conv("trunk.to_rgb", 4, c[-1], 3)
     for index, leaving in enumerate(config["exits"]):
         first = leaving["stage"]
+        if not first:
+            continue
         name, widths = f"branches.{index}", [thin(w, leaving["scale_factor"]) for w in c]
         join = conv(f"{name}.join", widths[first - 1], c[first - 1] + guide_channels(config), 1)
         yield from join

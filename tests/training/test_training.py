@@ -1,8 +1,9 @@
 """The whole chain of both families on tiny drawn data: every phase, resuming, states on disk."""
 
 import json
-import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from face_data import write_faces
+from hub_client import ROOT
 from PIL import Image
 from street_data import write_streets
 
@@ -34,7 +36,6 @@ from fiancee_hub.families.label_maps.training.task import MapsTask
 from fiancee_hub.training import loop, phases
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase
-from fiancee_hub.training.loading import batches
 from fiancee_hub.training.packing import packed_config, unpack
 from fiancee_hub.training.predictor import PredictorPhase, fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
@@ -99,23 +100,9 @@ class StillPhase:
 
 
 def test_workers_draw_what_the_process_itself_would_and_end_with_it() -> None:
-    def draw(random: torch.Generator) -> tuple[dict[str, torch.Tensor], int]:
-        return {"numbers": torch.rand(3, generator=random)}, os.getpid()
-
-    drawn = batches(draw, torch.Generator().manual_seed(0), workers=2)
-    found = [next(drawn) for _ in range(6)]
-    seed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(0)))
-    for worker in range(2):
-        random = torch.Generator().manual_seed(seed + worker)
-        for value, process in found[worker::2]:
-            assert torch.equal(value["numbers"], torch.rand(3, generator=random))
-            assert process != os.getpid()
-    workers = {process for _, process in found}
-    assert len(workers) == 2
-    drawn.close()
-    for process in workers:
-        with pytest.raises(ProcessLookupError):
-            os.kill(process, 0)
+    script = ROOT / "tests" / "support" / "workers_draw.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "2", "0"], done.stderr
 
 
 @pytest.fixture(scope="module", params=[streets, faces])
@@ -542,6 +529,27 @@ def test_the_command_line_finds_the_family(
     words = ["guides", "--data", family.task.data.root, "--run-folder", tmp_path, "--cpu"]
     assert main(["train", *map(str, words)]) == 2
     assert "train the backbone first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["guides", "--exits", "9:1"], "9:1 leaves after stage 9"),
+        (["guides", "--exits", "1"], "'1' is no exit"),
+        (["branches", "--set", "branches.share=1"], "choose one of adversarial_branches"),
+    ],
+)
+def test_the_command_line_refuses_exits_and_settings_that_cannot_be(
+    family: Family,
+    tmp_path: Path,
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert isinstance(family.task, MapsTask | FacesTask)
+    where = ["--data", family.task.data.root, "--run-folder", tmp_path, "--cpu"]
+    assert main(["train", *words, *map(str, where)]) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def facades_table() -> ClassTable:
         },
         about=known.domain,
         private=True,
+        films=False,
     )
 
 

@@ -1,6 +1,7 @@
 """``generate`` and ``compare`` for faces: a driver picture or clip moves a source."""
 
 import argparse
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.files import check_output
 from fiancee_hub.core.marking import picture_format
-from fiancee_hub.families.faces.clips import Sound, moves, read_clip, read_sound
+from fiancee_hub.families.faces.clips import MOST_FPS, Sound, moves, read_clip, read_sound
 from fiancee_hub.families.faces.films import check_clip_name, holds_sound, write_clip
 from fiancee_hub.families.faces.pipeline import ClipFrame, FacesPipeline, filled
 
@@ -74,8 +75,11 @@ def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace, out: Path
         relative=not arguments.absolute,
         reference=arguments.reference,
         face=arguments.driver_face,
+        fps=min(clip.fps, MOST_FPS),
     )
+    started = time.perf_counter()
     images = list(filled(_counted(frames, shares)))
+    rate = len(images) / (time.perf_counter() - started)
     if not images:
         raise InputError(f"no frame of {arguments.driver} shows a usable face: choose another clip")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +87,7 @@ def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace, out: Path
     for note in source.notes:
         print(note)
     print(f"{out}: {len(images)} frames ({_told(shares)}){_heard(sound, out)}")
+    print(f"{rate:.1f} frames a second, from the driver's to the picture")
     if shares[0]:
         print(f"{shares[0]} frames show no usable face: there the last picture stands")
     return 0

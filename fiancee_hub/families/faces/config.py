@@ -50,6 +50,11 @@ class PortraitConfig:
         """None: the inputs are no label maps."""
         return 0
 
+    @property
+    def first_exit(self) -> int:
+        """Trunk stages before the earliest branch: the source's warp alone is a picture."""
+        return 0
+
     def stage_size(self, stage: int) -> int:
         """Side of the features that leave stage ``stage`` (0-based)."""
         return self.size // 2 ** (self.stages - 1 - max(stage, 1))

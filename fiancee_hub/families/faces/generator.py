@@ -89,7 +89,11 @@ class Condition(NamedTuple):
 
     def warped_picture(self) -> Tensor:
         """The source picture along the flow; what shall be painted anew is grey."""
-        return self._erased(sample(self.appearance.picture, self.flow), -1)
+        return self._erased(self.moved_picture(), -1)
+
+    def moved_picture(self) -> Tensor:
+        """The source picture along the flow, nothing erased."""
+        return sample(self.appearance.picture, self.flow)
 
     def _erased(self, warped: Tensor, size: int) -> Tensor:
         return warped * self.kept[size].to(warped.dtype) if self.kept else warped
@@ -177,7 +181,9 @@ class PortraitGenerator(Trunk):
         """Channels of the features that leave each stage."""
         return self.config.channels
 
-    def branch(self, exit_config: ExitConfig, guides: GuideConfig) -> "PortraitBranch":
+    def branch(self, exit_config: ExitConfig, guides: GuideConfig) -> "PortraitBranch | WarpBranch":
+        if not exit_config.stage:
+            return WarpBranch(0)
         return PortraitBranch(self.config, exit_config, guides.channels)
 
     def encode(self, picture: Tensor, source: Head) -> Appearance:
@@ -313,6 +319,18 @@ class PortraitGenerator(Trunk):
         head = Head(points, crown, torch.eye(3, 4, dtype=torch.float32)[None], face_map)
         picture = torch.zeros(1, 3, size, size, dtype=torch.float32)
         return self.encode(picture, head) if encoded else picture, head, head
+
+
+class WarpBranch(Branch):
+    """The exit before the first stage: the source along the flow, and nothing painted."""
+
+    def forward(
+        self, features: Tensor | None, condition: Condition, guide: Tensor | None
+    ) -> Tensor:
+        return condition.moved_picture().float().clamp(-1, 1)
+
+    def inherit(self, trunk: PortraitGenerator) -> None:
+        """There is nothing to take over."""
 
 
 class PortraitBranch(Branch):

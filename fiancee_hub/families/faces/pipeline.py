@@ -18,6 +18,7 @@ from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.placing import wait_for
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
+from fiancee_hub.families.faces.clips import MOST_FPS
 from fiancee_hub.families.faces.controls import CONTROLS, check_switch
 from fiancee_hub.families.faces.controls import Controls as Controls
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
@@ -38,6 +39,7 @@ from fiancee_hub.families.faces.photos import (
     paste_back,
     read_photo,
 )
+from fiancee_hub.families.faces.steadying import ExitHold, steadied
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.pipeline import Comparison, FianceePipeline, Rendering, Result, compare
 
@@ -89,6 +91,12 @@ def filled(frames: Iterable[ClipFrame]) -> Iterator[Image.Image]:
         if last:
             yield from [last] * waiting
             waiting = 0
+
+
+def _checked_fps(fps: Any) -> float:
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= MOST_FPS:
+        raise InputError(f"fps is {fps!r}: give the frames a second, up to {MOST_FPS:g}")
+    return float(fps)
 
 
 class FacesPipeline(FianceePipeline):
@@ -340,6 +348,7 @@ class FacesPipeline(FianceePipeline):
         relative: bool = True,
         reference: Any = None,
         face: int = 0,
+        fps: float | None = None,
     ) -> Iterator[ClipFrame]:
         """Drives one source with every frame of a clip; the source is encoded once.
 
@@ -351,6 +360,9 @@ class FacesPipeline(FianceePipeline):
             relative: add the driver's change against its first frame to the source.
             reference: the driver's neutral picture or ``Motion``, in place of its first frame.
             face: which of several faces of the driver, largest first.
+            fps: frames a second of the clip. Motion is then smoothed over time, and a cheaper
+                exit is taken only after some frames that would all do with it. Without it every
+                frame stands alone.
 
         Yields:
             one entry for each frame; a frame without a usable face has no result.
@@ -362,16 +374,21 @@ class FacesPipeline(FianceePipeline):
         frames = several(frames, "frames", "pictures")
         read = self.encode(source)
         neutral = None if reference is None else self.motion(reference)
-        for index, (motion, problem) in enumerate(self.motions(frames, face=face)):
+        motions, hold = self.motions(frames, face=face), None
+        if fps is not None:
+            motions, hold = steadied(motions, _checked_fps(fps)), ExitHold()
+        for index, (motion, problem) in enumerate(motions):
             if motion is None:
                 yield ClipFrame(index, None, problem)
                 continue
             if relative and neutral is None:
                 neutral = motion
-            yield ClipFrame(
-                index,
-                self(source=read, driver=motion, budget=budget, exit=exit, reference=neutral),
-            )
+            rendering = self.prepare(source=read, driver=motion, reference=neutral)
+            if exit is None:
+                result = rendering.deliver(budget, hold.choose if hold else None)
+            else:
+                result = rendering.result(exit)
+            yield ClipFrame(index, result)
 
     def paste(self, source: Source, image: Image.Image) -> Image.Image:
         """A result back in the source's whole photograph."""

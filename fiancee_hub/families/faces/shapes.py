@@ -24,9 +24,9 @@ PORTRAIT_CONFIGS = {
 FACES = Recipe(
     PORTRAIT_CONFIGS["faces"],
     (
+        ExitConfig(stage=0, scale_factor=1),  # the warp alone
         ExitConfig(stage=1, scale_factor=8),
         ExitConfig(stage=2, scale_factor=4),
-        ExitConfig(stage=2, scale_factor=2),
         ExitConfig(stage=2, scale_factor=1.5),
     ),
     GuideConfig(entries=256, value_shape=(12, 32, 32)),

@@ -49,21 +49,72 @@ def thin_plate_flow(source: Tensor, target: Tensor, grid: Tensor) -> Tensor:
     plane = torch.cat([ones, target], 2)
     kernel = _kernel(target, target)
     kernel = kernel + SMOOTHNESS * torch.eye(count, dtype=target.dtype, device=target.device)
-    corner = target.new_zeros(batch, 3, 3)
-    system = torch.cat(
-        [torch.cat([kernel, plane], 2), torch.cat([plane.transpose(1, 2), corner], 2)], 1
-    )
-    wanted = torch.cat([source - target, target.new_zeros(batch, 3, 2)], 1)
-    weights = torch.linalg.solve(system, wanted)
+    # No runtime of exported graphs solves equations.
+    solve = eliminated_spline if torch.compiler.is_exporting() else solved_spline
+    weights = solve(kernel, plane, source - target)
     points = grid.reshape(1, -1, 2).expand(batch, -1, -1)
     basis = torch.cat([_kernel(points, target), torch.ones_like(points[..., :1]), points], 2)
     return (basis @ weights).reshape(batch, *grid.shape)
 
 
+def solved_spline(kernel: Tensor, plane: Tensor, wanted: Tensor) -> Tensor:
+    """Weights of a spline, (batch, n + 3, 2).
+
+    Args:
+        kernel: (batch, n, n), with its ridge.
+        plane: 1, x and y of the control points, (batch, n, 3).
+        wanted: values there, (batch, n, 2).
+    """
+    corner = plane.new_zeros(len(plane), 3, 3)
+    system = torch.cat(
+        [torch.cat([kernel, plane], 2), torch.cat([plane.transpose(1, 2), corner], 2)], 1
+    )
+    return torch.linalg.solve(system, torch.cat([wanted, wanted.new_zeros(len(wanted), 3, 2)], 1))
+
+
+def eliminated_spline(kernel: Tensor, plane: Tensor, wanted: Tensor) -> Tensor:
+    """``solved_spline`` with nothing but products, as a fixed number of steps.
+
+    On what no plane can reach the kernel is positive definite (Duchon 1977), so elimination
+    needs no pivots there.
+    """
+    count = plane.shape[1]
+    basis = torch.eye(count, dtype=plane.dtype, device=plane.device).expand(len(plane), -1, -1)
+    for column in range(3):  # Householder's reflections turn the plane to the first axes
+        tail = plane[:, column:, column : column + 1]
+        sign = torch.where(tail[:, :1] < 0, -1.0, 1.0)
+        head = tail[:, :1] + sign * tail.square().sum(1, keepdim=True).sqrt()
+        mirror = torch.cat([torch.zeros_like(plane[:, :column, :1]), head, tail[:, 1:]], 1)
+        mirror = mirror / mirror.square().sum(1, keepdim=True).sqrt()
+        plane = plane - 2 * mirror @ (mirror.mT @ plane)
+        basis = basis - 2 * (basis @ mirror) @ mirror.mT
+    turned, values = basis.mT @ kernel @ basis, basis.mT @ wanted
+    bends = _eliminated(turned[:, 3:, 3:], values[:, 3:])
+    rest = values[:, :3] - turned[:, :3, 3:] @ bends
+    c = rest[:, 2:] / plane[:, 2:3, 2:3]
+    b = (rest[:, 1:2] - plane[:, 1:2, 2:3] * c) / plane[:, 1:2, 1:2]
+    a = (rest[:, :1] - plane[:, :1, 1:2] * b - plane[:, :1, 2:3] * c) / plane[:, :1, :1]
+    return torch.cat([basis[:, :, 3:] @ bends, a, b, c], 1)
+
+
+def _eliminated(system: Tensor, wanted: Tensor) -> Tensor:
+    """Solution (batch, n, 2) of a positive definite system (batch, n, n)."""
+    count = system.shape[1]
+    units = torch.eye(count, dtype=system.dtype, device=system.device)
+    rows = torch.cat([system, wanted], 2)
+    for index in range(count):
+        row = rows[:, index : index + 1]
+        others = rows[:, :, :1] - units[:, index : index + 1]
+        rows = rows[:, :, 1:] - others * (row[:, :, 1:] / row[:, :, :1])
+    return rows
+
+
 def _kernel(points: Tensor, centres: Tensor) -> Tensor:
     """r² log r² of all pairs, (batch, points, centres)."""
     square = (points.unsqueeze(2) - centres.unsqueeze(1)).square().sum(-1)
-    return square * (square + 1e-9).log()
+    # An exporter takes so small a sum for nothing, and the logarithm of 0 is no number.
+    kept = square.clamp(min=1e-9) if torch.compiler.is_exporting() else square + 1e-9
+    return square * kept.log()
 
 
 def rigid_volume_grid(source: Tensor, target: Tensor, shape: tuple[int, int, int]) -> Tensor:

@@ -235,8 +235,7 @@ class OasisGenerator(Trunk):
         shared = self.config.modulation == "shared"
         cells = _one_hot_cells(label_map, self.config.classes, noise.dtype, coordinates=shared)
         if shared:
-            levels = _shares(cells, self.config.classes, self.config.stages - 1)
-            labels = tuple(_with_coordinates(level) for level in levels)
+            labels = tuple(_shares(cells, self.config.classes, self.config.stages - 1))
         else:
             one_hot = _unfolded(cells)
             sizes = [self.config.stage_size(stage) for stage in range(self.config.stages - 1)]
@@ -363,14 +362,22 @@ def _unfolded(cells: Tensor) -> Tensor:
 
 
 def _shares(cells: Tensor, classes: int, levels: int) -> list[Tensor]:
-    """Class shares per cell, coarse to fine: a pole thinner than a cell still shows in it."""
-    shares = cells.unflatten(1, (4, -1))[:, :, :classes].mean(1)
-    pyramid = [shares.contiguous(memory_format=torch.channels_last)]
+    """Class shares per cell with y and x after them, coarse to fine: a pole thinner than a cell
+    still shows in it.
+
+    Sums of a few slices, exact in float32: ``mean`` over short inner dimensions takes twice as
+    long.
+    """
+    batch, _, height, width = cells.shape
+    pixels = cells.permute(0, 2, 3, 1).unflatten(-1, (4, -1))[..., :classes]
+    level = pixels.sum(3) * 0.25
+    pyramid = [_with_coordinates(level)]
     for _ in range(levels - 1):
-        batch, channels, height, width = pyramid[-1].shape
-        rows = pyramid[-1].permute(0, 2, 3, 1)
-        quarters = rows.reshape(batch, height // 2, 2, width // 2, 2, channels)
-        pyramid.append(quarters.mean((2, 4)).permute(0, 3, 1, 2))
+        height, width = height // 2, width // 2
+        rows = level.view(batch, height, 2, width, 2, classes)
+        pairs = rows[:, :, 0].float() + rows[:, :, 1]
+        level = ((pairs[:, :, :, 0] + pairs[:, :, :, 1]) * 0.25).to(level.dtype)
+        pyramid.append(_with_coordinates(level))
     return pyramid[::-1]
 
 
@@ -381,7 +388,10 @@ def _axes(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return y[:, None], x[None]
 
 
-def _with_coordinates(labels: Tensor) -> Tensor:
-    batch, _, height, width = labels.shape
-    y, x = (axis.expand(batch, 1, height, width) for axis in _axes(height, width, labels))
-    return torch.cat([labels, y, x], 1).contiguous(memory_format=torch.channels_last)
+def _with_coordinates(shares: Tensor) -> Tensor:
+    """(batch, height, width, classes) as (batch, classes + 2, height, width), channels last."""
+    batch, height, width, classes = shares.shape
+    labels = shares.new_empty(batch, height, width, classes + 2)
+    labels[..., :classes] = shares
+    labels[..., classes], labels[..., classes + 1] = _axes(height, width, shares)
+    return labels.permute(0, 3, 1, 2)

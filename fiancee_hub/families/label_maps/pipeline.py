@@ -42,6 +42,8 @@ Key = TypeVar("Key")
 class LabelMapPipeline(FianceePipeline):
     """Label map in, photograph out, by the cheapest exit that keeps an LPIPS budget."""
 
+    without_model = ("read",)
+
     def __init__(self, model: EarlyExitModel, config: CheckpointConfig) -> None:
         super().__init__(model, config)
         self.trunk = model.trunk_as(OasisGenerator)

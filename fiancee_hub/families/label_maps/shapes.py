@@ -25,7 +25,7 @@ STREETS = Recipe(
         ExitConfig(stage=1, scale_factor=6.5),
         ExitConfig(stage=2, scale_factor=4),
         ExitConfig(stage=3, scale_factor=3),
-        ExitConfig(stage=4, scale_factor=6),
+        ExitConfig(stage=3, scale_factor=1.75),
         ExitConfig(stage=4, scale_factor=1.25),
     ),
     GuideConfig(entries=13, value_shape=(12, 96, 128), form="regions"),

@@ -25,7 +25,6 @@ from fiancee_hub.families.label_maps.training.class_table import TABLE
 from fiancee_hub.families.label_maps.training.maps import drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.families.label_maps.training.task import MapsTask
-from fiancee_hub.families.label_maps.training.units import units_of
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.measuring.measure import Measurement, measure, try_exits
 from fiancee_hub.measuring.realism import JudgeNet, Pooled, relative
@@ -233,7 +232,7 @@ def _other_inputs(
     """Every other kind of maps that nothing was trained or calibrated on, by its name."""
     size = _size(subject.config)
     sets = {name: data.label_maps(name, size) for name in other_splits(data)}
-    units = {name: units_of(data.names(name)) for name in sets}
+    units = {name: data.units(name) for name in sets}
     if data.draw:
         sets["drawn"] = drawn_maps(data.draw, DRAWN, size, DRAWN_SEED)
         units["drawn"] = [f"other drawing {index}" for index in range(DRAWN)]
@@ -270,7 +269,7 @@ def _promise(
     calibrated = Drawn(measure(subject.model, inputs, lpips), groups, units)
     left = [kind for kind in dict.fromkeys(groups) if kind not in others]
     kind = left[0] if len(left) == 1 else TEST
-    test = Drawn(found, [kind] * len(found.true), units_of(data.names(TEST)))
+    test = Drawn(found, [kind] * len(found.true), data.units(TEST))
     return promise_figures(subject.calibration, calibrated, [test, *others.values()])
 
 

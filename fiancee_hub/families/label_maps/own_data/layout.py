@@ -74,7 +74,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 FIELDS = {
     *("layout", "classes", "unknown", "part_of", "instead", "people", "domain", "size"),
-    *("image_suffix", "label_suffix", "label_ids", "private"),
+    *("image_suffix", "label_suffix", "label_ids", "private", "films"),
 }
 
 

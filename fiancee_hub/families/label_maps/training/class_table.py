@@ -7,6 +7,7 @@
  "instead": {"wall": ["door"]},    what somebody would paint each class over with
  "people": ["rider"],        classes that show people, who did not ask to be on a model card
  "domain": {"title": …},     what a checkpoint says of the data, as in its config.json
+ "films": false,             pictures with numbers are single ones, not neighbouring frames
  "private": true,            neither photographs nor label maps go into a checkpoint's folder
  "size": [256, 512]}         height and width of the pictures to make
 """
@@ -48,6 +49,7 @@ class ClassTable:
         people: ids of the classes that show people.
         about: what a checkpoint trained on the data is to say of it; None if nobody has said.
         private: the data may not be shown: nothing of it goes into a checkpoint's folder.
+        films: pictures whose names differ in their numbers alone are frames of one film.
     """
 
     entries: tuple[ClassEntry, ...]
@@ -58,6 +60,7 @@ class ClassTable:
     people: tuple[int, ...] = ()
     about: Domain | None = None
     private: bool = False
+    films: bool = True
 
     def to_json(self) -> str:
         content: dict[str, Any] = {
@@ -72,6 +75,8 @@ class ClassTable:
             content["people"] = list(self.people)
         if self.private:
             content["private"] = True
+        if not self.films:
+            content["films"] = False
         if self.about:
             content["domain"] = asdict(self.about)
         return json.dumps(content, indent=1) + "\n"
@@ -149,6 +154,7 @@ def parse_table(
         _ids(raw["people"], entries, path, "people") if "people" in raw else default.people,
         _domain(raw["domain"], entries, path) if "domain" in raw else None,
         _flag(raw, "private", path),
+        _flag(raw, "films", path, default=True),
     )
 
 
@@ -165,8 +171,8 @@ def _named(entries: tuple[ClassEntry, ...], name: str) -> int | None:
     return next((entry.id for entry in entries if entry.name == name), None)
 
 
-def _flag(raw: Mapping[str, Any], name: str, path: Path) -> bool:
-    value = raw.get(name, False)
+def _flag(raw: Mapping[str, Any], name: str, path: Path, *, default: bool = False) -> bool:
+    value = raw.get(name, default)
     if not isinstance(value, bool):
         raise DataError(f'{path}: "{name}" is {value!r}: give true or false')
     return value

@@ -22,6 +22,7 @@ from fiancee_hub.families.label_maps.training.class_table import (
     domain_of,
     read_table,
 )
+from fiancee_hub.families.label_maps.training.units import units_of
 
 CROP_MARGIN = 1.08
 """Pictures are loaded this much larger than the output, for random crops."""
@@ -66,6 +67,11 @@ class DataFolder:
         if not path.is_file():
             raise DataError(f"{path} is missing: list the names of its pictures there, one a line")
         return path.read_text(encoding="utf-8").splitlines()
+
+    def units(self, split: str) -> list[str]:
+        """The independent thing that each picture of a split stands for, see ``units_of``."""
+        names = self.names(split)
+        return units_of(names) if self.table.films else names
 
     def splits(self, prefix: str) -> list[str]:
         """Names of the splits that start with ``prefix``, sorted."""

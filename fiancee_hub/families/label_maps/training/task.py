@@ -16,7 +16,6 @@ from fiancee_hub.families.label_maps.training.backbone import BackbonePhase, Lab
 from fiancee_hub.families.label_maps.training.class_table import EXAMPLES
 from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
-from fiancee_hub.families.label_maps.training.units import units_of
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.hub.examples import title_of
 from fiancee_hub.hub.format1 import domain_of
@@ -113,7 +112,7 @@ class MapsTask:
         for split in self.data.splits("calibration-"):
             maps.append(self.data.label_maps(split, self.size))
             groups += [split.removeprefix("calibration-")] * len(maps[-1])
-            units += units_of(self.data.names(split))
+            units += self.data.units(split)
         if self.data.draw:
             maps.append(drawn_maps(self.data.draw, DRAWN, self.size, DRAWN_SEED))
             groups += ["drawn"] * DRAWN

@@ -1,0 +1,106 @@
+// Files of the model: fetched once, checked against their manifest, kept where the browser allows.
+
+const STORE = "fiancee-embed";
+
+/** What went wrong with a file, in a sentence that a reader can act on. */
+export class FileError extends Error {}
+
+/**
+ * @param {string} url
+ * @param {{bytes: number, sha256: string}} entry what the manifest says of it
+ * @param {(bytes: number) => void} progress called with the bytes of every piece
+ * @returns {Promise<Uint8Array>}
+ */
+export async function file(url, entry, progress = () => {}) {
+  const key = `${url}?sha256=${entry.sha256}`;
+  const kept = await keptFile(key);
+  if (kept && (await isWhole(kept, entry))) {
+    progress(kept.length);
+    return kept;
+  }
+  const content = await fetched(url, progress);
+  if (!(await isWhole(content, entry))) {
+    throw new FileError(`${name(url)} arrived damaged: try again.`);
+  }
+  await keep(key, content);
+  return content;
+}
+
+/** Text as JSON. */
+export async function json(url) {
+  const response = await answer(url, { cache: "no-cache" });
+  try {
+    return await response.json();
+  } catch {
+    throw new FileError(`${name(url)} is no JSON: the server answered with another page.`);
+  }
+}
+
+/** Deletes what was kept on this device. */
+export async function forget() {
+  try {
+    return await caches.delete(STORE);
+  } catch {
+    return false;
+  }
+}
+
+async function fetched(url, progress) {
+  const response = await answer(url);
+  if (!response.body) return new Uint8Array(await response.arrayBuffer());
+  // Counted decoded: the header tells the size of what was compressed, or nothing.
+  const pieces = [];
+  try {
+    for (const reader = response.body.getReader(); ; ) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      pieces.push(value);
+      progress(value.length);
+    }
+  } catch {
+    throw new FileError(`${name(url)} broke off: check the connection and try again.`);
+  }
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}
+
+async function answer(url, options) {
+  let response;
+  try {
+    response = await fetch(url, { credentials: "omit", ...options });
+  } catch {
+    throw new FileError(`${name(url)} cannot be reached: check the connection and try again.`);
+  }
+  if (!response.ok) {
+    throw new FileError(`${name(url)} is missing on this site (${response.status}).`);
+  }
+  return response;
+}
+
+async function isWhole(content, { bytes, sha256 }) {
+  if (content.length !== bytes) return false;
+  // Browsers compute digests in secure contexts only.
+  if (!globalThis.crypto?.subtle) return true;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+  return sha256 === Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function keptFile(key) {
+  try {
+    const found = await (await caches.open(STORE)).match(key);
+    return found && new Uint8Array(await found.arrayBuffer());
+  } catch {
+    return undefined; // Private windows and sandboxed frames keep nothing.
+  }
+}
+
+async function keep(key, content) {
+  try {
+    await (await caches.open(STORE)).put(key, new Response(content));
+  } catch {
+    // No room, or nothing may be kept: it is fetched again next time.
+  }
+}
+
+function name(url) {
+  return new URL(url).pathname.split("/").pop();
+}

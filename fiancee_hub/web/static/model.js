@@ -1,0 +1,158 @@
+// A checkpoint's exits in a browser: graphs that resume, over ONNX Runtime's WebAssembly.
+
+import { file, json } from "./files.js";
+import { noise } from "./random.js";
+import { fastest, route } from "./router.js";
+import * as ort from "./vendor/ort.wasm.bundle.min.mjs";
+
+const FORMAT = 1;
+const HEAD = ["condition", "predictor"];
+
+/**
+ * @param {string} base address of the folder that `fiancee-hub embed` wrote, with a slash
+ * @param {(bytes: number) => void} progress
+ * @param {number} threads more than one where the page is cross-origin isolated
+ */
+export async function load(base, progress, threads = 1) {
+  const facts = await json(new URL("embed.json", base));
+  if (facts.format !== FORMAT) throw new Error("This page is of another version: reload it.");
+  const { runtime } = facts;
+  ort.env.wasm.numThreads = threads;
+  ort.env.wasm.wasmBinary = await file(new URL(runtime.file, base).href, runtime, progress);
+  const manifest = await json(new URL("model/manifest.json", base));
+  const model = new Model(manifest, new URL("model/", base).href, progress);
+  for (const name of HEAD) await model.session(name);
+  return model;
+}
+
+/** Exits 1 to K of one checkpoint. A call holds what one input has computed so far. */
+export class Model {
+  constructor(manifest, base, progress) {
+    this.manifest = manifest;
+    this.base = base;
+    this.progress = progress;
+    this.graphs = new Map(manifest.graphs.map((graph) => [graph.name, graph]));
+    this.sessions = new Map();
+    this.times = new Array(this.exits).fill(NaN);
+  }
+
+  get exits() {
+    return this.manifest.exits.length + 1;
+  }
+
+  get stages() {
+    return [...this.graphs.keys()].filter((name) => name.startsWith("stage-")).length;
+  }
+
+  /** Graphs that an exit runs, in order. */
+  needed(exit) {
+    const full = exit === this.exits;
+    const deep = full ? this.stages : this.manifest.exits[exit - 1].stage;
+    const stages = Array.from({ length: deep }, (_, index) => `stage-${index + 1}`);
+    const guides = this.graphs.has("guides") ? ["guides"] : [];
+    return full ? [...stages, "image"] : [...stages, ...guides, `branch-${exit}`];
+  }
+
+  /** Bytes that an exit still has to fetch. */
+  missing(exit) {
+    const names = [...HEAD, ...this.needed(exit)].filter((name) => !this.sessions.has(name));
+    return names.reduce((sum, name) => sum + this.graphs.get(name).bytes, 0);
+  }
+
+  /** One session for each graph, made when it is first needed. */
+  session(name) {
+    if (!this.sessions.has(name)) {
+      const made = this.open(this.graphs.get(name));
+      made.catch(() => this.sessions.delete(name));
+      this.sessions.set(name, made);
+    }
+    return this.sessions.get(name);
+  }
+
+  async open(graph) {
+    const content = await file(new URL(graph.file, this.base).href, graph, this.progress);
+    return ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
+  }
+
+  /**
+   * Begins with an input: its condition, and what the predictor says of it.
+   * @param {Uint8Array} ids class of every pixel, row by row
+   * @param {number} seed
+   */
+  async start(ids, seed) {
+    const [height, width] = this.graphs.get("condition").inputs[0].shape.slice(1);
+    if (ids.length !== height * width) throw new Error(`A map here has ${width} by ${height} pixels.`);
+    const size = this.graphs.get("condition").inputs[1].shape[1];
+    const call = new Call(this, {
+      "input-0": new ort.Tensor("int64", BigInt64Array.from(ids, BigInt), [1, height, width]),
+      "input-1": new ort.Tensor("float32", noise(seed, size), [1, size]),
+    });
+    for (const name of HEAD) await call.run(name);
+    return call;
+  }
+}
+
+class Call {
+  constructor(model, tensors) {
+    this.model = model;
+    this.tensors = tensors;
+    this.spent = new Map();
+  }
+
+  /** Predicted LPIPS of every branch to full depth, and how sure that is. */
+  get prediction() {
+    return { mean: this.tensors["lpips-mean"].data, spread: this.tensors["lpips-spread"].data };
+  }
+
+  /** The exit that a budget buys; by the milliseconds of this tab if `byTime`. */
+  route(budget, byTime = false) {
+    const { calibration } = this.model.manifest.checkpoint;
+    return byTime
+      ? fastest(this.prediction, budget, calibration, this.model.times)
+      : route(this.prediction, budget, calibration);
+  }
+
+  /** Makes an exit's picture; what this call has computed already is not computed again. */
+  async render(exit) {
+    const names = this.model.needed(exit);
+    for (const name of names) await this.run(name);
+    const milliseconds = [...HEAD, ...names].reduce((sum, name) => sum + this.spent.get(name), 0);
+    this.model.times[exit - 1] = milliseconds;
+    const { data, dims } = this.tensors[names.at(-1)];
+    return { exit, milliseconds, height: dims[2], width: dims[3], pixels: toPixels(data) };
+  }
+
+  /** True LPIPS of an exit's picture to full depth's; both must have been rendered. */
+  async distance(exit) {
+    const session = await this.model.session("lpips");
+    const first = this.tensors[exit === this.model.exits ? "image" : `branch-${exit}`];
+    const { distance } = await session.run({ first, second: this.tensors.image });
+    return distance.data[0];
+  }
+
+  async run(name) {
+    if (this.spent.has(name)) return;
+    const session = await this.model.session(name);
+    const graph = this.model.graphs.get(name);
+    const given = Object.fromEntries(graph.inputs.map(({ name }) => [name, this.tensors[name]]));
+    const began = performance.now();
+    const found = await session.run(given);
+    this.spent.set(name, performance.now() - began);
+    // Every exit calls what it makes "image".
+    if ("image" in found) this.tensors[name] = found.image;
+    else Object.assign(this.tensors, found);
+  }
+}
+
+// Planes in [-1, 1] to red, green, blue and opaque.
+function toPixels(planes) {
+  const count = planes.length / 3;
+  const pixels = new Uint8ClampedArray(4 * count);
+  for (let i = 0; i < count; i++) {
+    for (let channel = 0; channel < 3; channel++) {
+      pixels[4 * i + channel] = (planes[channel * count + i] + 1) * 127.5;
+    }
+    pixels[4 * i + 3] = 255;
+  }
+  return pixels;
+}

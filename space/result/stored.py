@@ -1,0 +1,91 @@
+"""What stands on the page until the model has made a picture: one made before, marked as such."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import GradioRootModel
+from PIL import Image
+
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.files import write_text
+from fiancee_hub.hub.checkpoints import WEIGHTS
+from fiancee_hub.pipeline import Rendering
+from space.page.events import private
+from space.page.files import picture_address
+from space.page.model_thread import there
+from space.page.outputs import Outputs, Updates
+from space.page.promised import Promised
+from space.page.tabs import Tab
+from space.result import comparison
+from space.result.budget import BUDGET
+from space.result.comparison import View
+from space.result.record import Record
+
+FOLDER = Path(__file__).parents[1] / "examples" / "first"
+
+MARK = "A stored picture of the first example: the model makes its own in a moment."
+KEPT = ("pictures", "stale", "headline", "caption", "facts", "plot", "taken")
+"""What is stored: the rest is large, and comes with the page's own picture."""
+
+LOADING = "The model is loading …"
+
+
+def write(rendering: Rendering, checkpoint: Path, path: Path) -> None:
+    """Stores what the page shows of a rendering: early picture, full depth, and figures."""
+    record = Record.begin(rendering, BUDGET).add(rendering, rendering.pipeline.model.exits)
+    shown = comparison.shown(record, _small) | comparison.outdated(MARK)
+    kept = {name: shown[name] for name in KEPT if name in shown}
+    content = {"format": 1, "weights": _digest(checkpoint), "shown": kept}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def read(name: str, checkpoint: Path | None, folder: Path = FOLDER) -> Updates:
+    """What was stored for a tab; nothing if another checkpoint made it."""
+    path = folder / f"{name}.json"
+    if checkpoint is None or not path.is_file() or not (checkpoint / WEIGHTS).is_file():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content["weights"] != _digest(checkpoint):
+        return {}
+    shown: Updates = content["shown"]
+    return shown | {"pictures": tuple(shown["pictures"])}
+
+
+def _small(picture: Image.Image) -> str:
+    return picture_address(picture, "webp")
+
+
+def _digest(checkpoint: Path) -> str:
+    with (checkpoint / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def connect(tab: Tab, pipe: Any, view: View, button: gr.Button) -> None:
+    """Puts the stored picture on the page, and lets the button say while the model is loading;
+    what it is pressed for meanwhile comes as soon as the model is there."""
+    for name, value in read(tab.name, pipe.loaded_from).items():
+        component: Any = view.outputs[name]
+        made = component.postprocess(value)
+        component.value = made.model_dump() if isinstance(made, GradioRootModel) else made
+    if isinstance(pipe, Promised):
+        _say_loading(tab, pipe, button)
+
+
+def _say_loading(tab: Tab, pipe: Promised, button: gr.Button) -> None:
+    outputs, label = Outputs(button=button), button.value
+
+    async def waiting() -> AsyncIterator[Any]:
+        # Gradio empties what a generator that gives nothing was to fill.
+        yield outputs.keyed({} if pipe.settled else {"button": gr.Button(LOADING)})
+        # Where it cannot be loaded, whatever needs it says so.
+        with suppress(InputError):
+            await there(pipe.wait)
+        yield outputs.keyed({"button": gr.Button(label)})
+
+    tab.opened(waiting, None, outputs.components, **private(concurrency_limit=None))

@@ -1,0 +1,415 @@
+"""Exits in the reader's browser: a static folder in chromium makes the library's pictures."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from demo_fixtures import save_street_checkpoint
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from fiancee_hub.cli.main import main
+from fiancee_hub.core.router import BUDGETS, Calibration, route
+from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
+from fiancee_hub.hub.checkpoints import CONFIG
+from fiancee_hub.hub.config import read_config
+from fiancee_hub.hub.examples import give_domain
+from fiancee_hub.web.embed import FACTS, STATIC, embed
+
+pytest.importorskip("onnxscript")
+
+PATIENCE = 60_000
+EXAMPLES = Path(__file__).resolve().parents[2] / "weights_card" / "streets" / "examples"
+
+
+class Files(SimpleHTTPRequestHandler):
+    """A static host that lets other sites read, as those for pages do."""
+
+    def end_headers(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def hosting(folder: Path) -> Iterator[str]:
+    """Serves a folder; gives its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=folder)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small, with two example maps and a router that takes another exit at another budget."""
+    folder = save_street_checkpoint(tmp_path_factory.mktemp("embedded"))
+    pictures = {path.stem: path for path in sorted(EXAMPLES.glob("*.png"))[:2]}
+    give_domain(folder, read_config(folder / CONFIG).domain, pictures)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embed's folder, below another one as on a page of a larger site."""
+    root = tmp_path_factory.mktemp("host")
+    embed(checkpoint, root / "blog" / "streets", precision="fp32")
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    with hosting(site) as url:
+        yield f"{url}/blog/streets/"
+
+
+@pytest.fixture(scope="module")
+def library(checkpoint: Path) -> LabelMapPipeline:
+    return LabelMapPipeline.from_pretrained(checkpoint)
+
+
+class Embedded:
+    """The element through a reader's eyes and hands."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        page.set_default_timeout(PATIENCE)
+        page.goto(url)
+        expect(self.part(".size")).to_contain_text("MB")
+
+    def part(self, selector: str) -> Locator:
+        return self.page.locator(f"fiancee-embed {selector}")
+
+    def begin(self) -> None:
+        self.part(".start").click()
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until nothing is being made."""
+        expect(self.part(".right")).to_contain_text("ms here", timeout=PATIENCE)
+        self.page.wait_for_function(
+            "(() => { const one = document.querySelector('fiancee-embed');"
+            " return !one.working && one.full; })()"
+        )
+
+    def set(self, selector: str, value: str) -> None:
+        self.part(selector).evaluate(
+            "(one, value) => { one.value = value; one.dispatchEvent(new Event('input')); }", value
+        )
+        self.settle()
+
+    def pixels(self, selector: str) -> Any:
+        """Red, green and blue of a canvas."""
+        script = "one => [...one.getContext('2d').getImageData(0, 0, one.width, one.height).data]"
+        size = self.part(selector).evaluate("one => [one.height, one.width]")
+        return np.array(self.part(selector).evaluate(script), np.int16).reshape(*size, 4)[..., :3]
+
+    def ids(self) -> Any:
+        """The map that is drawn."""
+        found = self.page.evaluate("[...document.querySelector('fiancee-embed').drawing.ids]")
+        height, width = self.pixels(".map").shape[:2]
+        return np.array(found, np.uint8).reshape(height, width)
+
+    @property
+    def exit(self) -> int:
+        words = self.part(".headline").inner_text()
+        found = re.match(r"Exit (\d+)", words)
+        return int(found[1]) if found else 0
+
+
+@pytest.fixture
+def opened(page: Page, address: str) -> Embedded:
+    return Embedded(page, f"{address}index.html")
+
+
+@pytest.fixture
+def begun(opened: Embedded) -> Embedded:
+    opened.begin()
+    return opened
+
+
+def shown(result: Any) -> Any:
+    return np.asarray(result.image, np.int16)
+
+
+def test_nothing_of_the_model_is_fetched_before_the_reader_asks(page: Page, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    opened = Embedded(page, f"{address}index.html")
+    expect(opened.part("img")).to_be_visible()
+    assert not [url for url in asked if url.endswith((".onnx", ".wasm", "manifest.json"))]
+    opened.begin()
+    assert {url.split("/")[2] for url in asked if url.startswith("http")} == {address.split("/")[2]}
+    assert any(url.endswith("branch-1.onnx") for url in asked)
+    assert not any(url.endswith("lpips.onnx") for url in asked)
+
+
+def test_every_exit_is_the_library_s(begun: Embedded, library: LabelMapPipeline) -> None:
+    rendering = library.prepare(begun.ids(), seed=0)
+    taken = begun.exit
+    assert taken == rendering.route(0.1)
+    prediction = begun.page.evaluate("[...document.querySelector('fiancee-embed').prediction.mean]")
+    assert prediction == pytest.approx(rendering.predicted, abs=1e-4)
+    assert np.abs(begun.pixels(".full") - shown(rendering.result(library.model.exits))).max() <= 1
+    # From the deepest up: what was computed before is taken up, whatever the order.
+    for exit_index in range(library.model.exits, 0, -1):
+        begun.part(".exits button").nth(exit_index - 1).click()
+        begun.settle()
+        assert np.abs(begun.pixels(".early") - shown(rendering.result(exit_index))).max() <= 1
+
+
+def test_the_budget_moves_the_exit(begun: Embedded, library: LabelMapPipeline) -> None:
+    rendering = library.prepare(begun.ids(), seed=0)
+    for budget in ("0", "0.05", "0.3"):
+        begun.set(".budget", budget)
+        expected = rendering.route(float(budget))
+        assert (begun.exit or library.model.exits) == expected
+        expect(begun.part(".exits .taken")).to_have_count(1)
+        index = begun.part(".exits .taken").evaluate(
+            "one => [...one.parentNode.children].indexOf(one)"
+        )
+        assert index + 1 == expected
+
+
+def test_the_true_distance_is_measured_on_request(
+    begun: Embedded, library: LabelMapPipeline
+) -> None:
+    begun.set(".budget", "0.3")
+    expected = library.compare(begun.ids(), budget=0.3, seed=0).lpips
+    begun.part(".measure").click()
+    expect(begun.part(".headline")).to_contain_text(f"measured {expected:.3f}", timeout=PATIENCE)
+
+
+def test_drawing_filling_and_undoing(begun: Embedded, library: LabelMapPipeline) -> None:
+    before = begun.ids()
+    begun.part(".classes").get_by_label("road", exact=True).check()
+    box = begun.part(".map").bounding_box()
+    assert box
+    mouse = begun.page.mouse
+    mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
+    mouse.down()
+    mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.2 * box["height"], steps=5)
+    mouse.up()
+    begun.settle()
+    drawn = begun.ids()
+    (road,) = [entry.id for entry in library.config.classes if entry.name == "road"]
+    changed = drawn != before
+    assert changed.mean() > 0.02
+    assert (drawn[changed] == road).all()
+    expected = library(drawn, exit=library.model.exits, seed=0)
+    assert np.abs(begun.pixels(".full") - shown(expected)).max() <= 1
+    begun.part(".bucket").check()
+    begun.part(".classes").get_by_label("tree", exact=True).check()
+    begun.part(".map").click(position={"x": 0.5 * box["width"], "y": 0.2 * box["height"]})
+    begun.settle()
+    assert (begun.ids() != drawn).sum() >= changed.sum()
+    for _ in range(2):
+        begun.part(".undo").click()
+    begun.settle()
+    assert (begun.ids() == before).all()
+    expect(begun.part(".undo")).to_be_disabled()
+
+
+def test_keys_draw(begun: Embedded) -> None:
+    before = begun.ids()
+    begun.part(".classes").get_by_label("car", exact=True).check()
+    begun.part(".map").focus()
+    for key in ("ArrowLeft", "ArrowUp", " "):
+        begun.page.keyboard.press(key)
+    begun.settle()
+    assert (begun.ids() != before).any()
+
+
+def test_a_link_brings_everything_back(begun: Embedded, address: str, browser: Browser) -> None:
+    begun.part(".examples button").nth(1).click()
+    begun.settle()
+    begun.part(".seed").click()
+    begun.set(".budget", "0.02")
+    state = begun.page.evaluate("document.querySelector('fiancee-embed').state()")
+    assert len(state) < 4000
+    page = browser.new_page()
+    again = Embedded(page, f"{address}index.html#{state}")
+    again.begin()
+    assert (again.ids() == begun.ids()).all()
+    assert (again.pixels(".full") == begun.pixels(".full")).all()
+    assert again.part(".headline").inner_text() == begun.part(".headline").inner_text()
+    expect(again.part(".message")).to_be_hidden()
+    page.close()
+
+
+def test_a_link_of_other_weights_says_so(page: Page, begun: Embedded, address: str) -> None:
+    state = begun.page.evaluate("document.querySelector('fiancee-embed').state()")
+    other = re.sub("weights=.*", "weights=123456789abc", state)
+    page.goto("about:blank")
+    again = Embedded(page, f"{address}index.html#{other}")
+    again.begin()
+    expect(again.part(".message")).to_contain_text("made with other weights")
+    again.part(".seed").click()
+    expect(again.part(".message")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    "state", ["map=%%%", "map=AAAA", "seed=-1&budget=x&exit=99", "map=" + "A" * 9000]
+)
+def test_a_damaged_link_opens_the_first_example(state: str, page: Page, address: str) -> None:
+    again = Embedded(page, f"{address}index.html#{state}")
+    again.begin()
+    assert len(np.unique(again.ids())) > 3
+
+
+def test_without_a_network_after_loading(begun: Embedded, library: LabelMapPipeline) -> None:
+    begun.page.context.set_offline(True)
+    begun.part(".seed").click()
+    begun.settle()
+    expected = library(begun.ids(), exit=library.model.exits, seed=1)
+    assert np.abs(begun.pixels(".full") - shown(expected)).max() <= 1
+    unseen = next(n for n in range(1, library.model.exits) if n != begun.exit)
+    begun.part(".exits button").nth(unseen - 1).click()
+    expect(begun.part(".message")).to_contain_text("check the connection", timeout=PATIENCE)
+    begun.page.context.set_offline(False)
+    begun.part(".exits button").nth(unseen - 1).click()
+    begun.settle()
+    assert begun.exit == unseen
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("model/stage-1.onnx", lambda content: content[:-1], "stage-1.onnx arrived damaged"),
+        (
+            "model/condition.onnx",
+            lambda content: bytes([content[0] ^ 1]) + content[1:],
+            "condition.onnx arrived damaged",
+        ),
+        (
+            "vendor/ort-wasm-simd-threaded.wasm",
+            lambda content: b"<!doctype html>",
+            "ort-wasm-simd-threaded.wasm arrived damaged",
+        ),
+        ("model/manifest.json", lambda content: b"<!doctype html>", "manifest.json is no JSON"),
+        ("model/stage-1.onnx", None, "stage-1.onnx is missing on this site (404)"),
+    ],
+)
+def test_a_damaged_file_is_one_sentence(
+    name: str, change: Any, message: str, page: Page, address: str
+) -> None:
+    def answer(route_: Any) -> None:
+        if change is None:
+            route_.fulfill(status=404, body="no such page")
+        else:
+            route_.fulfill(status=200, body=change(route_.fetch().body()))
+
+    page.route(f"**/{name}", answer)
+    opened = Embedded(page, f"{address}index.html")
+    opened.part(".start").click()
+    expect(opened.part(".message")).to_contain_text(message, timeout=PATIENCE)
+    page.unroute(f"**/{name}")
+    opened.part(".start").click()
+    opened.settle()
+
+
+@pytest.mark.parametrize("window", [(640, 720), (360, 740)])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_fits_and_is_accessible(
+    theme: str, window: tuple[int, int], page: Page, address: str
+) -> None:
+    opened = Embedded(page, f"{address}index.html?theme={theme}")
+    for _ in range(2):
+        assert page.evaluate("document.documentElement.scrollWidth") <= window[0]
+        violations = Axe().run(page).response["violations"]
+        grave = [one for one in violations if one["impact"] in ("serious", "critical")]
+        assert not grave, json.dumps(grave, indent=1)[:3000]
+        if opened.part(".start").is_visible():
+            opened.begin()
+
+
+def test_two_in_a_page_of_another_host(site: Path, page: Page, address: str) -> None:
+    tag = f'<fiancee-embed><img src="{address}poster.webp" alt="Poster"></fiancee-embed>'
+    script = f'<script type="module" src="{address}fiancee-embed.js"></script>'
+    (site / "post.html").write_text(f"<!doctype html><p>Before</p>{script}{tag}<p>Between</p>{tag}")
+    port = address.split("/")[2].split(":")[1]
+    page.goto(f"http://localhost:{port}/post.html")
+    for number in range(2):
+        part = page.locator("fiancee-embed").nth(number)
+        part.locator(".start").click()
+        expect(part.locator(".right")).to_contain_text("ms here", timeout=PATIENCE)
+
+
+def test_noise_and_routes_are_the_library_s(page: Page, address: str) -> None:
+    page.goto(f"{address}index.html")
+    for size in (1, 7, 8, 16, 20, 64):
+        for seed in (0, 1, 2**31, 2**40 + 5):
+            made = page.evaluate(
+                "async ([seed, size]) => [...(await import('./random.js')).noise(seed, size)]",
+                [seed, size],
+            )
+            random = torch.Generator().manual_seed(seed)
+            assert made == pytest.approx(torch.randn(size, generator=random).tolist(), abs=2e-6)
+    cases, expected = recorded_routes(500)
+    found = page.evaluate(
+        """async (cases) => {
+          const { route } = await import('./router.js');
+          return cases.map(({ mean, spread, budget, calibration }) =>
+            route({ mean: Float32Array.from(mean), spread: Float32Array.from(spread) },
+              budget, calibration));
+        }""",
+        cases,
+    )
+    assert found == expected
+    assert len(set(expected)) > 3
+
+
+def recorded_routes(count: int) -> tuple[list[dict[str, Any]], list[int]]:
+    """Predictions, budgets and calibrations at random, and the exits that the library takes."""
+    random = np.random.default_rng(0)
+    cases, expected = [], []
+    for _ in range(count):
+        mean = np.sort(random.uniform(0, 0.3, (1, 4)))[:, ::-1].astype(np.float32)
+        spread = random.uniform(0, 0.05, (1, 4)).astype(np.float32)
+        budget = float(random.choice([*BUDGETS, *random.uniform(0, 1, 8)]))
+        margins = tuple(
+            None if random.random() < 0.1 else float(random.uniform(-0.5, 2)) for _ in BUDGETS
+        )
+        calibration = Calibration(0.9, 0.9, 500, BUDGETS, margins)
+        given = None if random.random() < 0.1 else calibration
+        expected.append(int(route(mean, spread, budget, given)[0]))
+        stated = given and {"budgets": list(BUDGETS), "margins": list(margins)}
+        cases.append(
+            {
+                "mean": mean[0].tolist(),
+                "spread": spread[0].tolist(),
+                "budget": budget,
+                "calibration": stated,
+            }
+        )
+    return cases, expected
+
+
+def test_the_runtime_is_what_its_page_says() -> None:
+    page = (STATIC / "vendor" / "README.md").read_text()
+    for name, digest in re.findall(r"^    (\S+) +([0-9a-f]{64})$", page, re.MULTILINE):
+        content = (STATIC / "vendor" / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest, name
+
+
+def test_the_command_line(
+    checkpoint: Path, tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["embed", str(checkpoint), "--out", str(tmp_path / "site")]) == 0
+    assert "until the first picture" in capsys.readouterr().out
+    facts = json.loads((tmp_path / "site" / FACTS).read_text())
+    assert len(facts["examples"]) == 2
+    assert main(["embed", str(tiny_checkpoint), "--out", str(tmp_path / "none")]) == 2
+    assert "no example maps" in capsys.readouterr().err
