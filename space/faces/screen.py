@@ -174,8 +174,10 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
                 ) as pictures:
                     view.place_pictures()
                 clip, clip_stale = _clip_place(tab)
-        budget = budgets.budget_control(tab, taken)
+                budget = budgets.budget_control(tab, taken)
+        stored.place_contrast(tab, pipe)
         with gr.Column(elem_classes="details"):
+            gr.Markdown(texts.lead(pipe.config.domain, KIND), elem_classes="lead")
             buttons = Buttons(
                 gr.Button("Generate", variant="primary", elem_id=tab.id("generate")),
                 make,
@@ -200,25 +202,39 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
 
 def _people(handlers: Handlers) -> tuple[SourceInput, DriverInput, gr.Button]:
     """Source and driver, and the button that makes a clip of them."""
-    gr.Markdown(texts.lead(handlers.pipe.config.domain, KIND), elem_classes="lead")
-    source = _source(handlers)
-    return source, *_driver(handlers)
+    photo, gallery = _photo_row(handlers)
+    choice = gr.Radio(
+        [],
+        label="Several faces",
+        type="index",
+        visible=False,
+        elem_id=handlers.tab.id("choice"),
+    )
+    notes = gr.HTML(elem_id=handlers.tab.id("source-notes"), elem_classes="input-notes")
+    driver, make = _driver(handlers)
+    source = _source(handlers, photo, gallery, choice, notes)
+    gr.Markdown(texts.find("attribution", KIND), elem_classes="attribution")
+    return source, driver, make
 
 
-def _source(handlers: Handlers) -> SourceInput:
+def _photo_row(handlers: Handlers) -> tuple[gr.Image, gr.Gallery]:
+    """The source's photograph, and examples beside it."""
+    with gr.Row(elem_classes="source-row", equal_height=False):
+        with gr.Column(min_width=150, elem_classes="source-photo"):
+            photo = _photo("Source", handlers.tab.id("source"))
+        with gr.Column(min_width=200):
+            gallery = _gallery(handlers, handlers.tab.id("examples"))
+            gr.Markdown(texts.find("consent", KIND), elem_classes="consent")
+    return photo, gallery
+
+
+def _source(
+    handlers: Handlers, photo: gr.Image, gallery: gr.Gallery, choice: gr.Radio, notes: gr.HTML
+) -> SourceInput:
+    """What is known of the source, and its crop, which few need to move."""
     tab = handlers.tab
     with gr.Column(min_width=300, elem_classes="source-group"):
-        with gr.Row(elem_classes="source-row", equal_height=False):
-            with gr.Column(min_width=150, elem_classes="source-photo"):
-                photo = _photo("Source: who shall move", tab.id("source"))
-            with gr.Column(min_width=200):
-                gallery = _gallery(handlers, tab.id("examples"))
-                gr.Markdown(texts.find("consent", KIND), elem_classes="consent")
-                gr.Markdown(texts.find("attribution", KIND), elem_classes="attribution")
         example = gr.Textbox(visible="hidden")
-        choice = gr.Radio(
-            [], label="Several faces", type="index", visible=False, elem_id=tab.id("choice")
-        )
         with gr.Accordion("Move the crop", open=False, elem_id=tab.id("crop")):
             crop = {
                 "zoom": gr.Slider(0.7, 1.4, 1, step=0.02, label="Zoom", elem_id=tab.id("zoom")),
@@ -229,7 +245,6 @@ def _source(handlers: Handlers) -> SourceInput:
                     -30, 30, 0, step=1, label="Down, % of its side", elem_id=tab.id("down")
                 ),
             }
-        notes = gr.HTML(elem_id=tab.id("source-notes"), elem_classes="input-notes")
     return SourceInput(memory(), photo, gallery, example, choice, crop, notes)
 
 
@@ -239,7 +254,11 @@ def _driver(handlers: Handlers) -> tuple[DriverInput, gr.Button]:
     of_driver, at_rest, motions = memory(), memory(), memory()
     with gr.Column(min_width=300, elem_classes="driver-group"):
         mode = gr.Radio(
-            [SLIDERS, PICTURE, CLIP], value=SLIDERS, label="Driver", elem_id=tab.id("mode")
+            [SLIDERS, PICTURE, CLIP],
+            value=SLIDERS,
+            label="Driver",
+            elem_id=tab.id("mode"),
+            elem_classes="in-line",
         )
         with gr.Group() as moving, gr.Row():
             sliders = {control.name: _slider(tab, control) for control in CONTROLS}
@@ -286,6 +305,8 @@ def _slider(tab: Tab, control: Control) -> gr.Slider:
         step=control.step,
         label=f"{control.label}, {control.unit}" if control.unit else control.label,
         elem_id=tab.id(control.name),
+        elem_classes="control",
+        buttons=[],
         min_width=220,
     )
 

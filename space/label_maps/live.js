@@ -36,7 +36,8 @@
   // The map as a data: address; empty where there is none.
   async function read(tab) {
     const editor = editorOf(tab);
-    if (!editor) return "";
+    // Before its map is there, its canvas is a white one.
+    if (!editor?.background_image) return "";
     const { composite } = await editor.get_blobs();
     if (!composite) return "";
     return new Promise((resolve) => {

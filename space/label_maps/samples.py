@@ -2,6 +2,7 @@
 
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space.label_maps import maps
+from space.page import links
 from space.page.tabs import Sample
 
 SEEDS = 4
@@ -10,12 +11,18 @@ SEEDS = 4
 
 def samples(pipe: StreetsPipeline, seeds: int = SEEDS) -> list[list[Sample]]:
     """Each list holds one map with several seeds."""
+    examples = maps.examples_of(pipe)
+    names = links.slugs(example.title for example in examples)
     return [
         [
-            Sample(pipe.prepare(example.path, seed=seed), _seeded(example.title, seed))
+            Sample(
+                pipe.prepare(example.path, seed=seed),
+                _seeded(example.title, seed),
+                {"example": name, "seed": str(seed)},
+            )
             for seed in range(seeds)
         ]
-        for example in maps.examples_of(pipe)
+        for example, name in zip(examples, names, strict=True)
     ]
 
 

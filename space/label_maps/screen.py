@@ -32,10 +32,10 @@ KIND = "label_maps"
 BRUSH = 9
 """Radius in pixels of the map."""
 
-EDITOR_HEIGHT = 276
+EDITOR_HEIGHT = 308
 """On a wide screen: map, result and chain are in sight together."""
 
-PICTURE_HEIGHT = 324
+PICTURE_HEIGHT = 344
 
 DRAWING = tuple(Path(__file__).with_name(f"{name}.js") for name in ("drawing", "paint"))
 
@@ -109,6 +109,7 @@ def place(tab: Tab, pipe: StreetsPipeline) -> None:
             ):
                 view.place_pictures()
         budget = budgets.budget_control(tab, taken)
+        stored.place_contrast(tab, pipe)
         with gr.Column(elem_classes="details"):
             gr.Markdown(texts.lead(pipe.config.domain, KIND), elem_classes="lead")
             inputs = _inputs(handlers, drawing, budget, taken)

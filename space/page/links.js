@@ -13,6 +13,22 @@
 
   fiancee.query = () => new URL(source() || location.href, location.href).search;
 
+  // A state that something on the page offers, instead of the address's.
+  let offered = null;
+
+  fiancee.withOffered = (_, ...inputs) => {
+    const query = offered ?? fiancee.query();
+    offered = null;
+    return [query, ...inputs];
+  };
+
+  document.addEventListener("click", (event) => {
+    const state = event.target.closest?.("[data-state]")?.dataset.state;
+    if (!state) return;
+    offered = `?${state}`;
+    document.getElementById(`${new URLSearchParams(state).get(NAME)}-restore`)?.click();
+  });
+
   // The inputs stay what they are, after the query.
   fiancee.withQuery = (_, ...inputs) => [fiancee.query(), ...inputs];
 

@@ -236,7 +236,7 @@ def remember(state: State, *changed: Callable[..., Any]) -> None:
 def restore(
     state: State, handler: Callable[[str], Any], outputs: Sequence[Any], after: Sequence[str]
 ) -> None:
-    """Lets *Back* bring a state again: a button that the page's script presses.
+    """Lets *Back*, and whatever offers a state, bring it: a button that the page's script presses.
 
     Args:
         state: of the screen.
@@ -250,7 +250,7 @@ def restore(
         handler,
         query,
         outputs,
-        js=call("withQuery"),
+        js=call("withOffered"),
         queue=False,
         show_progress="hidden",
         api_visibility="private",

@@ -40,10 +40,17 @@ class Tab:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A rendering of an example input and what the input is called, such as "Terrace, seed 1"."""
+    """A rendering of an example input.
+
+    Args:
+        rendering: of the input.
+        name: what the input is called, such as "Terrace, seed 1".
+        state: values of the link that shows it, budget apart.
+    """
 
     rendering: "Rendering"
     name: str
+    state: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -70,15 +71,21 @@ class Sharing:
         return Route(CARD, card)
 
     def card(self, query: str) -> bytes:
-        """The card of a link as PNG, marked as generated; nothing where no tab can make one."""
+        """The card of a link as PNG, marked as generated; nothing where no tab can make one.
+
+        Waits for a model that is still being loaded.
+        """
         link = self._link(query)
         if link is None:
             return b""
-        key = repr((link.tab, sorted((name, str(value)) for name, value in link.values.items())))
+        key = _key(link)
         # One at a time: nobody may keep the model busy with links.
         with self._lock:
             if key not in self._cards:
-                self._cards[key] = submit(self._made, link).result()
+                try:
+                    self._cards[key] = submit(self._made, link).result()
+                except InputError:
+                    return b""  # The checkpoint cannot be loaded; the log says why.
             self._cards.move_to_end(key)
             while len(self._cards) > KEPT:
                 self._cards.popitem(last=False)
@@ -99,3 +106,9 @@ class Sharing:
         except InputError:
             found = None
         return found or (links.Link(first, {}) if first else None)
+
+
+def _key(link: links.Link) -> tuple[Any, ...]:
+    """The same for links that show the same."""
+    values = sorted(link.values.items())
+    return link.tab, *((n, v.tobytes() if isinstance(v, np.ndarray) else v) for n, v in values)

@@ -21,10 +21,11 @@ from space.page.model_thread import there
 from space.page.outputs import Outputs, Updates
 from space.page.promised import Promised
 from space.page.tabs import Tab
-from space.result import comparison
-from space.result.budget import BUDGET
+from space.result import comparison, contrast
 from space.result.comparison import View
+from space.result.contrast import Contrast
 from space.result.record import Record
+from space.result.scale import BUDGET
 
 FOLDER = Path(__file__).parents[1] / "examples" / "first"
 
@@ -35,26 +36,51 @@ KEPT = ("pictures", "stale", "headline", "caption", "facts", "plot", "taken")
 LOADING = "The model is loading …"
 
 
-def write(rendering: Rendering, checkpoint: Path, path: Path) -> None:
-    """Stores what the page shows of a rendering: early picture, full depth, and figures."""
+def write(
+    rendering: Rendering, checkpoint: Path, path: Path, compared: Contrast | None = None
+) -> None:
+    """Stores what the page shows of a rendering: early picture, full depth, and figures.
+
+    Args:
+        rendering: of the first example.
+        checkpoint: folder of the checkpoint.
+        path: of the file.
+        compared: an easy and a hard input, if there are such.
+    """
     record = Record.begin(rendering, BUDGET).add(rendering, rendering.pipeline.model.exits)
     shown = comparison.shown(record, _small) | comparison.outdated(MARK)
     kept = {name: shown[name] for name in KEPT if name in shown}
-    content = {"format": 1, "weights": _digest(checkpoint), "shown": kept}
+    content: dict[str, Any] = {"format": 1, "weights": _digest(checkpoint), "shown": kept}
+    if compared:
+        content["contrast"] = compared.written()
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def read(name: str, checkpoint: Path | None, folder: Path = FOLDER) -> Updates:
     """What was stored for a tab; nothing if another checkpoint made it."""
+    shown: Updates = _content(name, checkpoint, folder).get("shown", {})
+    return shown and shown | {"pictures": tuple(shown["pictures"])}
+
+
+def read_contrast(name: str, checkpoint: Path | None, folder: Path = FOLDER) -> Contrast | None:
+    """The easy and the hard input that were stored for a tab, likewise."""
+    found = _content(name, checkpoint, folder).get("contrast")
+    return Contrast.read(found) if found else None
+
+
+def _content(name: str, checkpoint: Path | None, folder: Path) -> dict[str, Any]:
     path = folder / f"{name}.json"
     if checkpoint is None or not path.is_file() or not (checkpoint / WEIGHTS).is_file():
         return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if content["weights"] != _digest(checkpoint):
-        return {}
-    shown: Updates = content["shown"]
-    return shown | {"pictures": tuple(shown["pictures"])}
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content if content["weights"] == _digest(checkpoint) else {}
+
+
+def place_contrast(tab: Tab, pipe: Any) -> None:
+    """Puts an easy and a hard input on the page, where they are known."""
+    if found := read_contrast(tab.name, pipe.loaded_from):
+        gr.HTML(contrast.shown(found), elem_id=tab.id("contrast"), elem_classes="contrast-place")
 
 
 def _small(picture: Image.Image) -> str:

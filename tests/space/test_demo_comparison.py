@@ -209,6 +209,12 @@ def test_a_shared_link_has_a_card(pipe: StreetsPipeline) -> None:
     with Image.open(io.BytesIO(sharing.card("tab=streets&example=avenue"))) as card:
         assert card.size == (1200, 630) and card.info[GENERATED] == MARK
     assert sharing.card("tab=streets&example=nowhere") == sharing.card("")
+    drawing, ids = map_fields(pipe)["map"], np.zeros(pipe.size, np.uint8)
+    drawn = []
+    for _ in range(2):
+        ids[40:50, 40:90] += 1  # In the middle of a large array, which its text leaves out.
+        drawn.append(sharing.card(f"map={drawing.write(ids)}"))
+    assert len(set(drawn)) == 2
     assert "LPIPS 0.05" in sharing.describe("budget=0.05")[1]
     assert Sharing({}).card("") == b""
 

@@ -100,6 +100,21 @@ def test_the_page_begins_with_the_stored_picture(
     assert early["url"].startswith("data:image/webp") and full["url"] != early["url"]
     assert stored.MARK in parts["streets-stale"].value
     assert "data-fact" in parts["streets-facts"].value
+    assert "of the computation" in parts["streets-headline"].value
+    assert 'aria-pressed="true"' in parts["streets-routes"].value
+
+
+def test_a_shared_link_has_a_card_as_soon_as_the_model_is_there(
+    small_streets: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(small_streets, broken)
+    (broken / "model.safetensors").write_bytes(b"nothing")
+    for folder, begins in ((small_streets, b"\x89PNG"), (broken, b"")):
+        cards = demo.sharing(demo.promise(settings(folder)))
+        assert "LPIPS 0.1" in cards.describe("")[1]
+        assert cards.card("seed=3").startswith(begins)
+    assert cards.card("seed=3") == b""
 
 
 def test_other_weights_have_no_stored_picture(small_streets: Path, tmp_path: Path) -> None:
