@@ -139,6 +139,25 @@ def test_equal_pictures_share_a_file_that_is_never_written_again() -> None:
     assert same(str(first), PICTURE)
 
 
+def test_what_is_shown_is_saved_with_its_mark(handlers: Handlers) -> None:
+    """Visitors save what they see, past the button that is for it."""
+    drawn = handlers.edit(maps.examples()[0].path)
+    for shown in handlers.show_placed(drawn["placed"], 0.1, 0):
+        for path in shown.get("pictures", ()):
+            with Image.open(path) as picture:
+                assert picture.info[GENERATED] == MARK
+    with Image.open(drawn["editor"]["background"]) as drawing:
+        assert GENERATED not in drawing.info  # nobody has generated it
+
+
+def test_hidden_files_are_no_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("1-terrace.png", "._1-terrace.png", ".2-hidden.png"):
+        (tmp_path / "mine" / name).touch()
+    monkeypatch.setattr(maps, "FOLDER", tmp_path)
+    assert [one.title for one in maps.examples("mine")] == ["Terrace"]
+
+
 # facts and plot
 
 

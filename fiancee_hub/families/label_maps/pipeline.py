@@ -219,7 +219,8 @@ class LabelMapPipeline(FianceePipeline):
         batch_size = whole(batch_size, "batch_size", 1)
         check_reading(as_)
         chosen = several(items, "items", "keys, label maps and seeds")
-        read = ((key, self._as_read(each, as_), check_seed(seed)) for key, each, seed in chosen)
+        parts = (_parts(item) for item in chosen)
+        read = ((key, self._as_read(each, as_), check_seed(seed)) for key, each, seed in parts)
         routed = self._routed(read, budget, exit, batch_size)
         groups = grouped(routed, attrgetter("exit"), batch_size, WAITING * batch_size)
         return (pair for group in groups for pair in self._rendered(group, paid=exit is None))
@@ -296,6 +297,13 @@ class LabelMapPipeline(FianceePipeline):
         ]
 
 
+def _parts(item: Any) -> tuple[Any, Any, Any]:
+    """Key, map and seed of an item of ``stream``."""
+    if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 3:
+        raise InputError("each of items must be a key, a label map and a seed")
+    return item[0], item[1], item[2]
+
+
 def check_seed(seed: Any) -> int:
     """Raises an InputError unless ``seed`` is a whole number from 0 to 2**63 − 1."""
     return whole(seed, "seed", 0, MAX_SEED)
@@ -309,7 +317,7 @@ def chosen_seed(seed: Any, generator: torch.Generator | None) -> int:
     """
     if generator is None:
         return check_seed(seed)
-    if seed != 0:
+    if check_seed(seed) != 0:
         raise InputError("give a seed or a generator, not both")
     return drawn(generator)
 
