@@ -18,6 +18,7 @@ from PIL import Image
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.domains.streets.classes import STREETS
+from fiancee_hub.families.label_maps.palettes import voc_colour
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.pipeline import Result
 from space import demo
@@ -305,6 +306,23 @@ def test_visitors_are_told_where_they_find_the_classes(handlers: Handlers, tmp_p
             errors.plainly(handlers.edit)(path)
         assert "that the page lists" in caught.value.message
         assert "pipe" not in caught.value.message
+
+
+def test_no_refusal_asks_a_visitor_to_program(handlers: Handlers, tmp_path: Path) -> None:
+    """Wrong in every way for which the library's advice is a line of Python."""
+    np.save(tmp_path / "colours.npy", np.zeros((60, 80, 3), np.uint8))
+    tool = Image.fromarray(np.arange(60 * 80).reshape(60, 80).astype(np.uint8) % 40, "P")
+    tool.putpalette([level for index in range(256) for level in voc_colour(index)])
+    tool.save(tmp_path / "tool.png")
+    for path, advice in (
+        (tmp_path / "colours.npy", "as a picture"),
+        (tmp_path / "tool.png", "ids"),
+    ):
+        with pytest.raises(InputError, match=r"PIL|have it read"):
+            handlers.edit(path)
+        with pytest.raises(gr.Error, match=advice) as caught:
+            errors.plainly(handlers.edit)(path)
+        assert not re.search("PIL|pipe|have it read", caught.value.message)
 
 
 @pytest.mark.parametrize("seed", [None, -1, 2**63])
