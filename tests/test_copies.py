@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from tiny import random_map, random_model
 
-from fiancee_hub import CheckpointError, Controls, FianceePipeline, StreetsPipeline
+from fiancee_hub import CheckpointError, Controls, FianceePipeline, Result, StreetsPipeline
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, save_checkpoint
 
@@ -80,7 +80,7 @@ def test_what_was_begun_goes_on_elsewhere(streets: StreetsPipeline) -> None:
 def test_another_process_makes_the_same_picture(streets: StreetsPipeline) -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         found = pool.apply(streets, (random_map(1),), {"budget": 0.5, "seed": 2})
-    assert found.image == picture(streets)
+    assert isinstance(found, Result) and found.image == picture(streets)
 
 
 def test_what_no_checkpoint_holds_says_how(streets: StreetsPipeline) -> None:

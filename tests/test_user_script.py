@@ -45,6 +45,8 @@ def test_streets(tiny_checkpoint: Path) -> None:
     share: float = comparison.early.macs / comparison.full.macs
     several = pipe.generate_batch([random_map(1), random_map(2)])
     assert_type(several, list[Result])
+    assert_type(pipe(["a.png", "b.png"][:0], budget=[]), list[Result])
+    assert_type(pipe([[0] * 96] * 64), Result)
     rendering = pipe.prepare(random_map(1))
     assert_type(rendering, Rendering)
     names = [entry.name for entry in pipe.config.classes]
@@ -60,6 +62,8 @@ def test_faces(faces: Path) -> None:
     assert_type(source, Source)
     result = pipe(source=source, driver=YOU, budget=0.1)
     assert_type(pipe.compare(source=source, driver=YOU), Comparison)
+    assert_type(pipe(source=source, driver=[YOU, ME], budget=[0.1, 0.2]), list[Result])
+    assert_type(pipe.generate_batch(sources=[ME, source], drivers=[YOU, YOU]), list[Result])
     frames = [frame.result for frame in pipe.animate(source=source, frames=[result.image])]
     assert_type(frames, list[Result | None])
     assert pipe.paste(source, result.image).size == Image.open(ME).size

@@ -18,6 +18,29 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
+def told(path: Path, fact: str = "") -> Iterator[None]:
+    """Turns what the system says of a path that cannot be written into one sentence about it.
+
+    Args:
+        path: what is written to.
+        fact: a clause for the end of the sentence.
+
+    Raises:
+        OutputError: with what helps.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        fix = "make room, or choose" if error.errno in _FULL else "choose"
+        reason = error.strerror or error
+        raise OutputError(
+            f"{path} could not be written ({reason}): {fix} another place{fact}"
+        ) from error
+
+
+@contextmanager
 def aside(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path``, gone at the end unless it was moved.
 

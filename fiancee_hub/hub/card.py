@@ -9,6 +9,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from fiancee_hub.core.family import family
 from fiancee_hub.core.router import Calibration, allowed, fewest
 from fiancee_hub.hub.config import CheckpointConfig
+from fiancee_hub.hub.published import repository_of
 from fiancee_hub.measuring import tables
 
 UNSTATED_LICENCE = "terms-of-the-training-data"
@@ -93,7 +94,7 @@ CALL = """\
 ```python
 from fiancee_hub import {uses}
 
-pipe = FianceePipeline.from_pretrained("user/repo")  # this repository, or its folder
+pipe = FianceePipeline.from_pretrained("{repository}")  # this repository, or its folder
 {call}
 result.image, result.exit, result.predicted_lpips, result.saving
 ```"""
@@ -194,7 +195,7 @@ def model_card(
         f"# {name_of(config, origin)}: {parts.title}",
         parts.notice,
         _method(config, parts, origin),
-        CALL.format(uses=parts.uses, call=parts.call),
+        CALL.format(uses=parts.uses, call=parts.call, repository=repository_of(config.domain.name)),
         *_pictures(parts, files),
         _headed("How it works", [parts.background]),
         *_figures(config, parts, figures, files),

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,12 @@ def test_the_code_on_a_page_runs(page: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_extra_has_a_purpose_and_a_size() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    rows = re.findall(
+        r"^\| `(\w+)` \| .+ \| (\d+) \|$", (DOCS / "index.md").read_text("utf-8"), re.M
+    )
+    assert sorted(name for name, _ in rows) == sorted(project["optional-dependencies"])
+    assert all(int(size) > 0 for _, size in rows)

@@ -7,13 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hub_client import Client
+import yaml  # type: ignore[import-untyped]
+from hub_client import ROOT, Client
 from hub_server import TOKEN, Hub, serving
 
+from fiancee_hub import AutoPipeline
 from fiancee_hub.cli.main import main
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, write_config
 from fiancee_hub.hub.config import read_config
-from fiancee_hub.hub.publishing import inspect
+from fiancee_hub.hub.domains import shipped_names
+from fiancee_hub.hub.published import PUBLISHED
+from fiancee_hub.hub.publishing import check_repository, inspect
 from fiancee_hub.hub.saving import CARD, EVALUATION, TRAINING_STATE
 
 
@@ -75,3 +79,20 @@ def test_what_is_no_repository_is_refused(
 ) -> None:
     assert main(["publish", str(tiny_checkpoint), name, "--dry-run"]) == 2
     assert f"'{name}'" in capsys.readouterr().err
+
+
+def test_the_space_names_the_models_that_are_published() -> None:
+    front = yaml.safe_load((ROOT / "README.md").read_text("utf-8").split("---\n")[1])
+    assert front.get("models", []) == list(PUBLISHED.values())
+    assert set(PUBLISHED) <= set(shipped_names())
+    for repository in PUBLISHED.values():
+        check_repository(repository)
+
+
+def test_a_card_names_the_repository_once_there_is_one(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = AutoPipeline.from_pretrained(tiny_checkpoint)
+    assert 'from_pretrained("user/repo")' in str(pipe.generate_model_card())
+    monkeypatch.setitem(PUBLISHED, pipe.config.domain.name, "ours/streets")
+    assert 'from_pretrained("ours/streets")' in str(pipe.generate_model_card())

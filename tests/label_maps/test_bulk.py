@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny import BATCHED, CLASSES, inputs, random_map
 
+from fiancee_hub import batched
 from fiancee_hub.core.errors import InputError, OutputError
 from fiancee_hub.core.exits import EarlyExitModel, Progress, join, select
 from fiancee_hub.core.grouping import grouped
@@ -31,7 +32,7 @@ from fiancee_hub.families.label_maps.bulk import (
     seed_of,
 )
 from fiancee_hub.families.label_maps.classes import to_rgb
-from fiancee_hub.families.label_maps.pipeline import WAITING, StreetsPipeline
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.families.label_maps.routes import place as placed
 from fiancee_hub.pipeline import Result
 
@@ -121,7 +122,7 @@ def test_a_stream_without_an_end_waits_in_bounded_memory(pipeline: StreetsPipeli
             break
     gc.collect()
     held = sum(type(item) is Progress for item in gc.get_objects())
-    assert held <= (WAITING + 2) * 2 + 2
+    assert held <= (batched.WAITING + 2) * 2 + 2
     # Maps of one exit went together although their exits come in any order.
     assert len(set(exits)) > 1
     changes = sum(one != other for one, other in pairwise(exits))
@@ -153,7 +154,8 @@ def test_numbers_of_other_libraries_give_pythons_results(pipeline: StreetsPipeli
         facts = {name: value for name, value in vars(result).items() if name != "image"}
         assert json.loads(json.dumps(facts))["seed"] == 3
         assert result.exit == pipeline(random_map(0), budget=BUDGET, seed=3).exit
-    assert type(pipeline(random_map(0), seed=np.int64(3)).seed) is int  # type: ignore[arg-type]
+    number: Any = np.int64(3)
+    assert type(pipeline(random_map(0), seed=number).seed) is int
     compared = pipeline.compare(random_map(0), budget=np.float32(0.1))  # type: ignore[arg-type]
     assert compared.budget == 0.1 and type(compared.budget) is float
 
@@ -193,7 +195,7 @@ def test_the_caller_says_how_to_read(pipeline: StreetsPipeline) -> None:
         assert np.abs(levels).max() <= 1 or result.exit == 4
     assert pipeline.read(grey).ids.max() == 0
     with pytest.raises(InputError, match="give 'ids', 'colours'"):
-        pipeline(grey, as_="classes")  # type: ignore[arg-type]
+        pipeline.prepare(grey, as_="classes")  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -234,7 +236,7 @@ def test_a_run_that_is_interrupted_goes_on(
 ) -> None:
     """While maps wait for others of their exit: they are read again, and no picture is lost."""
     out, batches = tmp_path / "out", 0
-    rendered = StreetsPipeline._rendered
+    rendered = batched._rendered
 
     def interrupted(*arguments: Any, **options: Any) -> list[tuple[Any, Result]]:
         nonlocal batches
@@ -244,7 +246,7 @@ def test_a_run_that_is_interrupted_goes_on(
         return rendered(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(StreetsPipeline, "_rendered", interrupted)
+        patch.setattr(batched, "_rendered", interrupted)
         with pytest.raises(KeyboardInterrupt):
             generate_folder(pipeline, folder, out, budget=BUDGET, batch_size=4)
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}

@@ -4,21 +4,34 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self, TypeAlias, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub.core.arguments import several
+from fiancee_hub.batched import (
+    Item,
+    Routed,
+    budgets_of,
+    in_batches,
+    in_order,
+    is_several,
+    one_each,
+    route_batch,
+)
+from fiancee_hub.core.arguments import several, whole
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.exits import EarlyExitModel, Progress, join
 from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.placing import wait_for
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
-from fiancee_hub.families.faces.clips import MOST_FPS
+from fiancee_hub.families.faces.clips import checked_fps
 from fiancee_hub.families.faces.controls import CONTROLS, check_switch
 from fiancee_hub.families.faces.controls import Controls as Controls
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
@@ -28,10 +41,11 @@ from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of
 from fiancee_hub.families.faces.landmarks.pose import Floats, canonicalise, rotation_from_euler
 from fiancee_hub.families.faces.photos import (
-    LEAST_FACE,
+    GOOD_FACE,
     Box,
     FaceCrop,
     Photo,
+    chosen,
     crop_at,
     crop_face,
     find_faces,
@@ -69,6 +83,18 @@ class Source:
     notes: tuple[str, ...]
 
 
+Several: TypeAlias = (
+    list[str]
+    | list[Path]
+    | list[Image.Image]
+    | list[NDArray[Any]]
+    | list[Motion]
+    | list[Controls]
+    | list[bytes]
+)
+"""Lists that hold several drivers."""
+
+
 @dataclass(frozen=True)
 class ClipFrame:
     """One frame of a driven clip; ``result`` is None where the driver's face was not found."""
@@ -91,12 +117,6 @@ def filled(frames: Iterable[ClipFrame]) -> Iterator[Image.Image]:
         if last:
             yield from [last] * waiting
             waiting = 0
-
-
-def _checked_fps(fps: Any) -> float:
-    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= MOST_FPS:
-        raise InputError(f"fps is {fps!r}: give the frames a second, up to {MOST_FPS:g}")
-    return float(fps)
 
 
 class FacesPipeline(FianceePipeline):
@@ -130,7 +150,8 @@ class FacesPipeline(FianceePipeline):
         """Finds a face and cuts it out.
 
         Args:
-            photo: path, bytes, PIL image or array; any size from 64 pixels of face on.
+            photo: path, bytes, PIL image or array; any size from 48 pixels of face on, good from
+                64 on.
             face: which of several, largest first; ``faces`` lists them.
             box: square of the photo (left, top, right, bottom) instead of the one found.
             faces: what ``faces`` returned for the photo: it is not searched again.
@@ -143,9 +164,7 @@ class FacesPipeline(FianceePipeline):
         known = faces or find_faces(read.image, self.landmarker, every=face != 0)
         if box is None:
             return read, crop_face(read.image, known, face)
-        if not 0 <= face < len(known):
-            raise InputError(f"there is no face {face}: {len(known)} found, counted from 0")
-        return read, crop_at(read.image, box, known[face])
+        return read, crop_at(read.image, box, chosen(known, face))
 
     def faces(self, photo: Any) -> list[Face]:
         """All faces of a photo from 48 pixels on, largest first, with box and size of each.
@@ -188,6 +207,7 @@ class FacesPipeline(FianceePipeline):
             for each frame the motion, or None and why there is none.
         """
         last: Face | None = None
+        face = whole(face, "face", 0)
         for frame in frames:
             if isinstance(frame, Motion):
                 yield frame, ""
@@ -201,9 +221,9 @@ class FacesPipeline(FianceePipeline):
 
     def _follow(self, frame: Image.Image, last: Face | None, face: int) -> tuple[Face, FaceCrop]:
         every = last is None and face != 0
-        faces = find_faces(frame, self.landmarker, every=every, least=LEAST_FACE)
+        faces = find_faces(frame, self.landmarker, every=every, least=GOOD_FACE)
         index = face if last is None else nearest(faces, last)
-        return faces[index], crop_face(frame, faces, index)
+        return chosen(faces, index), crop_face(frame, faces, index)
 
     @torch.inference_mode()
     def encode(
@@ -276,11 +296,14 @@ class FacesPipeline(FianceePipeline):
             InputError: an input cannot be used; the message says what to do.
         """
         read = self.encode(source)
-        target = self.target(read, driver, reference)
-        head = head_of(target, read.crown, read.crop.picture.width)
-        heads = self._placed(read.head), self._placed(head)
-        progress = self.model.start(self._appearance(read), *heads)
-        return Rendering(self, progress, 0, read.notes)
+        return Rendering(self, self._start(read, driver, reference), 0, read.notes)
+
+    @torch.inference_mode()
+    def _start(self, source: Source, driver: Any, reference: Any) -> Progress:
+        target = self.target(source, driver, reference)
+        head = head_of(target, source.crown, source.crop.picture.width)
+        heads = self._placed(source.head), self._placed(head)
+        return self.model.start(self._appearance(source), *heads)
 
     def target(self, source: Source, driver: Any, reference: Any = None) -> Motion:
         """The motion that the source shall show."""
@@ -305,6 +328,18 @@ class FacesPipeline(FianceePipeline):
         )
         return drive(source, wanted, self.basis)
 
+    @overload
+    def __call__(
+        self,
+        *,
+        source: Any,
+        driver: Several,
+        budget: float | Iterable[float] = 0.1,
+        exit: int | None = None,
+        reference: Any = None,
+    ) -> list[Result]: ...
+
+    @overload
     def __call__(
         self,
         *,
@@ -313,22 +348,102 @@ class FacesPipeline(FianceePipeline):
         budget: float = 0.1,
         exit: int | None = None,
         reference: Any = None,
-    ) -> Result:
-        """Renders one frame by the cheapest exit that keeps the budget.
+    ) -> Result: ...
+
+    def __call__(
+        self,
+        *,
+        source: Any,
+        driver: Any,
+        budget: Any = 0.1,
+        exit: int | None = None,
+        reference: Any = None,
+    ) -> Result | list[Result]:
+        """Renders a frame by the cheapest exit that keeps the budget, or one for each driver.
 
         Args:
             source: a photograph, or what ``encode`` returned (then it is not read again).
-            driver: a photograph, a ``Motion`` or ``Controls``.
-            budget: LPIPS to full depth, 0 to 1.
+            driver: a photograph, a ``Motion`` or ``Controls``; or a list of them, for
+                ``generate_batch``, which takes a list of sources as well.
+            budget: LPIPS to full depth, 0 to 1; with a list one for each, or one for all.
             exit: render this exit whatever the budget.
             reference: the driver's neutral picture: driving is then relative to it.
+
+        Returns:
+            the result, of a list of drivers their results in its order.
 
         Raises:
             InputError: an argument cannot be used; the message says what to do.
         """
+        if is_several(driver):
+            return self.generate_batch(
+                sources=source, drivers=driver, budget=budget, exit=exit, references=reference
+            )
         budget = check_budget(budget)
         rendering = self.prepare(source=source, driver=driver, reference=reference)
         return rendering.deliver(budget) if exit is None else rendering.result(exit)
+
+    def generate_batch(
+        self,
+        *,
+        sources: Any,
+        drivers: Iterable[Any],
+        budget: float | Iterable[float] = 0.1,
+        exit: int | None = None,
+        references: Any = None,
+        batch_size: int = 8,
+        progress: bool = False,
+    ) -> list[Result]:
+        """Routes every pair on its own, then renders the pairs of one exit together.
+
+        Sums run in another order in a batch: a channel of a pixel may lie one grey level off what
+        a single call gives.
+
+        Args:
+            sources: one source for all drivers, which is read once, or a list with one for each.
+            drivers: any that ``__call__`` takes.
+            budget: LPIPS, one for each driver or one for all.
+            exit: render this exit whatever the budget.
+            references: the drivers' neutral picture, or a list with one for each.
+            batch_size: pairs that go through the model at once.
+            progress: show a bar on standard error.
+
+        Returns:
+            a result for each driver.
+
+        Raises:
+            InputError: an argument cannot be used; the message says what to do.
+        """
+        wanted = list(several(drivers, "drivers", "pictures, motions or controls"))
+        budgets = budgets_of(budget, len(wanted))
+        exit = None if exit is None else self.check_exit(exit)
+        size = whole(batch_size, "batch_size", 1)
+        neutral = self._listed(references, len(wanted), "references")
+        pairs = zip(
+            self._listed(sources, len(wanted), "sources"), wanted, neutral, budgets, strict=True
+        )
+        routed = self._routed(enumerate(pairs), exit, size)
+        results = in_batches(self, routed, size, paid=exit is None)
+        return in_order(results, len(wanted), progress=progress)
+
+    def _listed(self, given: Any, count: int, name: str) -> list[Any]:
+        """One for each driver; what is not a list is read once, for all."""
+        if is_several(given):
+            return one_each(given, count, name, "pictures")
+        if given is not None and count:
+            given = self.encode(given) if name == "sources" else self.motion(given)
+        return [given] * count
+
+    def _routed(
+        self, pairs: Iterator[tuple[int, tuple[Any, Any, Any, float]]], exit: int | None, size: int
+    ) -> Iterator[Routed[int]]:
+        while chunk := list(islice(pairs, size)):
+            items, started = [], []
+            for place, (source, driver, reference, budget) in chunk:
+                read = self.encode(source)
+                items.append(Item(place, budget, notes=read.notes))
+                started.append(self._start(read, driver, reference))
+            yield from route_batch(self, join(started), items, exit)
 
     def compare(
         self, *, source: Any, driver: Any, budget: float = 0.1, reference: Any = None
@@ -372,11 +487,12 @@ class FacesPipeline(FianceePipeline):
         if reference is not None and not relative:
             raise InputError("reference is for relative driving: leave it out, or relative=True")
         frames = several(frames, "frames", "pictures")
+        face = whole(face, "face", 0)
         read = self.encode(source)
         neutral = None if reference is None else self.motion(reference)
         motions, hold = self.motions(frames, face=face), None
         if fps is not None:
-            motions, hold = steadied(motions, _checked_fps(fps)), ExitHold()
+            motions, hold = steadied(motions, checked_fps(fps)), ExitHold()
         for index, (motion, problem) in enumerate(motions):
             if motion is None:
                 yield ClipFrame(index, None, problem)
@@ -391,5 +507,15 @@ class FacesPipeline(FianceePipeline):
             yield ClipFrame(index, result)
 
     def paste(self, source: Source, image: Image.Image) -> Image.Image:
-        """A result back in the source's whole photograph."""
+        """A result back in the source's whole photograph.
+
+        Args:
+            source: what ``encode`` returned.
+            image: a result's.
+
+        Raises:
+            InputError: they are something else.
+        """
+        if not isinstance(source, Source) or not isinstance(image, Image.Image):
+            raise InputError("paste takes what encode returned, and a result's image")
         return paste_back(source.photo, source.crop, image)

@@ -1,23 +1,31 @@
 """Label map in, photograph out."""
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
+from fiancee_hub.batched import (
+    Item,
+    Routed,
+    budgets_of,
+    in_batches,
+    in_order,
+    is_several,
+    one_each,
+    route_batch,
+)
 from fiancee_hub.core.arguments import several, whole
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import EarlyExitModel, Progress, join, select
-from fiancee_hub.core.grouping import grouped
-from fiancee_hub.core.pixels import to_picture
-from fiancee_hub.core.placing import CPU, wait_for
-from fiancee_hub.core.router import budget_notes, check_budget, route
+from fiancee_hub.core.exits import EarlyExitModel, Progress
+from fiancee_hub.core.placing import CPU
+from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.forms import Reading, check_reading
 from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
@@ -32,11 +40,12 @@ from fiancee_hub.pipeline import (
 
 MAX_SEED = 2**63 - 1
 
-WAITING = 4
-"""Batches of maps that may wait for others of their exit: what is kept of each is as large as its
-one-hot form."""
-
 Key = TypeVar("Key")
+
+Several: TypeAlias = (
+    list[str] | list[Path] | list[Image.Image] | list[NDArray[Any]] | list[LabelMap] | list[bytes]
+)
+"""Lists that hold several label maps; rows of numbers are one."""
 
 
 class LabelMapPipeline(FianceePipeline):
@@ -103,10 +112,24 @@ class LabelMapPipeline(FianceePipeline):
             rows.append(torch.randn(size, generator=random, dtype=torch.float32, device=CPU))
         return torch.stack(rows)
 
+    @torch.inference_mode()
     def _start(self, maps: Sequence[LabelMap], seeds: Iterable[int]) -> Progress:
         ids = torch.from_numpy(np.stack([read.ids for read in maps]))
         return self.model.start(ids.to(self.device), self.noise(seeds).to(self.device))
 
+    @overload
+    def __call__(
+        self,
+        label_map: Several,
+        *,
+        budget: float | Iterable[float] = 0.1,
+        seed: int | Iterable[int] = 0,
+        generator: torch.Generator | None = None,
+        exit: int | None = None,
+        as_: Reading | None = None,
+    ) -> list[Result]: ...
+
+    @overload
     def __call__(
         self,
         label_map: Any,
@@ -116,20 +139,42 @@ class LabelMapPipeline(FianceePipeline):
         generator: torch.Generator | None = None,
         exit: int | None = None,
         as_: Reading | None = None,
-    ) -> Result:
-        """Renders one input by the cheapest exit that keeps the budget.
+    ) -> Result: ...
+
+    def __call__(
+        self,
+        label_map: Any,
+        *,
+        budget: Any = 0.1,
+        seed: Any = 0,
+        generator: torch.Generator | None = None,
+        exit: int | None = None,
+        as_: Reading | None = None,
+    ) -> Result | list[Result]:
+        """Renders an input by the cheapest exit that keeps the budget, or each of a list.
 
         Args:
-            label_map: class ids (height, width), a palette or RGB picture, or a path.
-            budget: LPIPS to full depth, 0 to 1.
-            seed: of the noise.
+            label_map: class ids (height, width), a palette or RGB picture, or a path; or a list
+                of them, for ``generate_batch``.
+            budget: LPIPS to full depth, 0 to 1; with a list one for each, or one for all.
+            seed: of the noise; with a list likewise.
             generator: draws the seed instead; the result's ``seed`` says which.
             exit: render this exit whatever the budget.
             as_: "ids" or "colours" if you know what the pixels of a picture hold.
 
+        Returns:
+            the result, of a list their results in its order.
+
         Raises:
             InputError: an argument cannot be used; the message says what to do.
         """
+        if is_several(label_map):
+            seeds = None if generator else one_each(seed, len(label_map), "seeds", "whole numbers")
+            if generator and seed != 0:
+                raise InputError("give a seed or a generator, not both")
+            return self.generate_batch(
+                label_map, budget=budget, seeds=seeds, generator=generator, exit=exit, as_=as_
+            )
         budget = check_budget(budget)
         rendering = self.prepare(label_map, seed=seed, generator=generator, as_=as_)
         return rendering.deliver(budget) if exit is None else rendering.result(exit)
@@ -152,12 +197,13 @@ class LabelMapPipeline(FianceePipeline):
         self,
         label_maps: Iterable[Any],
         *,
-        budget: float = 0.1,
+        budget: float | Iterable[float] = 0.1,
         seeds: Iterable[int] | None = None,
         generator: torch.Generator | None = None,
         exit: int | None = None,
         batch_size: int = 8,
         as_: Reading | None = None,
+        progress: bool = False,
     ) -> list[Result]:
         """Routes every map on its own, then runs the maps of one exit together.
 
@@ -166,12 +212,13 @@ class LabelMapPipeline(FianceePipeline):
 
         Args:
             label_maps: any that ``__call__`` takes.
-            budget: LPIPS.
+            budget: LPIPS, one for each map or one for all.
             seeds: one for each map; 0, 1, 2 … if left out.
             generator: draws the seeds instead; each result's ``seed`` says which.
             exit: render this exit whatever the budget.
             batch_size: maps that go through the model at once.
             as_: "ids" or "colours" if you know what the pixels of pictures hold.
+            progress: show a bar on standard error.
 
         Raises:
             InputError: an argument cannot be used; the message says what to do.
@@ -185,9 +232,10 @@ class LabelMapPipeline(FianceePipeline):
         checked = [check_seed(seed) if generator is None else drawn(generator) for seed in own]
         if len(checked) != len(maps):
             raise InputError(f"{len(maps)} maps but {len(checked)} seeds: give one for each")
-        items = zip(range(len(maps)), maps, checked, strict=True)
-        found = dict(self.stream(items, budget=budget, exit=exit, batch_size=batch_size, as_=as_))
-        return [found[place] for place in range(len(maps))]
+        budgets = budgets_of(budget, len(maps))
+        items = zip(range(len(maps)), maps, checked, budgets, strict=True)
+        results = self._streamed(items, exit, batch_size, as_)
+        return in_order(results, len(maps), progress=progress)
 
     def stream(
         self,
@@ -215,85 +263,49 @@ class LabelMapPipeline(FianceePipeline):
             InputError: an argument cannot be used, at once; an item, when it is its turn.
         """
         budget = check_budget(budget)
-        exit = None if exit is None else self.check_exit(exit)
-        batch_size = whole(batch_size, "batch_size", 1)
-        check_reading(as_)
         chosen = several(items, "items", "keys, label maps and seeds")
-        read = ((key, self._as_read(each, as_), check_seed(seed)) for key, each, seed in chosen)
-        routed = self._routed(read, budget, exit, batch_size)
-        groups = grouped(routed, attrgetter("exit"), batch_size, WAITING * batch_size)
-        return (pair for group in groups for pair in self._rendered(group, paid=exit is None))
+        with_budget = ((*_parts(item), budget) for item in chosen)
+        return self._streamed(with_budget, exit, batch_size, as_)
+
+    def _streamed(
+        self,
+        items: Iterable[tuple[Key, Any, Any, float]],
+        exit: int | None,
+        batch_size: int,
+        as_: Reading | None,
+    ) -> Iterator[tuple[Key, Result]]:
+        """Arguments are checked at once, an item when it is its turn."""
+        exit = None if exit is None else self.check_exit(exit)
+        size = whole(batch_size, "batch_size", 1)
+        check_reading(as_)
+        routed = self._routed(iter(items), exit, size, as_)
+        return in_batches(self, routed, size, paid=exit is None)
 
     def _routed(
         self,
-        items: Iterator[tuple[Key, LabelMap, int]],
-        budget: float,
+        items: Iterator[tuple[Key, Any, Any, float]],
         exit: int | None,
         size: int,
-    ) -> Iterator["_Routed[Key]"]:
+        as_: Reading | None,
+    ) -> Iterator[Routed[Key]]:
         while chunk := list(islice(items, size)):
-            yield from self._route(chunk, budget, exit)
+            maps = [self._as_read(each, as_) for _, each, _, _ in chunk]
+            waiting = [
+                Item(key, budget, check_seed(seed), read.notes)
+                for (key, _, seed, budget), read in zip(chunk, maps, strict=True)
+            ]
+            started = self._start(maps, [item.seed for item in waiting])
+            yield from route_batch(self, started, waiting, exit)
 
     def _as_read(self, label_map: Any, as_: Reading | None) -> LabelMap:
         return label_map if isinstance(label_map, LabelMap) else self.read(label_map, as_=as_)
 
-    @torch.inference_mode()
-    def _route(
-        self,
-        chunk: Sequence[tuple[Key, LabelMap, int]],
-        budget: float,
-        exit: int | None,
-    ) -> list["_Routed[Key]"]:
-        """The exit of every map of a batch: what the router says, or ``exit``."""
-        maps = [read for _, read, _ in chunk]
-        progress = self._start(maps, [seed for _, _, seed in chunk])
-        wait_for(self.device)
-        started = time.perf_counter()
-        mean, spread = (part.cpu().numpy() for part in self.model.predict(progress))
-        seconds = (time.perf_counter() - started) / len(maps) if exit is None else 0.0
-        exits = route(mean, spread, budget, self.config.calibration)
-        if exit is not None:
-            exits = np.full_like(exits, exit)
-        predicted = np.concatenate([mean, np.zeros((len(mean), 1))], 1)
-        beyond = budget_notes(budget, self.config.calibration) if exit is None else ()
-        return [
-            _Routed(
-                key=key,
-                progress=select(progress, torch.tensor([row], device=self.device)),
-                exit=int(exits[row]),
-                predicted_lpips=float(predicted[row, exits[row] - 1]),
-                seconds=seconds,
-                seed=seed,
-                notes=maps[row].notes + beyond,
-            )
-            for row, (key, _, seed) in enumerate(chunk)
-        ]
 
-    @torch.inference_mode()
-    def _rendered(self, group: Sequence["_Routed[Key]"], *, paid: bool) -> list[tuple[Key, Result]]:
-        """Results of maps of one exit; where the caller chose it, the predictor is not paid."""
-        exit_index, costs = group[0].exit, self.config.costs
-        started = time.perf_counter()
-        rendered, _ = self.model.render(join([item.progress for item in group]), exit_index)
-        images = rendered.to(CPU, torch.float32)
-        seconds = (time.perf_counter() - started) / len(group)
-        macs = costs.routed(exit_index) if paid else costs.exits[exit_index - 1]
-        return [
-            (
-                item.key,
-                Result(
-                    image=to_picture(image),
-                    exit=exit_index,
-                    predicted_lpips=item.predicted_lpips,
-                    macs=macs,
-                    saving=1 - macs / costs.full_depth,
-                    milliseconds=1000 * (item.seconds + seconds),
-                    seed=item.seed,
-                    notes=item.notes,
-                ),
-            )
-            for item, image in zip(group, images, strict=True)
-        ]
+def _parts(item: Any) -> tuple[Any, Any, Any]:
+    """Key, map and seed of an item of ``stream``."""
+    if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 3:
+        raise InputError("each of items must be a key, a label map and a seed")
+    return item[0], item[1], item[2]
 
 
 def check_seed(seed: Any) -> int:
@@ -309,7 +321,7 @@ def chosen_seed(seed: Any, generator: torch.Generator | None) -> int:
     """
     if generator is None:
         return check_seed(seed)
-    if seed != 0:
+    if check_seed(seed) != 0:
         raise InputError("give a seed or a generator, not both")
     return drawn(generator)
 
@@ -324,16 +336,3 @@ def drawn(generator: torch.Generator) -> int:
 
 StreetsPipeline = LabelMapPipeline
 """What it is called in code about streets."""
-
-
-@dataclass(frozen=True)
-class _Routed(Generic[Key]):
-    """A map on its way to the next batch of its exit."""
-
-    key: Key
-    progress: Progress
-    exit: int
-    predicted_lpips: float
-    seconds: float
-    seed: int
-    notes: tuple[str, ...]
