@@ -9,7 +9,8 @@
 
   fiancee.chosenExit = (_, ...inputs) => [chosen.exit, ...inputs];
 
-  const placeOf = (element) => element.closest(".routes-place");
+  // Gradio gives an element's classes to what is in it as well, but its id only once.
+  const placeOf = (element) => element.closest?.("[id$='-routes']");
   const tabOf = (element) => placeOf(element)?.id.replace(/-routes$/, "");
 
   function scale(chain) {
@@ -86,7 +87,7 @@
   // Every answer of the server draws the chain anew; whoever was on it stays there.
   let focused = null;
   document.addEventListener("focusin", (event) => {
-    const place = event.target.closest?.(".routes-place");
+    const place = placeOf(event.target);
     const exit = event.target.dataset?.exit;
     focused = place ? { place, at: exit ? `button[data-exit="${exit}"]` : ".track" } : null;
   });
