@@ -49,7 +49,7 @@ class Sharing:
 
     def __init__(self, tabs: Mapping[str, Shared]) -> None:
         self.tabs = tabs
-        self._cards: OrderedDict[str, bytes] = OrderedDict()
+        self._cards: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
         self._lock = Lock()
 
     def describe(self, query: str) -> tuple[str, str]:

@@ -76,8 +76,15 @@ STREET_PARTS = (
     "streets-copy-link",
 )
 FACE_PARTS = (
-    *("tabs", "faces-source", "faces-examples", "faces-crop", "faces-mode", "faces-yaw"),
-    *("faces-blink", "faces-driving", "faces-pictures", "faces-routes", "faces-budget"),
+    *("tabs", "faces-source", "faces-examples", "faces-mode", "faces-yaw"),
+    *(
+        "faces-blink",
+        "faces-driving",
+        "faces-crop",
+        "faces-pictures",
+        "faces-routes",
+        "faces-budget",
+    ),
     *("faces-generate", "faces-save-picture", "faces-copy-link", "faces-whole-wanted"),
 )
 """In the order of the page."""

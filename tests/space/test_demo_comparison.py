@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,16 @@ from space.label_maps.events import Handlers as MapHandlers
 from space.label_maps.events import fields as map_fields
 from space.label_maps.events import rendering as map_rendering
 from space.label_maps.samples import samples as map_samples
+from space.page import links
 from space.page.events import memory
 from space.page.files import picture_address, stored
 from space.page.tabs import Tab
 from space.result import budget as budgets
-from space.result import chain, comparison, difference, downloads, scale
+from space.result import chain, comparison, contrast, difference, downloads, scale
+from space.result import stored as first_written
 from space.result.cards import exit_cards
 from space.result.downloads import comparison_file, picture_file
+from space.result.facts import exit_name
 from space.result.record import Record
 from space.result.sharing import Shared, Sharing
 from space.tools import pairs
@@ -201,6 +205,25 @@ def test_the_control_gives_room_to_what_can_be_told_apart() -> None:
     assert list(places) == sorted(places, reverse=True) and 0 < places[-1] < places[0] < 1
     assert len(set(scale.widths([]))) == 1
     assert [scale.step_of(budget) for budget in (0, 0.0049, 0.005, 0.3, 1)] == [0, 0, 1, 60, 60]
+
+
+def test_an_easy_and_a_hard_input_stand_side_by_side(pipe: StreetsPipeline, tmp_path: Path) -> None:
+    groups = map_samples(pipe, seeds=2)
+    found = contrast.find(groups, "streets")
+    assert found
+    easy, hard = found.sides
+    assert easy.share < hard.share <= 1 and max(easy.lpips, hard.lpips) <= found.budget
+    html = contrast.shown(found)
+    for side in found.sides:
+        link = links.read(side.state, {"streets": map_fields(pipe)})
+        assert link and link.values["budget"] == found.budget
+        taken = map_rendering(pipe, link.values).forecast.route(found.budget)
+        assert side.exit == exit_name(taken, pipe.model.exits)
+        assert f'data-state="{escape(side.state)}"' in html and f"{100 * side.share:.0f} %" in html
+    assert pipe.loaded_from
+    first_written.write(groups[0][0].rendering, pipe.loaded_from, tmp_path / "streets.json", found)
+    assert first_written.read_contrast("streets", pipe.loaded_from, tmp_path) == found
+    assert contrast.find([groups[0][:1]], "streets") is None
 
 
 def test_a_shared_link_has_a_card(pipe: StreetsPipeline) -> None:

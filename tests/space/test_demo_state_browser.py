@@ -4,9 +4,13 @@ import io
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from demo_server import PATIENCE, FacesPage, StreetsPage
 from PIL import Image
 from playwright.sync_api import Page, expect
+
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
+from space.result.stored import read_contrast
 
 
 def state(page: Page) -> dict[str, str]:
@@ -129,3 +133,20 @@ def test_a_click_on_an_exit_shows_it(page: Page, demo_url: str) -> None:
     expect(screen.part("headline")).to_contain_text("chosen by hand", timeout=PATIENCE)
     expect(screen.part("routes", "[aria-pressed=true]")).to_contain_text("Exit 3")
     assert screen.sources()[0] != before
+
+
+def test_a_press_on_a_hard_input_loads_it(
+    page: Page, demo_url: str, shipped_pipe: StreetsPipeline
+) -> None:
+    found = read_contrast("streets", shipped_pipe.loaded_from)
+    if found is None:
+        pytest.skip("No budget tells two examples of these weights apart")
+    screen = StreetsPage(page, demo_url)
+    with screen.new_result():
+        screen.part("contrast").get_by_role("button").last.click()
+    hard = found.sides[1]
+    expect(screen.part("routes", "[aria-pressed=true]")).to_contain_text(hard.exit)
+    expect(screen.part("examples", ".selected .caption-label")).to_have_text(
+        hard.name.split(",")[0]
+    )
+    wait_for(page, hard.state.split("&")[1])
