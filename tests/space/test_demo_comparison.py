@@ -29,6 +29,7 @@ from space.label_maps import maps
 from space.label_maps.events import Handlers as MapHandlers
 from space.label_maps.events import fields as map_fields
 from space.label_maps.events import rendering as map_rendering
+from space.label_maps.packed import Drawing
 from space.label_maps.samples import samples as map_samples
 from space.page import links
 from space.page.events import memory
@@ -233,6 +234,7 @@ def test_a_shared_link_has_a_card(pipe: StreetsPipeline) -> None:
         assert card.size == (1200, 630) and card.info[GENERATED] == MARK
     assert sharing.card("tab=streets&example=nowhere") == sharing.card("")
     drawing, ids = map_fields(pipe)["map"], np.zeros(pipe.size, np.uint8)
+    assert isinstance(drawing, Drawing)
     drawn = []
     for _ in range(2):
         ids[40:50, 40:90] += 1  # In the middle of a large array, which its text leaves out.
