@@ -36,8 +36,7 @@
   // The map as a data: address; empty where there is none.
   async function read(tab) {
     const editor = editorOf(tab);
-    // Before its map is there, its canvas is a white one.
-    if (!editor?.background_image) return "";
+    if (!editor) return "";
     const { composite } = await editor.get_blobs();
     if (!composite) return "";
     return new Promise((resolve) => {
