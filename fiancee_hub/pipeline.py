@@ -18,7 +18,7 @@ from huggingface_hub import ModelCard, ModelHubMixin
 from PIL import Image
 from torch import Tensor
 
-from fiancee_hub.core.arguments import refuse_unknown
+from fiancee_hub.core.arguments import check_path, refuse_unknown
 from fiancee_hub.core.errors import CheckpointError, InputError
 from fiancee_hub.core.marking import save_picture
 from fiancee_hub.core.pixels import to_picture
@@ -363,24 +363,28 @@ class FianceePipeline(ModelHubMixin):
 
         Raises:
             CheckpointError: the model cannot be written so that it loads; the old checkpoint stays.
-            InputError: an argument is unknown.
+            InputError: an argument is unknown, or none that it can be.
+            OutputError: nothing can be written there.
         """
+        from fiancee_hub.core.files import told, write_text
         from fiancee_hub.hub.saving import CARD, push, save
 
         if not push_to_hub:
             refuse_unknown("save_pretrained", push_options)
         refuse_unknown("push_to_hub", {n: v for n, v in push_options.items() if n not in PUSH})
-        folder = Path(save_directory)
-        save(
-            folder,
-            self.model,
-            self.config,
-            self.loaded_from,
-            snapshot=self._snapshot,
-            training_state=training_state,
-        )
-        if not (folder / CARD).exists():
-            self.generate_model_card(**model_card_kwargs or {}).save(folder / CARD)
+        folder = check_path(save_directory, "save_directory")
+        with told(folder):
+            save(
+                folder,
+                self.model,
+                self.config,
+                self.loaded_from,
+                snapshot=self._snapshot,
+                training_state=training_state,
+            )
+            if not (folder / CARD).exists():
+                card = self.generate_model_card(**model_card_kwargs or {})
+                write_text(folder / CARD, str(card))
         if not push_to_hub:
             return None
         names = {"branch": "revision"}

@@ -213,6 +213,18 @@ def test_impossible_arguments(
         pipeline(IDS, **arguments)
 
 
+@pytest.mark.parametrize("seed", [np.array([1, 2]), "3", [1]])
+def test_a_generator_is_no_excuse_for_a_wrong_seed(pipeline: StreetsPipeline, seed: Any) -> None:
+    with pytest.raises(InputError, match="seed must be a whole number"):
+        pipeline(IDS, seed=seed, generator=torch.Generator())
+
+
+@pytest.mark.parametrize("item", [IDS, "map", ("key", IDS), ("key", IDS, 0, 0), None, 3])
+def test_an_item_of_a_stream_has_three_parts(pipeline: StreetsPipeline, item: Any) -> None:
+    with pytest.raises(InputError, match="each of items must be a key, a label map and a seed"):
+        list(pipeline.stream([item]))
+
+
 @pytest.mark.parametrize("label_map", [IDS + 1, IDS[:4], IDS.astype(str), None, "no/map.png"])
 def test_impossible_maps(pipeline: StreetsPipeline, label_map: Any) -> None:
     for call in (pipeline, pipeline.compare, lambda m: pipeline.generate_batch([m])):

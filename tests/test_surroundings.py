@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,11 @@ def call_streets(pipe: FianceePipeline) -> Comparison:
 
 
 def call_faces(pipe: FianceePipeline) -> Comparison:
-    return pipe.compare(source=PHOTO, driver=Controls(yaw=8, smile=0.4), budget=0.1)
+    driver = Controls(yaw=8, smile=0.4)
+    made: Any = pipe(source=PHOTO, driver=[driver], budget=0.1)
+    found = pipe.compare(source=PHOTO, driver=driver, budget=0.1)
+    assert [each.exit for each in made] == [found.early.exit]
+    return found
 
 
 @pytest.fixture(params=["streets", "faces"])

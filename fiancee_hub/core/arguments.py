@@ -112,11 +112,15 @@ def check_path(value: Any, name: str) -> Path:
     """A path.
 
     Raises:
-        InputError: it is none, such as a list of them.
+        InputError: it is none, such as a list of them, or an empty text.
     """
-    if not isinstance(value, str | os.PathLike):
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str):
         raise InputError(f"{name} must be one path, not {type(value).__name__}")
-    return Path(value)
+    # An empty one would mean the current folder.
+    if not text or "\0" in text:
+        raise InputError(f"{name} is {text!r}: give a path")
+    return Path(text)
 
 
 def _is_iterable(values: Any) -> bool:

@@ -14,7 +14,33 @@ from PIL import Image
 
 from fiancee_hub.core.errors import InputError, OutputError
 
+_NAME_BYTES = 255
+"""Of a file name, where the system does not say."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def told(path: Path, fact: str = "") -> Iterator[None]:
+    """Turns what the system says of a path that cannot be written into one sentence about it.
+
+    Args:
+        path: what is written to.
+        fact: a clause for the end of the sentence.
+
+    Raises:
+        OutputError: with what helps.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        fix = "make room, or choose" if error.errno in _FULL else "choose"
+        reason = error.strerror or error
+        raise OutputError(
+            f"{path} could not be written ({reason}): {fix} another place{fact}"
+        ) from error
 
 
 @contextmanager
@@ -113,6 +139,24 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Writes a text file (UTF-8) whole or not at all."""
     write_bytes(path, content.encode())
+
+
+def shortened(stem: str, ending: str, longest: int) -> str:
+    """``stem + ending``; of one that has more than ``longest`` bytes a digest takes the end."""
+    if len(os.fsencode(stem + ending)) <= longest:
+        return stem + ending
+    end = f"~{hashlib.sha256(stem.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}{ending}"
+    start = os.fsencode(stem)[: longest - len(end)]
+    return start.decode("utf-8", "ignore") + end
+
+
+def longest_name(folder: Path) -> int:
+    """Bytes that a file name may have in a folder that may be yet to make."""
+    try:
+        there = next(parent for parent in (folder, *folder.resolve().parents) if parent.is_dir())
+        return os.pathconf(there, "PC_NAME_MAX")
+    except (AttributeError, OSError, StopIteration, ValueError):
+        return _NAME_BYTES
 
 
 def check_output(out: Path, *inputs: Path | None) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from fiancee_hub.core.errors import InputError, OutputError
-from fiancee_hub.core.files import write_bytes
+from fiancee_hub.core.arguments import check_path
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.files import told, write_bytes
 
 GENERATED = "generated"
 """Key of the mark where metadata has keys."""
@@ -106,7 +107,7 @@ def save_picture(picture: Image.Image, path: str | Path) -> None:
         InputError: the ending names no format with a place for the mark; there is no such folder.
         OutputError: it could not be written; an older file is still there.
     """
-    path = Path(path)
+    path = check_path(path, "path")
     kind = picture_format(path)
     with saving(path):
         write_bytes(path, encoded(picture, kind))
@@ -122,12 +123,5 @@ def saving(path: Path) -> Iterator[None]:
     """
     if not path.parent.is_dir():
         raise InputError(f"there is no folder {path.parent}: create it, or choose another")
-    try:
+    with told(path, "; an older file is still there" if path.is_file() else ""):
         yield
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"{path} could not be written ({error.strerror or error}): make room, or choose "
-            "another place; an older file is still there"
-        ) from error

@@ -31,7 +31,7 @@ def write_card(folder: Path, config: CheckpointConfig, figures: Figures) -> None
         training=json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else None,
         files=[path.name for path in folder.iterdir()],
     )
-    card.save(folder / CARD)
+    write_text(folder / CARD, str(card))
 
 
 def figures_in_short(config: CheckpointConfig, figures: Figures) -> list[str]:

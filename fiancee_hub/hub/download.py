@@ -120,7 +120,8 @@ def _named(model_id: str, revision: str | None) -> tuple[str, str | None]:
             f"checkpoint '{model_id}' is neither a folder nor a name like user/repo"
         )
     for given in (pinned if at else None, revision):
-        if given is not None and not REVISION.fullmatch(given):
+        text = given if isinstance(given, str) else ""
+        if given is not None and not REVISION.fullmatch(text):
             raise CheckpointError(f"checkpoint '{model_id}': {given!r} is no revision")
     if at and revision is not None and revision != pinned:
         raise CheckpointError(

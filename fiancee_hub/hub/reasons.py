@@ -169,8 +169,8 @@ def _of_the_system(error: BaseException, cache: Path | None) -> str:
 
 def _other(error: BaseException) -> str:
     sentence = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
-    # Two options that exclude each other stay so, however often it is tried.
-    again = "" if isinstance(error, ValueError) else "; try again"
+    # Options of a wrong kind, or that exclude each other, stay so, however often it is tried.
+    again = "" if isinstance(error, ValueError | TypeError) else "; try again"
     return f"could not be downloaded: {sentence}{again}"
 
 

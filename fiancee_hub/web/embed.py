@@ -11,7 +11,8 @@ from PIL import Image
 
 from fiancee_hub.backends.export import Precision
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.files import replacing, sha256_of, write_picture, write_text
+from fiancee_hub.core.files import replacing, sha256_of, write_bytes, write_picture, write_text
+from fiancee_hub.core.marking import encoded
 from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.hub.examples import example_file
@@ -69,7 +70,7 @@ def embed(
         drawn = to_rgb(pipe.read(example_file(folder, example)).ids, pipe.config.classes)
         write_picture(drawn, path, "png", optimize=True)
     poster, caption = _poster(pipe, example_file(folder, domain.examples[0]), budget)
-    write_picture(poster, target / POSTER, "webp", quality=85)
+    write_bytes(target / POSTER, encoded(poster, "WEBP", quality=85))
     first = first_bytes(manifest) + (target / RUNTIME).stat().st_size
     facts = {
         "format": FORMAT,

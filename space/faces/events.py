@@ -384,7 +384,7 @@ class Handlers:
         return drive
 
     def _answer(self, result: Result) -> tuple[FileData, dict[str, Any]]:
-        picture = answer(stored(result.image, "face", marked=True))
+        picture = answer(stored(result.image, "face"))
         return picture, route(result, self.pipe.model.exits)
 
 

@@ -23,7 +23,7 @@ class ExamplePhoto:
 
 def examples(folder: Path = FOLDER) -> tuple[ExamplePhoto, ...]:
     """Files such as ``london_008_smile.jpg``, in order, called "008, smile"."""
-    return tuple(ExamplePhoto(f, _title(f.stem)) for f in sorted(folder.glob("*.jpg")))
+    return tuple(ExamplePhoto(f, _title(f.stem)) for f in sorted(folder.glob("[!.]*.jpg")))
 
 
 def _title(stem: str) -> str:

@@ -160,7 +160,7 @@ class Handlers:
             label_map: FileData, budget: float = BUDGET, seed: int = 0
         ) -> tuple[FileData, dict[str, Any]]:
             result = self.pipe(uploaded(label_map), budget=budget, seed=seed)
-            made = answer(stored(result.image, self.tab.name, marked=True))
+            made = answer(stored(result.image, self.tab.name))
             return made, route(result, self.pipe.model.exits)
 
         picture.__doc__ = ENDPOINT.format(summary=self.pipe.config.domain.summary or SUMMARY)

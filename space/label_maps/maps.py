@@ -41,7 +41,7 @@ def examples_of(pipe: StreetsPipeline) -> tuple[ExampleMap, ...]:
 
 def examples(domain: str = "streets") -> tuple[ExampleMap, ...]:
     """Files such as ``2-open-road.png``, in order, called "Open road"."""
-    files = sorted((FOLDER / domain).glob("*.png"))
+    files = sorted((FOLDER / domain).glob("[!.]*.png"))
     return tuple(ExampleMap(f, _title(f.stem)) for f in files)
 
 
@@ -70,4 +70,4 @@ def drawing(address: str) -> Image.Image:
 
 def editor_value(picture: Image.Image) -> dict[str, Any]:
     """A picture to draw on, as an ImageEditor takes it."""
-    return {"background": stored(picture, "map"), "layers": [], "composite": None}
+    return {"background": stored(picture, "map", marked=False), "layers": [], "composite": None}

@@ -15,8 +15,13 @@ logger = logging.getLogger(__name__)
 
 OUR_SIDE = "Something went wrong on our side. Please try again or with another input."
 
-IN_PYTHON = ("listed by `pipe.config.classes`", "that the page lists")
-"""Where the library says its classes are listed, and where visitors find them."""
+IN_PYTHON = (
+    ("listed by `pipe.config.classes`", "that the page lists"),
+    ("install the package pillow-heif, or ", ""),
+    (", or have it read by its colours", ""),
+    ("as a PIL image", "as a picture"),
+)
+"""What the library says to programmers, and what helps visitors instead."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,13 +39,19 @@ def plain_errors(*, escaped: bool = True) -> Iterator[None]:
     except gr.Error:
         raise
     except InputError as error:
-        message = str(error).replace(*IN_PYTHON)
+        message = _for_visitors(str(error))
         # It may hold the name of an uploaded file.
         message = html.escape(message) if escaped else message
         raise gr.Error(message, title="Please check", print_exception=False) from error
     except Exception as error:
         logger.exception("a request failed")
         raise gr.Error(OUR_SIDE, title="Sorry", print_exception=False) from error
+
+
+def _for_visitors(message: str) -> str:
+    for ours, theirs in IN_PYTHON:
+        message = message.replace(ours, theirs)
+    return message
 
 
 def plainly(handler: Callable[P, R], *, escaped: bool = True) -> Callable[P, R]:

@@ -46,8 +46,13 @@ def picture_address(picture: Image.Image, kind: Kind = "png", *, marked: bool = 
     return address(encoded(picture, kind, marked=marked), f"image/{kind}")
 
 
-def stored(picture: Image.Image, name: str = "picture", *, marked: bool = False) -> str:
+def stored(picture: Image.Image, name: str = "picture", *, marked: bool = True) -> str:
     """Path of a PNG in Gradio's cache; equal pictures share one file.
+
+    Args:
+        picture: RGB.
+        name: of the file, where a visitor saves it.
+        marked: its metadata says that it is synthetic.
 
     Given a picture instead, Gradio writes over the file of an equal one, even while another
     visitor is fetching it, who then sees half a picture or none.

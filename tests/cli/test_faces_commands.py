@@ -208,6 +208,17 @@ def test_faces_are_listed_and_chosen(checkpoint: Path, tmp_path: Path, capsys: C
     assert "There is no face 2" in refusal(capsys, *words, tmp_path / "x.png", "--face", 2)
 
 
+def test_a_source_of_the_longest_name_has_a_picture_of_its_own(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / f"{'b' * 250}.jpg"
+    source.write_bytes(ME.read_bytes())
+    words = (source, "--driver", YOU, "--checkpoint", checkpoint, "--out", tmp_path / "made")
+    assert main(["generate", *map(str, words)]) == 0
+    (made,) = (tmp_path / "made").iterdir()
+    assert len(made.name) == 255 and made.name.endswith("-driven.png")
+
+
 def test_a_picture_and_a_comparison(checkpoint: Path, tmp_path: Path, capsys: Capture) -> None:
     words = [str(word) for word in (ME, "--driver", YOU, "--checkpoint", checkpoint)]
     assert main(["generate", *words, "--out", str(tmp_path / "new.jpg")]) == 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fiancee_hub.core.arguments import several, shortest, whole
+from fiancee_hub.core.arguments import check_path, several, shortest, whole
 from fiancee_hub.core.errors import InputError
 
 
@@ -55,6 +55,23 @@ def test_many_things(values: object) -> None:
 def test_one_thing_is_not_many(values: object) -> None:
     with pytest.raises(InputError, match="maps must be a list of label maps, not"):
         several(values, "maps", "label maps")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (["a.png"], "must be one path, not list"),
+        (b"a.png", "must be one path, not bytes"),
+        (None, "must be one path, not NoneType"),
+        (3, "must be one path, not int"),
+        ("", "is '': give a path"),
+        ("a\0.png", "is .*: give a path"),
+    ],
+)
+def test_what_is_no_path_is_named(value: object, reason: str) -> None:
+    with pytest.raises(InputError, match=f"out {reason}"):
+        check_path(value, "out")
+    assert check_path("a.png", "out") == check_path(Path("a.png"), "out") == Path("a.png")
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -1,8 +1,10 @@
 """Generated pictures: the ending says the format, all are marked, older ones survive."""
 
 import errno
+import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,6 +129,21 @@ def test_what_the_system_says_becomes_one_sentence(
         raise OSError(code, os.strerror(code), str(partial))
 
     monkeypatch.setattr(Path, "write_bytes", refused)
-    with pytest.raises(OutputError, match=words):
+    with pytest.raises(OutputError, match=words) as caught:
         save_picture(PICTURE, tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
+    # Room helps where room is missing; no older file is promised where there was none.
+    assert ("room" in str(caught.value)) == (code != errno.EROFS)
+    assert "older file" not in str(caught.value)
+
+
+def test_a_folder_in_the_way_asks_for_another_place(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(OutputError, match=r"\(Is a directory\): choose another place$"):
+        save_picture(PICTURE, tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("path", [None, 3, ["a.png"], io.BytesIO()])
+def test_a_place_that_is_no_path_is_named(path: Any) -> None:
+    with pytest.raises(InputError, match="path must be one path, not"):
+        save_picture(PICTURE, path)

@@ -7,13 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from colour_profiles import DISPLAY_P3, rgb_profile
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError, OutputError
 from fiancee_hub.core.marking import DESCRIPTION, GENERATED, MARK
 from fiancee_hub.families.faces import clips, films
-from fiancee_hub.families.faces.clips import RATE, Sound, moves, read_clip, read_sound
+from fiancee_hub.families.faces.clips import (
+    RATE,
+    Sound,
+    checked_fps,
+    moves,
+    read_clip,
+    read_sound,
+)
 from fiancee_hub.families.faces.films import check_clip_name, write_clip
 
 av = pytest.importorskip("av")
@@ -334,3 +342,30 @@ def test_colours_of_an_animation_are_converted(tmp_path: Path) -> None:
     frame = next(read_clip(path).frames)
     assert frame.getpixel((4, 4)) == pytest.approx((220, 169, 145), abs=2)
     assert "icc_profile" not in frame.info
+
+
+@pytest.mark.parametrize("fps", [np.float32(12), np.int64(12), torch.tensor(12.0), Fraction(12)])
+def test_numbers_of_other_libraries_are_frames_a_second(fps: Any, tmp_path: Path) -> None:
+    write_clip([quarters(), Image.new("RGB", (96, 64))] * 3, 24, tmp_path / "a.gif")
+    assert read_clip(tmp_path / "a.gif", fps=fps).fps == checked_fps(fps) == 12.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"fps": "8"}, "fps must be a number such as 25, not str"),
+        ({"fps": [8]}, "fps must be a number such as 25, not list"),
+        ({"fps": 61}, "fps 61 is out of range: give frames a second up to 60"),
+        ({"fps": float("nan")}, "fps nan is out of range"),
+        ({"max_seconds": None}, "max_seconds must be a number such as 30, not NoneType"),
+        ({"max_seconds": "8"}, "max_seconds must be a number such as 30, not str"),
+        ({"path": None}, "path must be one path, not NoneType"),
+        ({"path": ["a.gif"]}, "path must be one path, not list"),
+    ],
+)
+def test_wrong_arguments_of_a_clip_are_named(
+    arguments: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    write_clip([quarters(), Image.new("RGB", (96, 64))], 10, tmp_path / "a.gif")
+    with pytest.raises(InputError, match=reason):
+        read_clip(**{"path": tmp_path / "a.gif", **arguments})

@@ -368,7 +368,7 @@ def test_a_picture_without_a_face_is_refused(landmarker: FaceLandmarker) -> None
 def test_a_tiny_face_is_refused(
     size: int, landmarker: FaceLandmarker, face_image: Image.Image
 ) -> None:
-    image = on_canvas(face_image.resize((100, 100)), (size, size), (100, 150))
+    image = on_canvas(face_image.resize((76, 76)), (size, size), (100, 150))
     with pytest.raises(InputError, match="use a picture in which the face is larger"):
         cropped(image, landmarker)
 

@@ -1,12 +1,15 @@
 """Photographs in every form that people bring: a picture, or one clear sentence."""
 
+import dataclasses
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from colour_profiles import DISPLAY_P3, rgb_profile
 from PIL import Image
 
@@ -97,3 +100,13 @@ def test_only_true_and_false_switch(value: Any) -> None:
     with pytest.raises(InputError, match="relative must be True or False"):
         Controls(relative=value)
     assert not Controls(relative=bool(np.bool_(False))).relative
+
+
+def test_controls_hold_pythons_own_numbers() -> None:
+    given: Any = {"yaw": np.float32(0.1), "smile": torch.tensor(1), "relative": np.bool_(True)}
+    controls = Controls(**given)
+    assert controls == Controls(yaw=0.1, smile=1.0, relative=True)
+    assert json.loads(json.dumps(dataclasses.asdict(controls)))["relative"] is True
+    for wrong in ("5", None, True, [5]):
+        with pytest.raises(InputError, match="yaw must be a number"):
+            Controls(yaw=wrong)  # type: ignore[arg-type]

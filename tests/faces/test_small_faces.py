@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from PIL import Image
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker, _parts, _sides
 from fiancee_hub.families.faces.landmarks.motion import Motion
+from fiancee_hub.families.faces.photos import _square
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 
 EXAMPLES = Path(__file__).parents[2] / "space" / "examples" / "faces"
+SQUARE = (0, 0, 256, 256)
 FACE = 0.56
 """Size of an example's face over its side."""
 
@@ -73,6 +76,54 @@ def test_a_small_face_beside_a_large_one_is_offered(pipe: FacesPipeline) -> None
     assert pipe.encode(both).crop.box[2] < 800
     with pytest.raises(InputError, match="has 0 to 1"):
         pipe.encode(both, face=2)
+
+
+def test_every_face_that_is_offered_can_be_chosen(pipe: FacesPipeline) -> None:
+    both = scene(
+        (1000, 700),
+        ("london_008_neutral", 330, (50, 50)),
+        ("london_107_smile", 54, (800, 500)),
+    )
+    small = pipe.faces(both)[1]
+    assert 48 <= small.size < 64
+    notes = pipe.encode(both, face=1).notes
+    assert any("soft" in note for note in notes)
+    assert any("below 64 results get worse" in note for note in notes)
+    assert not any("below 64" in note for note in pipe.encode(both).notes)
+
+
+@pytest.mark.parametrize("face", ["1", 1.0, None, [0], True, -1, 5])
+def test_a_face_that_is_none_is_named(face: Any, pipe: FacesPipeline) -> None:
+    picture = example("london_008_neutral")
+    source = pipe.encode(picture)
+    assert pipe.encode(picture, face=np.int64(0)).crop.box == source.crop.box  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="face"):
+        pipe.encode(picture, face=face)
+    with pytest.raises(InputError, match="face"):
+        pipe.encode(picture, face=face, box=(0, 0, 256, 256))
+    if face == 5:  # the frame may be the one that shows fewer
+        (frame,) = pipe.animate(source=source, frames=[picture], face=face)
+        assert frame.problem == "There is no face 5: the picture has 0 to 0"
+    else:
+        with pytest.raises(InputError, match="face"):
+            list(pipe.animate(source=source, frames=[picture], face=face))
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 256), "box", None, 5, (0, 0, "a", 256), (None,) * 4, (np.nan,) * 4, (0, 0, 9, 8)]
+)
+def test_a_box_that_is_none_is_named(box: Any) -> None:
+    with pytest.raises(InputError, match="box"):
+        _square(box)
+    assert _square(np.array([0, 0, 256, 256])) == _square([0.0, 0.2, 256.0, 256.2]) == SQUARE
+
+
+def test_only_a_result_is_pasted_into_a_source(pipe: FacesPipeline) -> None:
+    picture: Any = example("london_008_neutral")
+    wrong: Any = "a.png"
+    for source, image in ((picture, picture), (pipe.encode(picture), wrong)):
+        with pytest.raises(InputError, match="paste takes what encode returned"):
+            pipe.paste(source, image)
 
 
 def test_a_large_face_is_one_face(landmarker: FaceLandmarker) -> None:

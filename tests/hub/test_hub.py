@@ -294,6 +294,12 @@ def test_a_folder_has_no_revision(tiny_checkpoint: Path) -> None:
         FianceePipeline.from_pretrained(tiny_checkpoint, revision="v9")
 
 
+@pytest.mark.parametrize("revision", [3, ["main"], b"main", ""])
+def test_a_revision_that_is_none_is_named(revision: Any) -> None:
+    with pytest.raises(CheckpointError, match="is no revision"):
+        FianceePipeline.from_pretrained("user/streets", revision=revision, local_files_only=True)
+
+
 def test_a_file_is_no_checkpoint(tiny_checkpoint: Path) -> None:
     with pytest.raises(CheckpointError, match="is a file: give the folder"):
         resolve(tiny_checkpoint / WEIGHTS)

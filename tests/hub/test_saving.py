@@ -20,6 +20,7 @@ from tiny import random_map
 from torch import Tensor
 
 from fiancee_hub import CheckpointError, FianceePipeline, InputError
+from fiancee_hub.core.errors import OutputError
 from fiancee_hub.evaluation.card import figures_in_short, write_card
 from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.hub.card import Origin, model_card
@@ -232,6 +233,23 @@ def test_unknown_arguments_are_refused(
         with pytest.raises(InputError, match=rf"takes no '{name}': .*{fix}"):
             call()
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("place", ["", None, 3, ["out"]])
+def test_a_folder_that_is_none_is_named(
+    pipeline: FianceePipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="save_directory"):
+        pipeline.save_pretrained(place)
+    # An empty name would mean the folder that one is in.
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_named(pipeline: FianceePipeline, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"could not be written.*choose another place"):
+        pipeline.save_pretrained(tmp_path / "file" / "out")
 
 
 def test_loading_to_a_type(tiny_checkpoint: Path) -> None:

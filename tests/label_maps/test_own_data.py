@@ -407,6 +407,7 @@ def test_drawn_examples_come_instead(tmp_path: Path) -> None:
     save(as_colours(scene(1)), root / "examples" / "2-far-shore.png")
     save(Image.fromarray(scene(2)), root / "examples" / "1-hut.png")
     prepare(root, tmp_path / "data")
+    (tmp_path / "data" / "examples" / "._1-hut.png").touch()  # of macOS
     assert list(task.examples()) == ["Hut", "Far shore"]
     assert data.table.private
     assert data.table.about is not None

@@ -18,6 +18,7 @@ from PIL import Image
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.domains.streets.classes import STREETS
+from fiancee_hub.families.label_maps.palettes import voc_colour
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.pipeline import Result
 from space import demo
@@ -137,6 +138,25 @@ def test_equal_pictures_share_a_file_that_is_never_written_again() -> None:
     second = Path(files.stored(PICTURE.copy()))
     assert first == second and second.stat().st_ino == inode
     assert same(str(first), PICTURE)
+
+
+def test_what_is_shown_is_saved_with_its_mark(handlers: Handlers) -> None:
+    """Visitors save what they see, past the button that is for it."""
+    drawn = handlers.edit(maps.examples()[0].path)
+    for shown in handlers.show_placed(drawn["placed"], 0.1, 0):
+        for path in shown.get("pictures", ()):
+            with Image.open(path) as picture:
+                assert picture.info[GENERATED] == MARK
+    with Image.open(drawn["editor"]["background"]) as drawing:
+        assert GENERATED not in drawing.info  # nobody has generated it
+
+
+def test_hidden_files_are_no_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("1-terrace.png", "._1-terrace.png", ".2-hidden.png"):
+        (tmp_path / "mine" / name).touch()
+    monkeypatch.setattr(maps, "FOLDER", tmp_path)
+    assert [one.title for one in maps.examples("mine")] == ["Terrace"]
 
 
 # facts and plot
@@ -286,6 +306,23 @@ def test_visitors_are_told_where_they_find_the_classes(handlers: Handlers, tmp_p
             errors.plainly(handlers.edit)(path)
         assert "that the page lists" in caught.value.message
         assert "pipe" not in caught.value.message
+
+
+def test_no_refusal_asks_a_visitor_to_program(handlers: Handlers, tmp_path: Path) -> None:
+    """Wrong in every way for which the library's advice is a line of Python."""
+    np.save(tmp_path / "colours.npy", np.zeros((60, 80, 3), np.uint8))
+    tool = Image.fromarray(np.arange(60 * 80).reshape(60, 80).astype(np.uint8) % 40, "P")
+    tool.putpalette([level for index in range(256) for level in voc_colour(index)])
+    tool.save(tmp_path / "tool.png")
+    for path, advice in (
+        (tmp_path / "colours.npy", "as a picture"),
+        (tmp_path / "tool.png", "ids"),
+    ):
+        with pytest.raises(InputError, match=r"PIL|have it read"):
+            handlers.edit(path)
+        with pytest.raises(gr.Error, match=advice) as caught:
+            errors.plainly(handlers.edit)(path)
+        assert not re.search("PIL|pipe|have it read", caught.value.message)
 
 
 @pytest.mark.parametrize("seed", [None, -1, 2**63])

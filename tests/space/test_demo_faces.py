@@ -16,6 +16,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 from visitor_pictures import group_photo
 
+from fiancee_hub.core import pictures
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import DESCRIPTION, GENERATED, MARK
 from fiancee_hub.families.faces.clips import RATE, Sound, read_clip, read_sound
@@ -30,7 +31,7 @@ from space.faces import events as faces
 from space.faces.events import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS, Handlers
 from space.faces.examples import examples as face_examples
 from space.faces.persons import Person
-from space.page import components, files
+from space.page import components, errors, files
 from space.page.outputs import Outputs
 from space.page.tabs import Tab
 from space.result import facts
@@ -252,6 +253,18 @@ def test_a_link_brings_source_driver_and_sliders(handlers: Handlers) -> None:
     driven = handlers.opened("?tab=faces&driver=107-smile")
     assert (driven["mode"], driven["driver_example"]) == (PICTURE, "107-smile")
     assert driven["driver"].neutral is not None
+
+
+def test_a_visitor_is_not_asked_to_install_anything(
+    handlers: Handlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "_heif_is_there", lambda: False)
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
+    with pytest.raises(InputError, match="install the package pillow-heif, or save it again"):
+        handlers.take(heic)
+    with pytest.raises(gr.Error, match=r"is a HEIC picture, .*: save it again as JPEG") as caught:
+        errors.plainly(handlers.take)(heic)
+    assert "pillow" not in caught.value.message
 
 
 def test_an_empty_upload_is_refused_and_takes_nobody_away(handlers: Handlers) -> None:

@@ -13,16 +13,18 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from demo_fixtures import save_street_checkpoint
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from static_host import hosting
 
 from fiancee_hub.cli.main import main
+from fiancee_hub.core.marking import DESCRIPTION, MARK
 from fiancee_hub.core.router import BUDGETS, Calibration, route
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.hub.checkpoints import CONFIG
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.examples import give_domain
-from fiancee_hub.web.embed import FACTS, STATIC, embed
+from fiancee_hub.web.embed import FACTS, POSTER, STATIC, embed
 
 pytest.importorskip("onnxscript")
 
@@ -133,6 +135,11 @@ def test_nothing_of_the_model_is_fetched_before_the_reader_asks(page: Page, addr
     assert {url.split("/")[2] for url in asked if url.startswith("http")} == {address.split("/")[2]}
     assert any(url.endswith("branch-1.onnx") for url in asked)
     assert not any(url.endswith("lpips.onnx") for url in asked)
+
+
+def test_the_poster_says_that_it_is_generated(site: Path) -> None:
+    with Image.open(site / "blog" / "streets" / POSTER) as poster:
+        assert poster.getexif()[DESCRIPTION] == MARK
 
 
 def test_every_exit_is_the_library_s(begun: Embedded, library: LabelMapPipeline) -> None:

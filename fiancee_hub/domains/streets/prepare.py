@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from fiancee_hub.core.errors import DataError
-from fiancee_hub.core.files import write_text
+from fiancee_hub.core.files import write_picture, write_text
 from fiancee_hub.domains.streets.classes import (
     CAMVID11_IDS,
     CAMVID32_IDS,
@@ -97,7 +97,7 @@ def _write_pair(source: Path, target: Path, name: str) -> None:
         path = source / folder / "labels" / f"{name}.png"
         if path.is_file():
             labels = np.asarray(ids, np.uint8)[np.asarray(Image.open(path))]
-            Image.fromarray(labels).save(target / "labels" / f"{name}.png")
+            write_picture(Image.fromarray(labels), target / "labels" / f"{name}.png", "PNG")
             image = source / folder / "images" / f"{name}.jpg"
             shutil.copyfile(image, target / "images" / f"{name}.jpg")
             return

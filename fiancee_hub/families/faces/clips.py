@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fiancee_hub.core.arguments import check_path, decimal
 from fiancee_hub.core.errors import InputError, missing_package
 from fiancee_hub.core.kinds import kind_of_file
 from fiancee_hub.core.pictures import (
@@ -119,7 +120,7 @@ def moves(path: str | Path) -> bool:
 
     What cannot be read counts as no clip: reading it as a photograph says what is wrong with it.
     """
-    path = Path(path)
+    path = check_path(path, "path")
     kind = kind_of_file(path) if path.is_file() else None
     if kind is None or kind.sort == "video":
         return kind is not None
@@ -148,11 +149,11 @@ def read_clip(
         InputError: it is no clip, too long, has no frames or cannot be decoded; or PyAV is
             missing. The message names the fix.
     """
-    path = Path(path).resolve()
+    path = check_path(path, "path").resolve()
     if not path.is_file():
         raise InputError(f"There is no file {path}: check the path")
-    if fps is not None and not 0 < fps <= MOST_FPS:
-        raise InputError(f"{fps:g} frames a second are out of range: give up to {MOST_FPS:g}")
+    fps = None if fps is None else checked_fps(fps)
+    max_seconds = decimal(max_seconds, "max_seconds", f"{MOST_SECONDS:g}")
     if _is_picture(path):
         with decoding(path.name, _FIX):
             timing = _animation_timing(path, max_seconds)
@@ -161,13 +162,25 @@ def read_clip(
     return _clip(_video_frames(path, timing.start), timing, fps)
 
 
+def checked_fps(fps: Any) -> float:
+    """Frames a second.
+
+    Raises:
+        InputError: it is no number, or out of range.
+    """
+    number = decimal(fps, "fps", "25")
+    if not 0 < number <= MOST_FPS:
+        raise InputError(f"fps {number:g} is out of range: give frames a second up to {MOST_FPS:g}")
+    return number
+
+
 def read_sound(path: str | Path, clip: Clip) -> Sound | None:
     """What is heard with a clip, as long as the clip; None if it is silent or an animation.
 
     Raises:
         InputError: the sound cannot be decoded.
     """
-    path = Path(path).resolve()
+    path = check_path(path, "path").resolve()
     if _is_picture(path):
         return None
     samples = np.zeros((round(clip.count / clip.fps * RATE), 2), np.int16)

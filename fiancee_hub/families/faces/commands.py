@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.files import check_output
+from fiancee_hub.core.files import check_output, longest_name, shortened
 from fiancee_hub.core.marking import picture_format
 from fiancee_hub.families.faces.clips import MOST_FPS, Sound, moves, read_clip, read_sound
 from fiancee_hub.families.faces.films import check_clip_name, holds_sound, write_clip
@@ -112,7 +112,8 @@ def _heard(sound: Sound | None, out: Path) -> str:
 def _output(arguments: argparse.Namespace) -> Path:
     out: Path = arguments.out
     if out.is_dir() or not out.suffix:
-        out = out / f"{arguments.source.stem}-driven{'.mp4' if moves(arguments.driver) else '.png'}"
+        ending = f"-driven{'.mp4' if moves(arguments.driver) else '.png'}"
+        out = out / shortened(arguments.source.stem, ending, longest_name(out))
     check_output(out, arguments.source, arguments.driver, arguments.reference)
     return out
 

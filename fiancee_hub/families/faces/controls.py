@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fiancee_hub.core.arguments import decimal
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.faces.photos import MOST_TURNED
 
@@ -41,16 +42,16 @@ class Control:
         """Its values in words."""
         return f"{self.least:g} to {self.most:g} {self.unit}".rstrip()
 
-    def check(self, value: object) -> None:
-        """Refuses what the control cannot be set to.
+    def checked(self, value: object) -> float:
+        """What the control is set to, as Python's own number.
 
         Raises:
             InputError: the value is no number, or out of range.
         """
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-            raise InputError(f"{self.name} must be a number, not {type(value).__name__}")
-        if not self.least <= value <= self.most:
+        number = decimal(value, self.name, f"{self.most:g}")
+        if not self.least <= number <= self.most:
             raise InputError(f"{self.name} {value} is out of range: give {self.range}")
+        return number
 
 
 def _turn(label: str, meaning: str) -> Any:
@@ -90,9 +91,11 @@ class Controls:
     relative: bool = False
 
     def __post_init__(self) -> None:
-        for control in CONTROLS:
-            control.check(getattr(self, control.name))
+        own = {one.name: one.checked(getattr(self, one.name)) for one in CONTROLS}
         check_switch("relative", self.relative)
+        # Also those of other libraries become Python's own, which can be written to JSON.
+        for name, value in {**own, "relative": bool(self.relative)}.items():
+            object.__setattr__(self, name, value)
 
 
 CONTROLS = tuple(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from PIL import Image
 
+from fiancee_hub.core.arguments import check_path
 from fiancee_hub.core.errors import InputError, OutputError
 from fiancee_hub.core.files import replacing, write_bytes
 from fiancee_hub.core.marking import MARK, marked, saving
@@ -77,7 +78,7 @@ def write_clip(
         InputError: there are no frames, the ending says no such format, or PyAV is missing.
         OutputError: it could not be written; an older file is still there.
     """
-    path = Path(path)
+    path = check_path(path, "path")
     check_clip_name(path)
     ending = path.suffix.lower()
     with saving(path):

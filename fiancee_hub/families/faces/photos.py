@@ -1,16 +1,18 @@
 """Face photographs: reading them, cutting one face out, putting a result back."""
 
 import io
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fiancee_hub.core.arguments import decimal, several, whole
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pictures import (
     MOST_PIXELS,
@@ -37,8 +39,11 @@ TIGHTEST = 1.5
 RISE = 0.07
 """How far a crop's centre lies above the face's, in face sizes: room for the hair."""
 
-LEAST_FACE = 64
-"""Smallest size of a face, pixels."""
+LEAST_FACE = LEAST_SIZE
+"""Smallest size of a face that can be chosen, pixels."""
+
+GOOD_FACE = 64
+"""Size of a face from which results are good."""
 
 MOST_OUTSIDE = 0.02
 """Share of landmarks that may lie outside: those of a whole face near the edge stray a little."""
@@ -125,9 +130,9 @@ def find_faces(
     landmarker: FaceLandmarker,
     *,
     every: bool = True,
-    least: float = LEAST_SIZE,
+    least: float = LEAST_FACE,
 ) -> list[Face]:
-    """The faces of an RGB image, largest first.
+    """The faces of an RGB image that can be chosen, largest first.
 
     Args:
         image: the photo.
@@ -135,11 +140,14 @@ def find_faces(
         every: also those that are small beside the largest, which takes longer.
         least: size in pixels from which faces must be found.
 
+    Returns:
+        faces from ``LEAST_FACE`` pixels on; where all are smaller, the largest.
+
     Raises:
         InputError: there is none.
     """
     if faces := landmarker(image, every=every, least=least):
-        return faces
+        return [face for face in faces if face.size >= LEAST_FACE] or faces[:1]
     raise InputError(
         "No face was found: use a photograph that shows one large, well lit and from the front"
     )
@@ -153,6 +161,18 @@ def nearest(faces: Sequence[Face], last: Face) -> int:
     return index if ways[index] <= MOST_MOVED * last.size else 0
 
 
+def chosen(faces: Sequence[Face], index: int) -> Face:
+    """One of the faces, counted from 0.
+
+    Raises:
+        InputError: there is no such.
+    """
+    number = whole(index, "face", 0)
+    if number >= len(faces):
+        raise InputError(f"There is no face {number}: the picture has 0 to {len(faces) - 1}")
+    return faces[number]
+
+
 def crop_face(image: Image.Image, faces: Sequence[Face], index: int = 0) -> FaceCrop:
     """The crop of one of the faces of an RGB image, framed as in the training photographs.
 
@@ -164,11 +184,10 @@ def crop_face(image: Image.Image, faces: Sequence[Face], index: int = 0) -> Face
     Raises:
         InputError: the face is too small, or cut off by the picture's edge; or there is no such.
     """
-    if not 0 <= index < len(faces):
-        raise InputError(f"There is no face {index}: the picture has 0 to {len(faces) - 1}")
+    face = chosen(faces, index)
     several = f"Found {len(faces)} faces and took the {'largest' if index == 0 else 'chosen one'}."
     notes = (several,) if len(faces) > 1 else ()
-    crop = crop_at(image, framing(image.size, faces[index]), faces[index])
+    crop = crop_at(image, framing(image.size, face), face)
     return FaceCrop(crop.picture, crop.box, crop.landmarks, notes + crop.notes)
 
 
@@ -190,18 +209,31 @@ def crop_at(image: Image.Image, box: Box, face: Face) -> FaceCrop:
         InputError: the box is no square or cuts the face off; the face is too small, or cut off
             by the picture's edge.
     """
-    left, top, right, bottom = box
+    box = left, top, right, _ = _square(box)
     side = right - left
-    if side < 1 or bottom - top != side:
-        raise InputError(f"The box is {side}x{bottom - top} pixels: make it a square")
     _check_face(image.size, box, face)
     region, extended = _with_edges(image, box)
     picture = region.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
     landmarks = (face.landmarks - np.array([left, top, 0], np.float32)) * np.float32(SIZE / side)
-    notes = _turn_notes(face.pose) + _size_notes(side)
+    notes = _turn_notes(face.pose) + _size_notes(face.size, side)
     if extended:
         notes += ("The picture is tight around the face: its edges were extended.",)
     return FaceCrop(picture, box, landmarks, notes)
+
+
+def _square(box: Any) -> Box:
+    """A box of whole pixels.
+
+    Raises:
+        InputError: it is no four numbers, or no square.
+    """
+    edges = [decimal(edge, "each edge of box", "0") for edge in several(box, "box", "four edges")]
+    if len(edges) != 4 or not all(map(math.isfinite, edges)):
+        raise InputError("box must be four edges in pixels: left, top, right, bottom")
+    left, top, right, bottom = map(round, edges)
+    if right - left < 1 or bottom - top != right - left:
+        raise InputError(f"The box is {right - left}x{bottom - top} pixels: make it a square")
+    return left, top, right, bottom
 
 
 def paste_back(photo: Photo, crop: FaceCrop, image: Image.Image) -> Image.Image:
@@ -282,10 +314,13 @@ def _turn_notes(pose: Pose) -> tuple[str, ...]:
     )
 
 
-def _size_notes(side: int) -> tuple[str, ...]:
+def _size_notes(face: float, side: int) -> tuple[str, ...]:
     if side >= SIZE:
         return ()
-    return (f"Enlarged from {side}x{side} to {SIZE}x{SIZE} pixels, so it is soft.",)
+    soft = (f"Enlarged from {side}x{side} to {SIZE}x{SIZE} pixels, so it is soft.",)
+    if face >= GOOD_FACE:
+        return soft
+    return (*soft, f"The face is {face:.0f} pixels high: below {GOOD_FACE} results get worse.")
 
 
 def _with_edges(image: Image.Image, box: Box) -> tuple[Image.Image, bool]:

@@ -31,7 +31,7 @@ from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.placing import wait_for
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
-from fiancee_hub.families.faces.clips import MOST_FPS
+from fiancee_hub.families.faces.clips import checked_fps
 from fiancee_hub.families.faces.controls import CONTROLS, check_switch
 from fiancee_hub.families.faces.controls import Controls as Controls
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
@@ -41,10 +41,11 @@ from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of
 from fiancee_hub.families.faces.landmarks.pose import Floats, canonicalise, rotation_from_euler
 from fiancee_hub.families.faces.photos import (
-    LEAST_FACE,
+    GOOD_FACE,
     Box,
     FaceCrop,
     Photo,
+    chosen,
     crop_at,
     crop_face,
     find_faces,
@@ -118,12 +119,6 @@ def filled(frames: Iterable[ClipFrame]) -> Iterator[Image.Image]:
             waiting = 0
 
 
-def _checked_fps(fps: Any) -> float:
-    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= MOST_FPS:
-        raise InputError(f"fps is {fps!r}: give the frames a second, up to {MOST_FPS:g}")
-    return float(fps)
-
-
 class FacesPipeline(FianceePipeline):
     """The source person with the driver's head pose and expression (after MegaPortraits)."""
 
@@ -155,7 +150,8 @@ class FacesPipeline(FianceePipeline):
         """Finds a face and cuts it out.
 
         Args:
-            photo: path, bytes, PIL image or array; any size from 64 pixels of face on.
+            photo: path, bytes, PIL image or array; any size from 48 pixels of face on, good from
+                64 on.
             face: which of several, largest first; ``faces`` lists them.
             box: square of the photo (left, top, right, bottom) instead of the one found.
             faces: what ``faces`` returned for the photo: it is not searched again.
@@ -168,9 +164,7 @@ class FacesPipeline(FianceePipeline):
         known = faces or find_faces(read.image, self.landmarker, every=face != 0)
         if box is None:
             return read, crop_face(read.image, known, face)
-        if not 0 <= face < len(known):
-            raise InputError(f"there is no face {face}: {len(known)} found, counted from 0")
-        return read, crop_at(read.image, box, known[face])
+        return read, crop_at(read.image, box, chosen(known, face))
 
     def faces(self, photo: Any) -> list[Face]:
         """All faces of a photo from 48 pixels on, largest first, with box and size of each.
@@ -213,6 +207,7 @@ class FacesPipeline(FianceePipeline):
             for each frame the motion, or None and why there is none.
         """
         last: Face | None = None
+        face = whole(face, "face", 0)
         for frame in frames:
             if isinstance(frame, Motion):
                 yield frame, ""
@@ -226,9 +221,9 @@ class FacesPipeline(FianceePipeline):
 
     def _follow(self, frame: Image.Image, last: Face | None, face: int) -> tuple[Face, FaceCrop]:
         every = last is None and face != 0
-        faces = find_faces(frame, self.landmarker, every=every, least=LEAST_FACE)
+        faces = find_faces(frame, self.landmarker, every=every, least=GOOD_FACE)
         index = face if last is None else nearest(faces, last)
-        return faces[index], crop_face(frame, faces, index)
+        return chosen(faces, index), crop_face(frame, faces, index)
 
     @torch.inference_mode()
     def encode(
@@ -492,11 +487,12 @@ class FacesPipeline(FianceePipeline):
         if reference is not None and not relative:
             raise InputError("reference is for relative driving: leave it out, or relative=True")
         frames = several(frames, "frames", "pictures")
+        face = whole(face, "face", 0)
         read = self.encode(source)
         neutral = None if reference is None else self.motion(reference)
         motions, hold = self.motions(frames, face=face), None
         if fps is not None:
-            motions, hold = steadied(motions, _checked_fps(fps)), ExitHold()
+            motions, hold = steadied(motions, checked_fps(fps)), ExitHold()
         for index, (motion, problem) in enumerate(motions):
             if motion is None:
                 yield ClipFrame(index, None, problem)
@@ -511,5 +507,15 @@ class FacesPipeline(FianceePipeline):
             yield ClipFrame(index, result)
 
     def paste(self, source: Source, image: Image.Image) -> Image.Image:
-        """A result back in the source's whole photograph."""
+        """A result back in the source's whole photograph.
+
+        Args:
+            source: what ``encode`` returned.
+            image: a result's.
+
+        Raises:
+            InputError: they are something else.
+        """
+        if not isinstance(source, Source) or not isinstance(image, Image.Image):
+            raise InputError("paste takes what encode returned, and a result's image")
         return paste_back(source.photo, source.crop, image)

@@ -16,6 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fiancee_hub.core.arguments import check_path
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.files import longest_name, shortened
 from fiancee_hub.core.marking import encoded
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.forms import Reading
@@ -30,9 +31,6 @@ MAP_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
 
 _OF_ITS_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)
 """Errors of a picture that the folder takes under no such name, while it takes others."""
-
-_NAME_BYTES = 255
-"""Of a file name, where the system does not say."""
 
 __all__ = [
     "MAP_SUFFIXES",
@@ -190,7 +188,7 @@ def plan(source: Path, out: Path, seed: int) -> list[Job]:
     files = sorted(path for path in source.iterdir() if is_map(path))
     if not files:
         raise InputError(f"{source} holds no label map ({', '.join(MAP_SUFFIXES)})")
-    names = _outputs(files, _longest_name(out))
+    names = _outputs(files, longest_name(out))
     return [
         Job(path, out / name, seed_of(path.name, seed))
         for path, name in zip(files, names, strict=True)
@@ -215,30 +213,12 @@ def _outputs(files: Sequence[Path], longest: int) -> list[str]:
             for path, name in zip(files, names, strict=True)
         ]
         if longer == names:
-            return [_shortened(name, longest) for name in names]
+            return [shortened(name, ".png", longest) for name in names]
         names = longer
 
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
-
-
-def _shortened(name: str, longest: int) -> str:
-    """``name.png``, in the middle replaced by a digest if that has more than ``longest`` bytes."""
-    if len(os.fsencode(f"{name}.png")) <= longest:
-        return f"{name}.png"
-    end = f"~{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}.png"
-    start = os.fsencode(name)[: longest - len(end)]
-    return start.decode("utf-8", "ignore") + end
-
-
-def _longest_name(folder: Path) -> int:
-    """Bytes that a file name may have in a folder that may be yet to make."""
-    try:
-        there = next(parent for parent in (folder, *folder.resolve().parents) if parent.is_dir())
-        return os.pathconf(there, "PC_NAME_MAX")
-    except (AttributeError, OSError, StopIteration, ValueError):
-        return _NAME_BYTES
 
 
 def seed_of(name: str, seed: int) -> int:

@@ -264,7 +264,7 @@ class LabelMapPipeline(FianceePipeline):
         """
         budget = check_budget(budget)
         chosen = several(items, "items", "keys, label maps and seeds")
-        with_budget = ((key, each, seed, budget) for key, each, seed in chosen)
+        with_budget = ((*_parts(item), budget) for item in chosen)
         return self._streamed(with_budget, exit, batch_size, as_)
 
     def _streamed(
@@ -301,6 +301,13 @@ class LabelMapPipeline(FianceePipeline):
         return label_map if isinstance(label_map, LabelMap) else self.read(label_map, as_=as_)
 
 
+def _parts(item: Any) -> tuple[Any, Any, Any]:
+    """Key, map and seed of an item of ``stream``."""
+    if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 3:
+        raise InputError("each of items must be a key, a label map and a seed")
+    return item[0], item[1], item[2]
+
+
 def check_seed(seed: Any) -> int:
     """Raises an InputError unless ``seed`` is a whole number from 0 to 2**63 − 1."""
     return whole(seed, "seed", 0, MAX_SEED)
@@ -314,7 +321,7 @@ def chosen_seed(seed: Any, generator: torch.Generator | None) -> int:
     """
     if generator is None:
         return check_seed(seed)
-    if seed != 0:
+    if check_seed(seed) != 0:
         raise InputError("give a seed or a generator, not both")
     return drawn(generator)
 

@@ -124,7 +124,9 @@ class MapsTask:
         return self.data.root if TEST in self.data.splits(TEST) else None
 
     def examples(self) -> dict[str, Path]:
-        return {title_of(path): path for path in sorted((self.data.root / EXAMPLES).glob("*.png"))}
+        return {
+            title_of(path): path for path in sorted((self.data.root / EXAMPLES).glob("[!.]*.png"))
+        }
 
     def _noise(self, count: int, seed: int) -> Tensor:
         random = torch.Generator().manual_seed(seed)
