@@ -250,7 +250,10 @@ def build_guides(job: Run, *, best: bool = False) -> None:
     """
     config = job.task.config()
     model = build(config).eval()
-    model.trunk.load_state_dict(_backbone(job, best=best)["phase"]["average"])
+    state = _backbone(job, best=best)
+    model.trunk.load_state_dict(state["phase"]["average"])
+    if best:
+        _note_state(job, state)
     for branch in model.branches:
         assert isinstance(branch, Branch)
         branch.inherit(model.trunk)
@@ -260,6 +263,20 @@ def build_guides(job: Run, *, best: bool = False) -> None:
     if job.accelerator.is_main_process:
         fill_guides(model.to(job.accelerator.device), job.task, job.folder / "guides")
     job.save(model, dataclasses.replace(config, costs=count(model)))
+
+
+def _note_state(job: Run, state: dict[str, Any]) -> None:
+    """The backbone's cost is that of the state that was taken, not of the whole run."""
+    if "seconds" not in state:
+        return
+    notes = job.notes()
+    earlier = notes.get("earlier", {"images": 0, "hours": 0.0})
+    taken = {
+        "steps": state["steps"],
+        "images": state["images"] + earlier["images"],
+        "hours": state["seconds"] / 3600 + earlier["hours"],
+    }
+    job.note("backbone", notes.get("backbone", {}) | taken)
 
 
 def _backbone(job: Run, *, best: bool = False) -> dict[str, Any]:

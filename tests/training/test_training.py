@@ -387,7 +387,10 @@ def test_the_best_backbone_goes_into_the_checkpoint(family: Family, tmp_path: Pa
     points = json.loads((run.folder / "curve.json").read_text())
     assert points[-1]["judge"].keys() == {"calibration-drive", loop.OVERALL}
     (folder / loop.STATE).write_bytes(b"")
+    whole = run.notes()
+    run.note("backbone", {**whole["backbone"], "images": 10**6, "hours": 99.0})
     phases.build_guides(run, best=True)
+    assert run.notes()["backbone"] == whole["backbone"]
     model, _ = run.load()
     for name, tensor in model.trunk.state_dict().items():
         wanted = best["phase"]["average"][name]

@@ -3,12 +3,9 @@
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -18,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from demo_fixtures import save_street_checkpoint
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
+from static_host import hosting
 
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.marking import DESCRIPTION, MARK
@@ -26,32 +24,13 @@ from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.hub.checkpoints import CONFIG
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.examples import give_domain
-from fiancee_hub.web.embed import FACTS, POSTER, STATIC, embed
+from fiancee_hub.web.embed import FACTS, GAP, POSTER, STATIC, embed
 
 pytest.importorskip("onnxscript")
 
 PATIENCE = 60_000
+EXAMPLE_POST = Path(__file__).resolve().parents[2] / "examples" / "blog" / "index.html"
 EXAMPLES = Path(__file__).resolve().parents[2] / "weights_card" / "streets" / "examples"
-
-
-class Files(SimpleHTTPRequestHandler):
-    """A static host that lets other sites read, as those for pages do."""
-
-    def end_headers(self) -> None:
-        self.send_header("Access-Control-Allow-Origin", "*")
-        super().end_headers()
-
-    def log_message(self, *args: object) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def hosting(folder: Path) -> Iterator[str]:
-    """Serves a folder; gives its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=folder)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -420,3 +399,22 @@ def test_the_command_line(
     assert len(facts["examples"]) == 2
     assert main(["embed", str(tiny_checkpoint), "--out", str(tmp_path / "none")]) == 2
     assert "no example maps" in capsys.readouterr().err
+
+
+def test_the_example_post_shows_the_element(site: Path, browser: Browser) -> None:
+    post = site / "blog" / "index.html"
+    shutil.copyfile(EXAMPLE_POST, post)
+    broken: list[str] = []
+    with hosting(site) as url, browser.new_context() as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        seen = Embedded(page, f"{url}/blog/")
+        assert Axe().run(page).violations_count == 0
+        poster = page.locator("fiancee-embed > img")
+        width, height = (int(poster.get_attribute(side) or 0) for side in ("width", "height"))
+        size = LabelMapPipeline.from_pretrained(EXAMPLES.parent).size
+        assert (width, height) == (3 * size[1] + 2 * GAP, size[0])
+        seen.begin()
+        told = page.locator("main em").all_inner_texts()
+        assert told and all(seen.part(f"button:has-text('{words}')").count() for words in told)
+        assert not broken
