@@ -7,8 +7,20 @@
   const KEYS = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, Home: -1, End: 1 };
 
   const middle = (box) => box.x + box.width / 2;
-  const frame = (edge) => edge.parentElement.getBoundingClientRect();
-  const share = (edge) => (middle(edge.getBoundingClientRect()) - frame(edge).x) / frame(edge).width;
+  const within = (value) => Math.min(1, Math.max(0, value));
+
+  // The picture as it is drawn, which the edge does not leave; its box may be wider.
+  function frame(edge) {
+    const { y, height, ...box } = edge.parentElement.getBoundingClientRect().toJSON();
+    const picture = edge.closest(".pictures").querySelector("img");
+    if (!picture?.naturalWidth) return { y, height, ...box };
+    const room = picture.getBoundingClientRect();
+    const scale = Math.min(room.width / picture.naturalWidth, room.height / picture.naturalHeight);
+    const width = picture.naturalWidth * scale;
+    return { y, height, width, x: room.x + (room.width - width) / 2 };
+  }
+
+  const share = (edge) => within((middle(edge.getBoundingClientRect()) - frame(edge).x) / frame(edge).width);
 
   function tell(edge) {
     const percent = Math.round(100 * share(edge));
@@ -47,6 +59,6 @@
     const edge = edgeOf(event);
     if (!edge || !(event.key in KEYS)) return;
     event.preventDefault();
-    move(edge, Math.min(1, Math.max(0, share(edge) + KEYS[event.key])));
+    move(edge, within(share(edge) + KEYS[event.key]));
   });
 })();

@@ -8,7 +8,7 @@ process of its own:
 
     evaluate     evaluation.json, plots, contact sheets, the card, and the tables of README.md
     pairs        the pairs of pictures beside the demo's budget
-    first        the picture that the demo shows until the model is loaded
+    first        what the demo shows until the model is loaded, and its easy and hard input
     transcript   what README.md shows of examples/own_checkpoint.py
     figures      the pictures of docs/concepts.md
     screens      docs/screens
