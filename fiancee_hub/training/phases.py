@@ -332,8 +332,11 @@ def train_predictor(job: Run, minutes: float, samples: int) -> None:
     # Other branches have other distances: neither targets nor progress may outlive them.
     folder = job.folder / "predictor" / fingerprint(model)
     targets = measure_targets(model, source, samples, folder, job.accelerator)
+    # One that was trained before knows its own held-out tenth by heart.
+    model.predictor = build(config).predictor
     phase = PredictorPhase(model, targets, job.accelerator)
     facts = _train(phase, Schedule(minutes), folder, job)
+    phase.finish()
     errors = phase.error()
     logger.info("mean absolute error, held out: %s", [f"{error:.4f}" for error in errors])
     within = phase.within()

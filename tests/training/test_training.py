@@ -33,11 +33,12 @@ from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.judging.judge import judge_of
 from fiancee_hub.families.label_maps.training.photographs import random_crops
 from fiancee_hub.families.label_maps.training.task import MapsTask
+from fiancee_hub.hub.checkpoints import build
 from fiancee_hub.training import loop, phases
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase
 from fiancee_hub.training.packing import packed_config, unpack
-from fiancee_hub.training.predictor import PredictorPhase, fingerprint
+from fiancee_hub.training.predictor import LOOK, PredictorPhase, fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
 from fiancee_hub.training.task import Task, TrainingRequest
 from fiancee_hub.training.trials import with_exits, with_settings
@@ -497,6 +498,36 @@ def test_the_spread_is_checked_on_targets_that_are_held_out(job: phases.Run) -> 
     targets["lpips"][-2:] = 0
     assert phase.within() == [0.5] * (model.exits - 1)
     assert all(0 <= share <= 1 for share in job.notes()["predictor"]["within"])
+
+
+def test_what_erred_least_on_the_held_out_targets_is_kept(job: phases.Run) -> None:
+    model, config = job.load()
+    model.predictor = build(config).predictor
+    random = torch.Generator().manual_seed(0)
+    source = job.task.source()
+    views = [model.trunk.predictor_inputs(model.start(*source.draw(1, random)).condition)] * 40
+    maps, vector = (torch.cat(column) for column in zip(*views, strict=True))
+    true = torch.rand(40, model.exits - 1, generator=random)
+    targets = {"maps": maps, "vector": vector, "lpips": true}
+    phase = PredictorPhase(model, targets, job.accelerator)
+
+    def erred() -> float:
+        with torch.no_grad():
+            return float(sum(phase._losses(phase.test_rows).values()))
+
+    phase.predictor.eval()
+    seen = []
+    for _ in range(3):
+        for _ in range(LOOK):
+            phase.step(0.0)
+        phase.predictor.eval()
+        seen.append(erred())
+        again = PredictorPhase(model, targets, job.accelerator)
+        again.restore(phase.state())
+        assert again.least == phase.least == pytest.approx(min(seen))
+    phase.finish()
+    assert erred() == pytest.approx(min(seen))
+    assert not phase.predictor.training
 
 
 def test_branches_begun_for_other_exits_are_not_gone_on_with(
