@@ -72,7 +72,7 @@ def group_photo() -> bytes:
 def far_away() -> bytes:
     """A person whose face is a few pixels high."""
     canvas = Image.new("RGB", (640, 480), (170, 175, 180))
-    canvas.paste(portrait().resize((90, 90)), (270, 200))
+    canvas.paste(portrait().resize((70, 70)), (270, 200))
     return encoded(canvas)
 
 
