@@ -140,8 +140,8 @@ def copied(screen: DemoPage, folder: Path) -> None:
 def turned(screen: DemoPage, folder: Path) -> None:
     assert isinstance(screen, FacesPage)
     with screen.new_result():
-        screen.press("yaw", "ArrowRight", 14)
-        screen.press("smile", "ArrowRight", 12)
+        screen.press("yaw", "ArrowRight", 3)
+        screen.press("smile", "ArrowRight", 4)
     expect(screen.part("facts", ".waiting")).to_have_count(0, timeout=PATIENCE)
 
 
