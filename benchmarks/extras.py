@@ -16,7 +16,6 @@ from figures import write
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PROJECT = Path(__file__).resolve().parents[1]
 MEGABYTE = 1e6
 
 PURPOSES = {

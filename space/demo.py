@@ -17,13 +17,12 @@ from space.page import embedding, inline, limits, links, scripts, server, sessio
 from space.page.model_thread import submit
 from space.page.promised import Promised
 from space.page.tabs import Screen, Tab, when_opened
-from space.result.sharing import Shared, Sharing
+from space.result.sharing import TITLE, Shared, Sharing
 from space.screens import SCREENS, screen_of
 from space.settings import Checkpoint, Settings
 
 logger = logging.getLogger(__name__)
 
-TITLE = "FIANCEE: pictures that cost what they need"
 CACHE_SECONDS = (600, 1800)
 """How often Gradio's cache is searched, and how old its files grow."""
 

@@ -1,6 +1,5 @@
 """Exported graphs as a model: exits that resume, without PyTorch's networks."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from fiancee_hub.backends.export import FORMAT, MANIFEST
 from fiancee_hub.backends.parts import PREDICTION
 from fiancee_hub.backends.sessions import Array, Session, session
 from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _check(path: Path, graph: Mapping[str, Any]) -> None:
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
         raise CheckpointError(f"{path} is missing: export the checkpoint again") from error
     if digest != graph["sha256"]:

@@ -17,6 +17,7 @@ from typing import Any
 from huggingface_hub import HfApi, hf_hub_download
 
 from fiancee_hub.core.errors import CheckpointError
+from fiancee_hub.core.files import sha256_of
 from fiancee_hub.hub.reasons import reason
 
 REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
@@ -157,7 +158,7 @@ def _check_content(model_id: str, path: Path) -> None:
     if blob.parent.name != BLOBS:
         return
     if SHA256.fullmatch(blob.name):
-        kind, found = "SHA-256", _sha256(path)
+        kind, found = "SHA-256", sha256_of(path)
     elif GIT_SHA1.fullmatch(blob.name):
         kind, found = "git SHA-1", _git_sha1(path)
     else:
@@ -167,11 +168,6 @@ def _check_content(model_id: str, path: Path) -> None:
             f"checkpoint '{model_id}': {path.name} does not have the {kind} that the repository "
             f"states ({blob.name[:12]}…): load it with force_download=True, or delete {path}"
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _git_sha1(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fiancee_hub.core.domain import Domain, Example
 from fiancee_hub.core.errors import CheckpointError
-from fiancee_hub.core.files import replacing
+from fiancee_hub.core.files import replacing, sha256_of
 from fiancee_hub.hub.checkpoints import CONFIG, write_config
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.download import download
@@ -30,9 +30,7 @@ def example_file(folder: Path, example: Example) -> Path:
     path = folder / example.file
     if not path.is_file():
         raise CheckpointError(f"{path}: is missing, but {CONFIG} lists it: fetch it again")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != example.sha256:
+    if sha256_of(path) != example.sha256:
         raise CheckpointError(
             f"{path}: does not have the SHA-256 that {CONFIG} states: fetch it again"
         )

@@ -1,12 +1,12 @@
 """A pipeline by reference to its checkpoint: what is pickled for other processes, a few hundred
 bytes instead of the weights."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.files import sha256_of
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, resolve
 from fiancee_hub.hub.download import Snapshot
 from fiancee_hub.hub.saving import has_weights
@@ -47,7 +47,7 @@ class Reference:
                 f"the pickled pipeline's checkpoint {folder} is not on this machine: copy it "
                 "there, or pickle a pipeline that was loaded from the Hub"
             )
-        if _digest(folder) != self.digest:
+        if sha256_of(folder / WEIGHTS) != self.digest:
             raise CheckpointError(
                 f"{folder} holds other weights than when the pipeline was pickled: pickle it anew"
             )
@@ -70,12 +70,7 @@ def reference_to(
         raise CheckpointError(
             f"the pipeline's weights are no longer those of {folder}, by which it is pickled: {HOW}"
         )
-    reference = Reference(str(folder.absolute()), _digest(folder))
+    reference = Reference(str(folder.absolute()), sha256_of(folder / WEIGHTS))
     if snapshot is None:
         return reference
     return Reference(reference.folder, reference.digest, snapshot.repository, snapshot.commit)
-
-
-def _digest(folder: Path) -> str:
-    with (folder / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """What ``save_pretrained`` writes: weights, config, and what was measured on these very weights."""
 
-import hashlib
 import json
 import logging
 import shutil
@@ -14,7 +13,7 @@ from huggingface_hub import HfApi, ModelCard
 
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
-from fiancee_hub.core.files import replacing
+from fiancee_hub.core.files import replacing, sha256_of
 from fiancee_hub.hub.card import Origin, model_card
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, plain_state, save_checkpoint, write_config
 from fiancee_hub.hub.config import CheckpointConfig, read_config
@@ -111,8 +110,7 @@ def evaluation_of(folder: Path) -> dict[str, Any] | None:
     """evaluation.json of a checkpoint folder, if it was measured on the weights beside it."""
     try:
         figures = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
-        with (folder / WEIGHTS).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(folder / WEIGHTS)
     except (OSError, ValueError):
         return None
     belongs = isinstance(figures, dict) and figures.get("model_sha256") == digest

@@ -172,7 +172,7 @@ def parts(
             drawn.append(
                 Part(
                     exit_name(index, network.exits),
-                    chosen > index or chosen == index,
+                    index <= chosen,
                     EXIT,
                     index,
                     chosen == index,

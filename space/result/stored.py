@@ -1,6 +1,5 @@
 """What stands on the page until the model has made a picture: one made before, marked as such."""
 
-import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -12,7 +11,7 @@ from gradio.data_classes import GradioRootModel
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.files import write_text
+from fiancee_hub.core.files import sha256_of, write_text
 from fiancee_hub.hub.checkpoints import WEIGHTS
 from fiancee_hub.pipeline import Rendering
 from space.page.events import private
@@ -50,7 +49,11 @@ def write(
     record = Record.begin(rendering, BUDGET).add(rendering, rendering.pipeline.model.exits)
     shown = comparison.shown(record, _small) | comparison.outdated(MARK)
     kept = {name: shown[name] for name in KEPT if name in shown}
-    content: dict[str, Any] = {"format": 1, "weights": _digest(checkpoint), "shown": kept}
+    content: dict[str, Any] = {
+        "format": 1,
+        "weights": sha256_of(checkpoint / WEIGHTS),
+        "shown": kept,
+    }
     if compared:
         content["contrast"] = compared.written()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +77,7 @@ def _content(name: str, checkpoint: Path | None, folder: Path) -> dict[str, Any]
     if checkpoint is None or not path.is_file() or not (checkpoint / WEIGHTS).is_file():
         return {}
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content if content["weights"] == _digest(checkpoint) else {}
+    return content if content["weights"] == sha256_of(checkpoint / WEIGHTS) else {}
 
 
 def place_contrast(tab: Tab, pipe: Any) -> None:
@@ -85,11 +88,6 @@ def place_contrast(tab: Tab, pipe: Any) -> None:
 
 def _small(picture: Image.Image) -> str:
     return picture_address(picture, "webp")
-
-
-def _digest(checkpoint: Path) -> str:
-    with (checkpoint / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def connect(tab: Tab, pipe: Any, view: View, button: gr.Button) -> None:
