@@ -63,7 +63,18 @@ class State:
     @property
     def checkpoint(self) -> str:
         """Name of the one whose tab it shows."""
-        return "faces" if issubclass(self.screen, FacesPage) else "streets"
+        return self.screen.tab
+
+
+class FacadesPage(StreetsPage):
+    """The same screen for fronts of houses."""
+
+    tab = "facades"
+
+    def __init__(self, page: Page, url: str) -> None:
+        DemoPage.__init__(self, page, url)
+        page.get_by_role("tab", name="Facades").click()
+        self.wait_until_measured()
 
 
 # A message goes after ten seconds, which its picture may take on a busy machine.
@@ -107,6 +118,15 @@ def drawing(screen: DemoPage, folder: Path) -> None:
     picture = screen.part("pictures", "img").first
     expect(picture).not_to_have_attribute("src", before, timeout=PATIENCE)
     expect(screen.part("facts", ".waiting")).to_be_visible(timeout=PATIENCE)
+
+
+def windows(screen: DemoPage, folder: Path) -> None:
+    """A blank wall gets windows; the brush is still down."""
+    assert isinstance(screen, FacadesPage)
+    screen.pick_example(5)
+    screen.pick_class("balcony")
+    screen.stroke((0.3, 0.3), (0.5, 0.3))
+    screen.wait_until_measured()
 
 
 def other_budget(screen: DemoPage, folder: Path) -> None:
@@ -208,6 +228,10 @@ STATES = {
         "A photograph is no label map", StreetsPage, other_map, at="#streets-sources"
     ),
     "streets-link": State("A link that brings the state back", StreetsPage, copied),
+    "facades": State("Facades: another checkpoint of the same kind", FacadesPage, nothing),
+    "facades-drawing": State(
+        "Windows are drawn", FacadesPage, windows, at="#facades-map"
+    ),
     "faces": State("Faces, moved by sliders", FacesPage, turned),
     "faces-dark": State("Faces, dark", FacesPage, nothing, "dark"),
     "faces-picture": State("A picture drives", FacesPage, driven),

@@ -1,9 +1,10 @@
 """What a host can set, all of it from environment variables, read here and nowhere else.
 
 FIANCEE_CHECKPOINTS          the page's tabs in order, NAME=FOLDER or NAME=USER/REPO[@REVISION],
-                             with commas between them; by default the two that come along,
-                             streets=weights_card/streets,faces=weights_card/faces
+                             with commas between them; by default the three that come along,
+                             streets=weights_card/streets,facades=…,faces=weights_card/faces
 FIANCEE_CHECKPOINT_STREETS   another checkpoint for the tab called streets
+FIANCEE_CHECKPOINT_FACADES   another checkpoint for the tab called facades
 FIANCEE_CHECKPOINT_FACES     another checkpoint for the tab called faces
 FIANCEE_THREADS              PyTorch threads; by default two, or one where there is one processor
 FIANCEE_QUEUE                visitors that may wait before the next is asked to come back later
@@ -44,7 +45,7 @@ class Checkpoint:
 
 
 SHIPPED = tuple(
-    Checkpoint(name, str(ROOT / "weights_card" / name)) for name in ("streets", "faces")
+    Checkpoint(name, str(ROOT / "weights_card" / name)) for name in ("streets", "facades", "faces")
 )
 
 

@@ -63,15 +63,15 @@ def test_settings_come_from_the_environment() -> None:
 
 def test_the_default_checkpoints_lie_beside_the_app() -> None:
     found = Settings.from_environment({}).checkpoints
-    assert [one.name for one in found] == ["streets", "faces"]
+    assert [one.name for one in found] == ["streets", "facades", "faces"]
     assert all(Path(one.address).parts[-2:] == ("weights_card", one.name) for one in found)
     listed = {"FIANCEE_CHECKPOINTS": "faces=weights_card/faces"}
-    assert Settings.from_environment(listed).checkpoints == found[1:]
+    assert Settings.from_environment(listed).checkpoints == found[2:]
 
 
 def test_the_variables_of_one_checkpoint_each_keep_working() -> None:
     found = Settings.from_environment({"FIANCEE_CHECKPOINT_FACES": "user/repo@v1"}).checkpoints
-    assert found == (SHIPPED[0], Checkpoint("faces", "user/repo@v1"))
+    assert found == (*SHIPPED[:2], Checkpoint("faces", "user/repo@v1"))
 
 
 @pytest.mark.parametrize(

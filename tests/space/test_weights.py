@@ -33,6 +33,7 @@ PARTS = {
     **{f"figures/{path.stem}": ("streets",) for path in FIGURES.glob("*.webp")},
     "times/page": tuple(made.ADDRESSES),
     "times/load": tuple(made.ADDRESSES),
+    "times/web": ("streets",),
 }
 """What shows a checkpoint, and which ones it must show."""
 
