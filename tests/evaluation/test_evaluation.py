@@ -750,7 +750,7 @@ def test_small_nets_are_measured_beside_the_exits(
 def test_evaluate_keeps_what_the_small_nets_did(evaluated: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(evaluated, tmp_path / "checkpoint")
     figures = json.loads((folder / "evaluation.json").read_text())
-    small = {"static": {"nets": [], "exits": {}}}
+    small: Figures = {"static": {"nets": [], "exits": {}}}
     evaluate.write_json(folder / "evaluation.json", figures | small)
     assert evaluate.write_evaluation(folder, figures) == figures | small
     assert json.loads((folder / "evaluation.json").read_text()) == figures | small
