@@ -8,7 +8,6 @@ from fiancee_hub.evaluation.card import markers
 from space.settings import ROOT
 from space.tools import made
 
-
 OURS = tuple(ROOT / page for page in ("README.md", "docs/embed.md"))
 
 

@@ -229,9 +229,7 @@ STATES = {
     ),
     "streets-link": State("A link that brings the state back", StreetsPage, copied),
     "facades": State("Facades: another checkpoint of the same kind", FacadesPage, nothing),
-    "facades-drawing": State(
-        "Windows are drawn", FacadesPage, windows, at="#facades-map"
-    ),
+    "facades-drawing": State("Windows are drawn", FacadesPage, windows, at="#facades-map"),
     "faces": State("Faces, moved by sliders", FacesPage, turned),
     "faces-dark": State("Faces, dark", FacesPage, nothing, "dark"),
     "faces-picture": State("A picture drives", FacesPage, driven),
