@@ -143,7 +143,9 @@ def _parse_config(raw: dict[str, Any]) -> CheckpointConfig:
 def _with_sequences(raw: dict[str, Any]) -> dict[str, Any]:
     """Older files have one sequence of margins at most for each budget: a number or null."""
     calibration = raw.get("calibration")
-    found = calibration.get("openings") if isinstance(calibration, dict) else None
+    if not isinstance(calibration, dict):
+        return raw
+    found = calibration.get("openings")
     if not isinstance(found, list) or any(isinstance(one, list) for one in found):
         return raw
     lists = [[] if one is None else [one] for one in found]
