@@ -5,6 +5,7 @@ calibrations. Here they are: all inputs that no phase trained on are split at ra
 chosen on one part as ``router.calibrate`` does, and judged on the other.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,6 +166,7 @@ def _passes(misses: Counts, early: Counts, level: float, confidence: float) -> F
     return np.asarray(misses <= allowed[early])
 
 
+@functools.cache
 def _allowed(samples: int, level: float, confidence: float) -> int:
     """The most misses with which so many samples pass, −1 if none do."""
     misses = -1
