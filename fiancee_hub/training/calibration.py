@@ -4,7 +4,7 @@ import torch
 
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.perceptual import PerceptualDistance
-from fiancee_hub.core.router import Calibration, calibrate, openings
+from fiancee_hub.core.router import OPENING_SHARES, Calibration, calibrate, openings
 from fiancee_hub.measuring.measure import measure, predictions
 from fiancee_hub.training.task import Task
 
@@ -22,8 +22,10 @@ def calibrate_model(
 ) -> Calibration:
     """Calibrates on the task's own inputs for it, in full precision; each kind must pass."""
     model = model.float().eval().to(device)
-    begin = openings(*predictions(model, task.guide_inputs(OPENING_INPUTS)))
     inputs = task.calibration_inputs()
+    # One kind of inputs needs one sequence only, and need not share its confidence.
+    shares = OPENING_SHARES if len(set(inputs.groups)) > 1 else OPENING_SHARES[:1]
+    begin = openings(*predictions(model, task.guide_inputs(OPENING_INPUTS)), shares)
     found = measure(model, inputs.inputs, PerceptualDistance().to(device))
     return calibrate(
         found.mean,
