@@ -1,6 +1,9 @@
 """The demo in other people's pages: what they copy, and the script that they load from here."""
 
+import html
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import gradio as gr
 from gradio.routes import BUILD_PATH_LIB
@@ -9,7 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from space import texts
-from space.page.scripts import call
+from space.page.markup import render
 
 SCRIPT = Path(BUILD_PATH_LIB).with_name("gradio.js")
 
@@ -23,27 +26,64 @@ FRAME, COMPONENT = (
 )
 
 
-def screen(demo: gr.Blocks) -> None:
-    """Both snippets, with the address under which the visitor sees the demo."""
+@dataclass(frozen=True)
+class View:
+    """A part of the page that others show, asked for by ``view`` in the address.
+
+    Args:
+        name: in the address; empty for the whole page.
+        words: what it shows.
+        width: the widest it gets, as in CSS.
+        height: of its frame in pixels, at every width from 320; less than all of the whole page.
+    """
+
+    name: str
+    words: str
+    width: str
+    height: int
+
+
+VIEWS = (
+    View("compact", "Input, picture and chain of exits", "640px", 720),
+    View("figure", "The picture and its caption alone", "640px", 560),
+    View("", "The whole page", "100%", 900),
+)
+COMPACT, FIGURE, WHOLE = VIEWS
+
+
+def frame(view: View, address: str = ADDRESS, theme: str = "light", **state: str) -> str:
+    """HTML of a frame with a view of a state."""
+    return FRAME.format(
+        address=address,
+        query=_query(view, state | {"__theme": theme}),
+        width=view.width,
+        height=view.height,
+    )
+
+
+def component(view: View, address: str = ADDRESS, **state: str) -> str:
+    """HTML of a web component with a view of a state."""
+    return COMPONENT.format(address=address, query=_query(view, state))
+
+
+def _query(view: View, state: dict[str, str]) -> str:
+    asked = {"view": view.name} if view.name else {}
+    values = {**asked, **state}
+    return html.escape(f"?{urlencode(values)}") if values else ""
+
+
+def screen() -> None:
+    """Both snippets; the browser fills in the demo's address and what the visitor sees there."""
     gr.Markdown(texts.read("embed"), elem_id="embed")
+    view = VIEWS[0]
     snippets = [
-        gr.Code(
-            snippet.format(address=ADDRESS),
-            language="html",
-            label=label,
-            interactive=False,
-            lines=1,
-            wrap_lines=True,
-            elem_id=name,
-            elem_classes="snippet",
-        )
-        for snippet, label, name in (
-            (FRAME, "As a frame", "embed-frame"),
-            (COMPONENT, "As a web component", "embed-component"),
+        render("snippet.html", id=name, template=template, label=label, text=text)
+        for name, template, label, text in (
+            ("embed-frame", FRAME, "As a frame", frame(view)),
+            ("embed-component", COMPONENT, "As a web component", component(view)),
         )
     ]
-    script = call("fillSnippets", ADDRESS)
-    demo.load(None, snippets, snippets, js=script, api_visibility="private")
+    gr.HTML(render("embedding.html", views=VIEWS, snippets=snippets), elem_id="embed-snippets")
 
 
 def routes() -> list[Route]:
