@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+BEGUN_FROM = "begun from"
+"""In the notes of a training: what the weights that it began from had cost, for other classes."""
+
 
 def table(headings: list[str], rows: list[list[str]]) -> str:
     """A markdown table."""
@@ -153,8 +156,13 @@ def _share(found: dict[str, Any]) -> str:
 
 def training(notes: dict[str, Any]) -> str:
     """Images seen (each as often as it was) and hours trained in every phase; what was trained
-    before the run counts with its phase."""
+    before the run counts with its phase, unless it was for other classes."""
     rows = [
+        ["before, for other classes", f"{facts['images']:,.0f}", f"{facts['hours']:.2f}", ""]
+        for facts in [notes.get(BEGUN_FROM)]
+        if facts
+    ]
+    rows += [
         [phase, f"{facts['images']:,.0f}", f"{facts['hours']:.2f}", _machine(facts)]
         for phase, facts in notes.items()
         if "images" in facts and "processes" in facts

@@ -229,11 +229,17 @@ class AdversarialPhase(Resumable):
         self.optimizer.step()
         return {"real": loss_real, "fake": loss_fake}
 
-    def grow_from(self, state: dict[str, Any]) -> None:
+    def grow_from(self, state: dict[str, Any]) -> bool:
         """Takes over what fits of another phase: of one trained at half the size all but the
-        last stage; of a packed one all but the discriminator's frozen encoder."""
+        last stage; of a packed one all but the discriminator's frozen encoder; of one for other
+        classes or another size all but the layers that read those.
+
+        Returns:
+            Whether the generator is the other's altogether.
+        """
         self.grown = True
         parts = self._parts()
+        missing = 0
         for name in ("discriminator", "generator", "average"):
             own = parts[name].state_dict()
             fitting = {
@@ -242,6 +248,8 @@ class AdversarialPhase(Resumable):
                 if key in own and own[key].shape == value.shape
             }
             parts[name].load_state_dict(own | fitting)
+            missing += len(own) - len(fitting) if name == "generator" else 0
+        return not missing
 
     def _parts(self) -> dict[str, Any]:
         unwrap = self.accelerator.unwrap_model

@@ -27,6 +27,7 @@ from fiancee_hub.hub.checkpoints import (
     write_config,
 )
 from fiancee_hub.hub.config import CheckpointConfig
+from fiancee_hub.measuring.tables import BEGUN_FROM
 from fiancee_hub.training.adopting import adopted
 from fiancee_hub.training.adversarial import FALLING, AdversarialPhase
 from fiancee_hub.training.branch_settings import BranchSettings
@@ -114,7 +115,8 @@ def train_backbone(
         # The state has everything: that of half the size, or of ``pack``, may be gone by now.
         phase.grown = True
     elif start is not None:
-        phase.grow_from(unpack(start)["phase"])
+        if not phase.grow_from(unpack(start)["phase"]):
+            earlier = _of_other_data(job, start, earlier)
     else:
         small = job.folder / "backbone-half"
         half = job.task.backbone(config.half_size(), job.accelerator)
@@ -143,6 +145,17 @@ def _earlier(job: Run, start: Path | None, *, going: bool) -> dict[str, Any]:
         return noted
     packed = unpack(start) if start else nothing
     return {name: packed[name] for name in nothing}
+
+
+def _of_other_data(job: Run, start: Path, earlier: dict[str, Any]) -> dict[str, Any]:
+    """Notes what ``start`` had been trained for, which is not training on this run's data."""
+    logger.info(
+        "%s is for other classes or another size: what fits of it is the beginning, the layers "
+        "that read the classes begin anew",
+        start.name,
+    )
+    job.note(BEGUN_FROM, earlier)
+    return dict.fromkeys(earlier, 0)
 
 
 def _duration(

@@ -34,6 +34,7 @@ from fiancee_hub.families.label_maps.judging.judge import judge_of
 from fiancee_hub.families.label_maps.training.photographs import random_crops
 from fiancee_hub.families.label_maps.training.task import MapsTask
 from fiancee_hub.hub.checkpoints import build
+from fiancee_hub.measuring.tables import BEGUN_FROM, training
 from fiancee_hub.training import loop, phases
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase
@@ -277,6 +278,24 @@ def test_a_run_from_a_pack_goes_on_without_it(job: phases.Run, tmp_path: Path) -
     assert not (again.folder / "backbone-half").exists()
     assert notes["earlier"]["images"] == job.notes()["backbone"]["images"]
     assert notes["backbone"]["images"] == after["images"] + notes["earlier"]["images"]
+
+
+@pytest.mark.parametrize("family", [streets], indirect=True)
+def test_a_pack_for_another_size_is_only_a_beginning(job: phases.Run, tmp_path: Path) -> None:
+    packed = tmp_path / "resume.safetensors"
+    phases.pack(job, packed)
+    assert isinstance(job.task, MapsTask)
+    square = replace(job.task.generator, width=SIZE[0])
+    task = replace(job.task, recipe=replace(STREETS, generator=square))
+    run = phases.Run(tmp_path / "run", task, job.accelerator)
+    phases.train_backbone(run, 1e-4, start=packed)
+    notes, state = run.notes(), load_state(run.folder / "backbone" / loop.STATE)
+    assert notes[BEGUN_FROM]["images"] == unpack(packed)["images"] > 0
+    assert notes["backbone"]["images"] == state["images"] and not notes["earlier"]["images"]
+    kept, found = unpack(packed)["phase"]["average"], state["phase"]["average"]
+    torch.testing.assert_close(found["to_rgb.weight"], kept["to_rgb.weight"], atol=0.02, rtol=0)
+    assert found["place"].shape != kept["place"].shape
+    assert "before, for other classes" in training(notes)
 
 
 def test_packed_exits_go_on_elsewhere(
