@@ -1,6 +1,7 @@
 """The demo in other people's pages: what they copy, and the script that they load from here."""
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -15,6 +16,10 @@ from space import texts
 from space.page.markup import render
 
 SCRIPT = Path(BUILD_PATH_LIB).with_name("gradio.js")
+
+STYLES = tuple(Path(BUILD_PATH_LIB).glob("index-*.css"))
+BODY, OWN_BODY = "body{", "body:has(>gradio-app[control_page_title]){"
+"""Whose margin and line height Gradio's styles set: any page's, and the demo's own only."""
 
 ADDRESS = "https://USER-SPACE.hf.space"
 """Stands for the demo's own address until the browser has told it."""
@@ -87,12 +92,30 @@ def screen() -> None:
 
 
 def routes() -> list[Route]:
-    """What the web application serves beside the demo: the web component's script.
+    """What the web application serves beside the demo: the web component's script and styles.
 
     Gradio serves what that script loads but not the script itself; from here it always has the
-    demo's own version, and a page that embeds the demo asks no third host.
+    demo's own version, and a page that embeds the demo asks no third host. Its styles would change
+    the body of that page.
     """
-    return [Route("/gradio.js", _script)]
+    styles = [Route(f"/assets/{path.name}", _style(path)) for path in STYLES]
+    return [Route("/gradio.js", _script), *styles]
+
+
+def _style(path: Path) -> Callable[[Request], Response]:
+    def serve(request: Request) -> Response:
+        # Its name changes with its content.
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(
+            own_body_only(path.read_text("utf-8")), media_type="text/css", headers=headers
+        )
+
+    return serve
+
+
+def own_body_only(css: str) -> str:
+    """Styles without those for the body of whatever page they come to."""
+    return css.replace(f"}}{BODY}", f"}}{OWN_BODY}")
 
 
 async def _script(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What the page keeps of a result: every exit's picture and figures, none of the input."""
+"""What the page keeps of a result: every exit's picture and figures, and how to make them again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -313,7 +313,7 @@ OURS = (
     ".classes label",
     ".map-tools button",
     ".caption .sides",
-    ".contrast h2",
+    ".lead p",
     "#streets-generate",
     ".limits p",
 )
