@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from demo_server import PATIENCE, DemoPage, FacesPage, StreetsPage
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from space.page.embedding import COMPACT, FIGURE, View
 
@@ -166,8 +166,13 @@ def test_the_outcome_is_announced(demo_url: str, page: Page) -> None:
 
 def test_no_map_stands_in_the_address_before_one_is_there(demo_url: str, page: Page) -> None:
     seen: list[str] = []
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(2500)
+        route.continue_()
+
     page.on("framenavigated", lambda frame: seen.append(frame.url))
-    page.route("**/map.png", lambda route: (page.wait_for_timeout(2500), route.continue_()))
+    page.route("**/map.png", late)
     StreetsPage(page, demo_url)
     page.wait_for_function("location.href.includes('example=terrace')", timeout=PATIENCE)
     assert not [url for url in seen if "map=" in url]
