@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from demo_server import PATIENCE, DemoPage, FacesPage, StreetsPage
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from space.page.embedding import COMPACT, FIGURE, View
 
@@ -81,9 +81,8 @@ def test_a_phone_held_sideways_has_picture_and_input_side_by_side(
     assert left and right and left["x"] + left["width"] <= right["x"]
 
 
-@pytest.mark.parametrize("tab", TABS)
-def test_text_of_twice_the_size_is_cut_off_nowhere(tab: str, demo_url: str, page: Page) -> None:
-    opened(page, f"{demo_url}/?tab={tab}", tab)
+def test_text_of_twice_the_size_is_cut_off_nowhere(demo_url: str, page: Page) -> None:
+    opened(page, demo_url, "streets")
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     for width in (1280, 640, 390):
         page.set_viewport_size({"width": width, "height": 900})
@@ -162,17 +161,3 @@ def test_the_outcome_is_announced(demo_url: str, page: Page) -> None:
     screen.part("routes").get_by_role("button", name="Show exit 3").click()
     expect(said).to_contain_text("Exit 3 of", timeout=PATIENCE)
     expect(said).to_contain_text("chosen by hand")
-
-
-def test_no_map_stands_in_the_address_before_one_is_there(demo_url: str, page: Page) -> None:
-    seen: list[str] = []
-
-    def late(route: Route) -> None:
-        page.wait_for_timeout(2500)
-        route.continue_()
-
-    page.on("framenavigated", lambda frame: seen.append(frame.url))
-    page.route("**/map.png", late)
-    StreetsPage(page, demo_url)
-    page.wait_for_function("location.href.includes('example=terrace')", timeout=PATIENCE)
-    assert not [url for url in seen if "map=" in url]
