@@ -111,7 +111,9 @@ def _static_row(row: Figures) -> list[str]:
 
 def _realism_row(row: Figures, full: float) -> list[str]:
     distances = _thousandths(row["kid"], row["kid_std"])
-    return [*distances, f"{row['ratio']:.2f}", _times(row["ratio"], full)]
+    # Of photographs that are no farther from others than chance has it there is no multiple.
+    far = all(value > 0 for value in row["kid_real"].values())
+    return [*distances, f"{row['ratio']:.2f}" if far else "none", _times(row["ratio"], full)]
 
 
 def _times(ratio: float, full: float) -> str:
