@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fiancee_hub import domains
-from fiancee_hub.cli.card import EVALUATION, add_readme, write
+from fiancee_hub.cli.card import add_readme, write
 from fiancee_hub.core.family import family, names
 
 
@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates, writes, and prints the tables."""
-    from fiancee_hub.evaluation.evaluate import write_json
+    from fiancee_hub.evaluation.evaluate import write_evaluation
     from fiancee_hub.evaluation.parts import EvaluationRequest
     from fiancee_hub.hub.config import read_config
 
@@ -38,7 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     request = EvaluationRequest(
         folder, arguments.data, arguments, arguments.seed, known, arguments.keep_times
     )
-    figures = family(name).evaluation().evaluate(request)
-    write_json(folder / EVALUATION, figures)
+    figures = write_evaluation(folder, family(name).evaluation().evaluate(request))
     write(folder, arguments.readme, figures)
     return 0

@@ -105,8 +105,8 @@ def _write_card(target: Path, found: Family) -> None:
 
 def _measure(found: Family, target: Path, data: Path) -> None:
     """``evaluate`` with its own defaults."""
-    from fiancee_hub.cli.card import EVALUATION, write
-    from fiancee_hub.evaluation.evaluate import write_json
+    from fiancee_hub.cli.card import write
+    from fiancee_hub.evaluation.evaluate import write_evaluation
     from fiancee_hub.evaluation.parts import EvaluationRequest
 
     logger.info("phase evaluate: %s on %s", target, data)
@@ -115,8 +115,7 @@ def _measure(found: Family, target: Path, data: Path) -> None:
     request = EvaluationRequest(
         target, data, parser.parse_args([]), domains=domains.of_family(found.name)
     )
-    figures = found.evaluation().evaluate(request)
-    write_json(target / EVALUATION, figures)
+    figures = write_evaluation(target, found.evaluation().evaluate(request))
     write(target, None, figures)
 
 

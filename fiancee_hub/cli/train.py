@@ -13,6 +13,7 @@ from fiancee_hub.core.family import of_data
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+    from fiancee_hub.training.branch_settings import BranchSettings
     from fiancee_hub.training.phases import Run
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ MINUTES = {"backbone": None, "branches": 60.0, "predictor": 4.0}
 """None leaves it to the phase."""
 START = "a file of `pack` to go on from, or a checkpoint whose full depth to train branches for"
 EXITS = "branches in place of the recipe's, such as 1:6,2:4,4:1.25; `info` says what they cost"
+LOW_MEMORY = "branches one after another in a step: the same gradients, less memory"
 PACKED = ".safetensors"
 
 
@@ -30,67 +32,81 @@ def add_parser(subparsers: Any) -> None:
     """Adds ``train`` to the command line."""
     parser = subparsers.add_parser("train", help="train a checkpoint, phase by phase")
     phases = parser.add_subparsers(required=True, metavar="PHASE")
-    prepare = phases.add_parser("prepare", help="bring source data sets into one layout")
-    prepare.add_argument(
+    _add_prepare(phases)
+    _add_segmenter(phases)
+    _add_pack(phases)
+    for name in (*PHASES, *ALL):
+        _add_phase(phases, name)
+
+
+def _add_prepare(phases: Any) -> None:
+    parser = phases.add_parser("prepare", help="bring source data sets into one layout")
+    parser.add_argument(
         "--domain",
         "--family",
         choices=domains.prepared_names(),
         default="streets",
         help="which data set of ours, if it is not your own (streets)",
     )
-    prepare.add_argument(
+    parser.add_argument(
         "--source",
         type=Path,
         required=True,
         help="your own data, or folder of camvid11 … or faces …",
     )
-    prepare.add_argument("--data", type=Path, required=True, help="folder to write")
-    _add_size(prepare)
-    prepare.set_defaults(run=_prepare)
-    segmenter = phases.add_parser("segmenter", help="train the net that judges pictures")
-    _add_common(segmenter, named=True)
-    segmenter.add_argument("--minutes", type=float, default=60.0)
-    segmenter.add_argument("--out", type=Path, help="folder for the finished net")
-    segmenter.set_defaults(run=_segmenter)
-    pack = phases.add_parser("pack", help="keep what going on elsewhere needs")
-    _add_common(pack)
-    _add_size(pack)
-    pack.add_argument("--out", type=Path, required=True, help="file to write")
-    pack.add_argument(
+    parser.add_argument("--data", type=Path, required=True, help="folder to write")
+    _add_size(parser)
+    parser.set_defaults(run=_prepare)
+
+
+def _add_segmenter(phases: Any) -> None:
+    parser = phases.add_parser("segmenter", help="train the net that judges pictures")
+    _add_common(parser, named=True)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--out", type=Path, help="folder for the finished net")
+    parser.set_defaults(run=_segmenter)
+
+
+def _add_pack(phases: Any) -> None:
+    parser = phases.add_parser("pack", help="keep what going on elsewhere needs")
+    _add_common(parser)
+    _add_size(parser)
+    parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.add_argument(
         "--of",
         choices=("backbone", "exits"),
         default="backbone",
         help="exits: the checkpoint with branches and predictor, and the branches' discriminator",
     )
-    _add_best(pack)
-    pack.set_defaults(run=_pack)
-    for name in (*PHASES, *ALL):
-        phase = phases.add_parser(name, help=ALL.get(name, f"phase {name}"))
-        _add_common(phase)
-        _add_size(phase)
-        for other in MINUTES:
-            if name in (other, *ALL):
-                phase.add_argument(f"--{other}-minutes", type=float, default=MINUTES[other])
-        if name in ("backbone", *ALL):
-            _add_backbone(phase)
-        if name in ("backbone", "branches", *ALL):
-            _add_settings(phase)
-        if name in ("guides", *ALL):
-            phase.add_argument("--exits", metavar="STAGE:SCALE,…", help=EXITS)
-        if name == "guides":
-            _add_best(phase)
-        # Under torchrun `--start` is taken for the beginning of an option of its own.
-        phase.add_argument("--from", "--start", dest="start", metavar="START", help=START)
-        phase.add_argument("--batch-size", type=int, help="pictures in a step of a process (4)")
-        phase.add_argument(
-            "--workers",
-            type=int,
-            default=0,
-            help="processes that draw batches",
-        )
-        phase.add_argument("--samples", type=int, default=2048, help="targets of the predictor")
-        _add_finish(phase)
-        phase.set_defaults(run=_train, phase=name)
+    _add_best(parser)
+    parser.set_defaults(run=_pack)
+
+
+def _add_phase(phases: Any, name: str) -> None:
+    """A phase by its name, or one of the names of all."""
+    parser = phases.add_parser(name, help=ALL.get(name, f"phase {name}"))
+    _add_common(parser)
+    _add_size(parser)
+    for other in MINUTES:
+        if name in (other, *ALL):
+            parser.add_argument(f"--{other}-minutes", type=float, default=MINUTES[other])
+    if name in ("backbone", *ALL):
+        _add_backbone(parser)
+    if name in ("backbone", "branches", *ALL):
+        _add_settings(parser)
+    if name in ("branches", *ALL):
+        parser.add_argument("--low-memory", action="store_true", help=LOW_MEMORY)
+    if name in ("guides", *ALL):
+        parser.add_argument("--exits", metavar="STAGE:SCALE,…", help=EXITS)
+    if name == "guides":
+        _add_best(parser)
+    # Under torchrun `--start` is taken for the beginning of an option of its own.
+    parser.add_argument("--from", "--start", dest="start", metavar="START", help=START)
+    parser.add_argument("--batch-size", type=int, help="pictures in a step of a process (4)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw batches")
+    parser.add_argument("--samples", type=int, default=2048, help="targets of the predictor")
+    _add_finish(parser)
+    parser.set_defaults(run=_train, phase=name)
 
 
 def _add_finish(parser: argparse.ArgumentParser) -> None:
@@ -256,12 +272,7 @@ def _train(arguments: argparse.Namespace) -> int:
     job = _job(arguments)
     packed = arguments.start and arguments.start.endswith(PACKED)
     start = Path(arguments.start) if packed else None
-    branches = job.task.branches
-    branches = replace(
-        branches,
-        batch_size=arguments.batch_size or branches.batch_size,
-        workers=arguments.workers or branches.workers,
-    )
+    branches = _branches(job, arguments)
     actions = {
         "backbone": lambda: phases.train_backbone(
             job,
@@ -287,6 +298,17 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.out and job.accelerator.is_main_process:
         finish(job, Finish(arguments.out, not arguments.no_evaluate, arguments.push))
     return 0
+
+
+def _branches(job: "Run", arguments: argparse.Namespace) -> "BranchSettings":
+    """How the branches are trained: as the task does, but for what the arguments say."""
+    usual = job.task.branches
+    return replace(
+        usual,
+        batch_size=arguments.batch_size or usual.batch_size,
+        workers=arguments.workers or usual.workers,
+        low_memory=getattr(arguments, "low_memory", False) or usual.low_memory,
+    )
 
 
 def _check_samples(samples: int) -> None:

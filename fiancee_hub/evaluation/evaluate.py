@@ -18,7 +18,7 @@ from fiancee_hub.core.files import write_text
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig
-from fiancee_hub.hub.saving import evaluation_of
+from fiancee_hub.hub.saving import EVALUATION, evaluation_of
 from fiancee_hub.measuring.measure import Measurement
 from fiancee_hub.measuring.routing import budget_table, exit_table
 from fiancee_hub.measuring.timing import exit_milliseconds, time_ratios
@@ -26,6 +26,12 @@ from fiancee_hub.measuring.timing import exit_milliseconds, time_ratios
 FORMAT = 1
 THREADS = 2
 FULL_DEPTH_RATIOS = {"time_ratio": 1.0, "time_ratio_one_thread": 1.0}
+
+ELSEWHERE = ("static",)
+"""What others than ``evaluate`` add to evaluation.json."""
+
+SAME = ("split", "n", "seed", "size")
+"""What has to be as it was for that to stay."""
 
 Figures = dict[str, Any]
 
@@ -187,6 +193,21 @@ def _times_in(figures: Figures) -> ExitTimes:
     return ExitTimes(
         {key: figures["full_depth"][key] for key in full}, [*branches, dict(FULL_DEPTH_RATIOS)]
     )
+
+
+def write_evaluation(folder: Path, figures: Figures) -> Figures:
+    """Writes evaluation.json of a checkpoint; what others have measured on the same weights and
+    inputs stays in it.
+
+    Returns:
+        what is written.
+    """
+    before = evaluation_of(folder) or {}
+    same = all(before.get(name) == figures.get(name) for name in SAME)
+    kept = {name: before[name] for name in ELSEWHERE if same and name in before}
+    whole = figures | kept
+    write_json(folder / EVALUATION, whole)
+    return whole
 
 
 def write_json(path: Path, figures: Figures) -> None:

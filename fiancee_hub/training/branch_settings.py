@@ -29,3 +29,6 @@ class BranchSettings:
     batch_size: int = 4
     workers: int = 0
     """Processes that draw inputs; 0 draws in the training process."""
+    low_memory: bool = False
+    """Whether branches learn one after another within a step, and full depth paints its pictures
+    one by one: the same gradients, with less in memory at a time."""

@@ -1,17 +1,20 @@
 """Phase 3: branches learn full depth's image; the trunk stays (FIANCEE, arXiv 2304.10306)."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.errors import DataError
-from fiancee_hub.core.exits import Branch, EarlyExitModel, Progress
+from fiancee_hub.core.exits import Branch, EarlyExitModel, Progress, join
 from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.measuring.measure import render_all
@@ -28,9 +31,12 @@ from fiancee_hub.training.losses import STRIDE
 from fiancee_hub.training.resumable import Resumable
 from fiancee_hub.training.task import Inputs, Task
 
+SAMPLES = 8
+"""Inputs of a sample grid."""
+
 
 class _Branches(nn.Module):
-    """All branches at once, as one module that a distributed run can wrap."""
+    """All branches, as one module that a distributed run can wrap."""
 
     def __init__(self, model: EarlyExitModel) -> None:
         super().__init__()
@@ -46,17 +52,57 @@ class _Branches(nn.Module):
         groups = ({"params": others, "share": 1.0}, {"params": gated, "share": gate_rate})
         return [group for group in groups if group["params"]]
 
-    def forward(self, progress: Progress, guide: Tensor | None) -> list[Tensor]:
+    def learning(self) -> list[int]:
+        """Indices of the branches that have anything to learn."""
         return [
-            branch(progress.features[stage - 1] if stage else None, progress.condition, guide)
-            for branch, stage in zip(self.branches, self.stages, strict=True)
+            index
+            for index, branch in enumerate(self.branches)
+            if any(parameter.requires_grad for parameter in branch.parameters())
         ]
+
+    def forward(
+        self, progress: Progress, guide: Tensor | None, chosen: Sequence[int]
+    ) -> list[Tensor]:
+        """Pictures of the chosen branches (indices)."""
+        return [self._picture(index, progress, guide) for index in chosen]
+
+    def _picture(self, index: int, progress: Progress, guide: Tensor | None) -> Tensor:
+        stage = self.stages[index]
+        features = progress.features[stage - 1] if stage else None
+        picture: Tensor = self.branches[index](features, progress.condition, guide)
+        return picture
+
+
+class _Lesson(NamedTuple):
+    """What the branches of a step are to learn.
+
+    ``padding`` shifts pictures before LPIPS sees them, ``wanted`` is what it sees in the shifted
+    target, ``picked`` are the branches that the discriminator sees.
+    """
+
+    state: Progress
+    guide: Tensor | None
+    target: Tensor
+    padding: tuple[int, int, int, int]
+    wanted: list[Tensor]
+    labels: Tensor
+    weights: Tensor
+    picked: list[int]
+
+
+class _Learnt(NamedTuple):
+    """A branch's distance to the target, and, if the discriminator saw it, what that said of
+    which picture."""
+
+    distance: Tensor
+    adversarial: Tensor | None
+    picture: Tensor | None
 
 
 class BranchPhase(Resumable):
-    """Every branch at once on fresh maps and noise: LPIPS and L1 to the full-depth image, and on
-    some branches of every step an adversarial term, against a copy of the backbone's
-    discriminator, or a fresh one where the backbone came without."""
+    """Every branch on fresh maps and noise: LPIPS and L1 to the full-depth image, and on some
+    branches of every step an adversarial term, against a copy of the backbone's discriminator,
+    or a fresh one where the backbone came without."""
 
     def __init__(
         self,
@@ -95,31 +141,70 @@ class BranchPhase(Resumable):
 
     def step(self, progress: float) -> Losses:
         self._set_mode(progress)
-        inputs = self._placed(next(self.batches))
+        lesson = self._lesson(self._placed(next(self.batches)))
+        self.optimizer.zero_grad()
+        everyone = list(range(len(self.model.exit_configs)))
+        together = [[index] for index in everyone] if self.settings.low_memory else [everyone]
+        learnt = [one for chosen in together for one in self._teach(chosen, lesson)]
+        if self.settings.low_memory:
+            self._share()
+        self.optimizer.step()
+        losses = {f"exit {index}": one.distance for index, one in enumerate(learnt, 1)}
+        shown = [one.picture for one in learnt if one.picture is not None]
+        said = [one.adversarial for one in learnt if one.adversarial is not None]
+        losses |= self._discriminator_step(lesson.target, shown, lesson.labels, lesson.weights)
+        self.steps += 1
+        return losses | {"adversarial": torch.stack(said).mean()}
+
+    def _lesson(self, inputs: Inputs) -> _Lesson:
         labels, weights = self.task.judged(inputs)
         state, target = self._full_depth(inputs)
+        guide = self._guide(state)
+        left, top = (int(torch.randint(STRIDE, (), generator=self.random)) for _ in range(2))
+        padding = left, STRIDE - 1 - left, top, STRIDE - 1 - top
+        with torch.no_grad(), self.accelerator.autocast():
+            wanted = self.lpips.features(F.pad(target, padding, mode="reflect"))
+        learning = self.accelerator.unwrap_model(self.branches).learning()
+        picked = [learning[pick] for pick in self._picked(len(learning))]
+        return _Lesson(state, guide, target, padding, wanted, labels, weights, picked)
+
+    def _teach(self, chosen: list[int], lesson: _Lesson) -> list[_Learnt]:
+        """Adds what some branches have to learn to their gradients; what they make in between is
+        forgotten then."""
+        # A distributed run's wrapper wants to see all branches at once.
+        whole = not self.settings.low_memory
+        branches = self.branches if whole else self.accelerator.unwrap_model(self.branches)
         with self.accelerator.autocast():
-            images = self.branches(state, self._guide(state))
-        images = [image.float() for image in images]
-        leaves = [image.detach().requires_grad_() for image in images]
-        distances, gradients = self._faithful(leaves, target)
-        # An exit may have nothing to learn.
-        learning = [index for index, image in enumerate(images) if image.requires_grad]
-        picks = [learning[pick] for pick in self._picked(len(learning))]
-        adversarial = [
-            self._add_realistic(leaves[pick], target, gradients[pick], labels, weights)
-            for pick in picks
-        ]
-        self.optimizer.zero_grad()
-        torch.autograd.backward(
-            [images[index] for index in learning], [gradients[index] for index in learning]
-        )
-        self.optimizer.step()
-        losses = {f"exit {index}": value for index, value in enumerate(distances, 1)}
-        shown = [leaves[pick].detach() for pick in picks]
-        losses |= self._discriminator_step(target, shown, labels, weights)
-        self.steps += 1
-        return losses | {"adversarial": torch.stack(adversarial).mean()}
+            pictures = branches(lesson.state, lesson.guide, chosen)
+        pictures = [picture.float() for picture in pictures]
+        gradients, learnt = [], []
+        for index, picture in zip(chosen, pictures, strict=True):
+            leaf = picture.detach().requires_grad_()
+            distance, gradient = self._faithful(leaf, lesson)
+            said = None
+            if index in lesson.picked:
+                said = self._add_realistic(
+                    leaf, lesson.target, gradient, lesson.labels, lesson.weights
+                )
+            gradients.append(gradient)
+            learnt.append(_Learnt(distance, said, leaf.detach() if said is not None else None))
+        pairs = [pair for pair in zip(pictures, gradients, strict=True) if pair[0].requires_grad]
+        if pairs:
+            made, pulls = (list(column) for column in zip(*pairs, strict=True))
+            torch.autograd.backward(made, pulls)
+        return learnt
+
+    def _share(self) -> None:
+        """What the wrapper of a distributed run would do: gradients of all processes averaged,
+        normalisation statistics those of the main one."""
+        if self.accelerator.num_processes == 1:
+            return
+        branches = self.accelerator.unwrap_model(self.branches)
+        for parameter in branches.parameters():
+            if parameter.grad is not None:
+                parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+        for buffer in branches.buffers():
+            buffer.copy_(broadcast(buffer))
 
     def _picked(self, branches: int) -> list[int]:
         """Which branches the discriminator sees in this step."""
@@ -152,10 +237,19 @@ class BranchPhase(Resumable):
 
     @torch.no_grad()
     def _full_depth(self, inputs: Inputs) -> tuple[Progress, Tensor]:
+        """The state that branches leave from, and full depth's pictures."""
+        size = 1 if self.settings.low_memory else self.settings.batch_size
+        parts = [self._rendered(part) for part in _parts_of(inputs, size)]
+        state = join([state for state, _ in parts]) if len(parts) > 1 else parts[0][0]
+        return state, torch.cat([picture for _, picture in parts])
+
+    def _rendered(self, inputs: Inputs) -> tuple[Progress, Tensor]:
         with self.accelerator.autocast():
             state = self.model.start(*inputs)
             image, state = self.model.render(state, self.model.exits)
-        return state, image.float()
+        # No branch leaves later.
+        last = max(config.stage for config in self.model.exit_configs)
+        return replace(state, features=state.features[:last]), image.float()
 
     @torch.no_grad()
     def _guide(self, state: Progress) -> Tensor | None:
@@ -169,21 +263,14 @@ class BranchPhase(Resumable):
         assert guide is not None
         return guide.values
 
-    def _faithful(self, leaves: list[Tensor], target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """LPIPS of every branch, and the gradients at their pixels."""
-        left, top = (int(torch.randint(STRIDE, (), generator=self.random)) for _ in range(2))
-        pad = (left, STRIDE - 1 - left, top, STRIDE - 1 - top)
-        distances, gradients = [], []
-        with torch.no_grad(), self.accelerator.autocast():
-            wanted = self.lpips.features(F.pad(target, pad, mode="reflect"))
-        for leaf in leaves:
-            with self.accelerator.autocast():
-                seen = self.lpips.features(F.pad(leaf, pad, mode="reflect"))
-                distance = self.lpips.between(seen, wanted).mean()
-            loss = distance + self.settings.reconstruction * F.l1_loss(leaf, target)
-            gradients.append(torch.autograd.grad(loss, leaf)[0])
-            distances.append(distance.detach())
-        return distances, gradients
+    def _faithful(self, leaf: Tensor, lesson: _Lesson) -> tuple[Tensor, Tensor]:
+        """LPIPS of a branch, and the gradient at its pixels."""
+        with self.accelerator.autocast():
+            seen = self.lpips.features(F.pad(leaf, lesson.padding, mode="reflect"))
+            distance = self.lpips.between(seen, lesson.wanted).mean()
+        loss = distance + self.settings.reconstruction * F.l1_loss(leaf, lesson.target)
+        (gradient,) = torch.autograd.grad(loss, leaf)
+        return distance.detach(), gradient
 
     def _add_realistic(
         self, leaf: Tensor, target: Tensor, gradient: Tensor, labels: Tensor, weights: Tensor
@@ -231,10 +318,23 @@ class BranchPhase(Resumable):
     def samples(self) -> Image.Image:
         """Inputs and every exit's image, full depth last."""
         self.model.eval()
-        inputs = self._placed(self.source.draw(8, torch.Generator().manual_seed(0)))
-        with self.accelerator.autocast():
-            images, _ = render_all(self.model, self.model.start(*inputs))
+        inputs = self._placed(self.source.draw(SAMPLES, torch.Generator().manual_seed(0)))
+        parts = []
+        for part in _parts_of(inputs, 1 if self.settings.low_memory else SAMPLES):
+            with self.accelerator.autocast():
+                parts.append(render_all(self.model, self.model.start(*part))[0])
+        images = [torch.cat(exits) for exits in zip(*parts, strict=True)]
         return pictures.grid([*self.task.preview(inputs), *images], blocks=1)
+
+
+def _parts_of(inputs: Inputs, size: int) -> list[Inputs]:
+    """Inputs, ``size`` at a time."""
+    first: list[Tensor] = []
+    each_tensor(inputs, first.append)
+    return [
+        each_tensor(inputs, itemgetter(slice(begin, begin + size)))
+        for begin in range(0, len(first[0]), size)
+    ]
 
 
 def _add(gradient: Tensor, pull: Tensor, size: Tensor) -> None:

@@ -1,9 +1,11 @@
 """The loop that every phase runs in: progress, sample grids, saving and resuming."""
 
 import logging
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +23,9 @@ STATE, BEST = "state.safetensors", "best.safetensors"
 
 FIRST_REPORT, REPORT = 10.0, 60.0
 """Seconds until the first line of the log, and between two, where steps take long."""
+
+PATIENCE = 8.0
+"""Seconds into the first step after which the log says that it takes long."""
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +78,8 @@ class Schedule:
         judging: None leaves out what a judge says, and with it the best state.
         earlier_images: trained before the first step, for the curve.
         curve: folder of ``curve.json`` and ``curve.png``; that of the state if None.
+        images: to train on in all, resumed runs included; progress is counted in them then, and
+            ``minutes`` is where to stop before. None leaves the end to the minutes.
     """
 
     minutes: float
@@ -82,6 +89,26 @@ class Schedule:
     judging: Judging | None = None
     earlier_images: int = 0
     curve: Path | None = None
+    images: int | None = None
+
+    def progress(self, seconds: float, images: int) -> float:
+        """How much is done, from 0 to 1."""
+        return images / self.images if self.images else seconds / (60 * self.minutes)
+
+    def goes_on(self, seconds: float, images: int) -> bool:
+        """Whether there is anything left to do."""
+        enough = self.images is not None and images >= self.images
+        return seconds < 60 * self.minutes and not enough
+
+    def whole(self) -> str:
+        """How long it is in all."""
+        return f"{self.images} images" if self.images else f"{self.minutes:.1f} minutes"
+
+    def left(self, seconds: float, images: int) -> str:
+        """How much is left to do."""
+        if self.images:
+            return f"{self.images - images} images"
+        return f"{self.minutes - seconds / 60:.0f} minutes"
 
 
 def run(
@@ -105,18 +132,19 @@ def run(
         images = saved.get("images", steps * images_a_step)
         logger.info("resumed after %d steps, %.1f minutes", steps, seconds / 60)
     logger.info(
-        "training for %.1f minutes in all, %d images a step, on %s; state in %s",
-        schedule.minutes,
+        "training for %s in all, %d images a step, on %s; state in %s",
+        schedule.whole(),
         images_a_step,
         accelerator.device,
         folder,
     )
-    clock = time.monotonic() - seconds
+    clock, begun = time.monotonic() - seconds, steps
     book = _Book(
         phase, folder, schedule, accelerator.num_processes, _Moment(seconds, steps, images)
     )
-    while seconds < 60 * schedule.minutes:
-        losses = phase.step(seconds / (60 * schedule.minutes))
+    while schedule.goes_on(seconds, images):
+        with _patience(first=steps == begun):
+            losses = phase.step(schedule.progress(seconds, images))
         steps, images = steps + 1, images + images_a_step
         seconds = _agreed(time.monotonic() - clock, accelerator)
         if accelerator.is_main_process:
@@ -124,6 +152,27 @@ def run(
     if accelerator.is_main_process:
         book.close(_Moment(seconds, steps, images))
     return {"steps": steps, "images": images, "hours": seconds / 3600}
+
+
+@contextmanager
+def _patience(*, first: bool) -> Iterator[None]:
+    """Says that the first step takes long, where it does: figures come only after it."""
+    if not first:
+        yield
+        return
+    timer = threading.Timer(PATIENCE, _still_at_it)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _still_at_it() -> None:
+    logger.info(
+        "the first step takes longer than %.0f seconds: figures come with its end", PATIENCE
+    )
 
 
 @dataclass(frozen=True)
@@ -158,7 +207,7 @@ class _Book:
         waited = now.seconds - self.reported_at
         if now.steps % schedule.report_every == 0 or waited > self.patience:
             self.reported_at, self.patience = now.seconds, REPORT
-            self._add(now, losses=self.meter.report(now.steps, now.seconds))
+            self._add(now, losses=self.meter.report(now))
         if now.seconds - self.saved_at > 60 * schedule.save_minutes:
             self._save(now)
         if judging and now.seconds - self.judged_at > 60 * judging.minutes:
@@ -224,12 +273,12 @@ class _Meter:
         for name, value in losses.items():
             self.sums[name] = self.sums[name].to(value.device) + value.detach()
 
-    def report(self, steps: int, seconds: float) -> dict[str, float]:
+    def report(self, now: _Moment) -> dict[str, float]:
         """Writes a line of the log; the mean losses by name."""
         rate = self.count * self.images / (time.monotonic() - self.since)
         means = {name: float(total) / self.count for name, total in self.sums.items()}
         losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
-        left = self.schedule.minutes - seconds / 60
-        logger.info("step %d  %.2f images/s  %.0f minutes left  %s", steps, rate, left, losses)
+        left = self.schedule.left(now.seconds, now.images)
+        logger.info("step %d  %.2f images/s  %s left  %s", now.steps, rate, left, losses)
         self.reset()
         return means

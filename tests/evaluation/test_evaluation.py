@@ -3,9 +3,11 @@
 import dataclasses
 import functools
 import hashlib
+import importlib.util
 import json
 import math
 import shutil
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from hub_client import ROOT
 from huggingface_hub import ModelCard, ModelCardData
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,7 +44,7 @@ from fiancee_hub.families.label_maps.judging.segmenter import (
     save_segmenter,
 )
 from fiancee_hub.families.label_maps.judging.sheets import draw_sheets, without
-from fiancee_hub.families.label_maps.judging.tables import MORE, SHEET, quality, realism
+from fiancee_hub.families.label_maps.judging.tables import MORE, SHEET, quality, realism, static
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.card import PLOT, VALIDITY, model_card
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
@@ -281,6 +284,27 @@ def test_realism_has_a_row_for_every_exit_and_budget(figures: Figures) -> None:
     older = cells(realism(figures))
     assert [row[0] for row in older] == ["exit 1", "exit 2", "full depth", "photographs"]
     assert older[0][-1] == "not measured"
+
+
+def test_small_nets_stand_after_the_exit_whose_cost_they_have(figures: Figures) -> None:
+    levels = {"texture": 0.08, "things": 0.16}
+    judged = {"kid": levels, "kid_std": levels, "kid_real": levels, "to_full_depth": 4.0}
+    figures["realism"] = {"exits": [judged, judged, judged]}
+    figures["exit_quality"] = [{"kid": 0.1, "miou": 0.3}, {"kid": 0.1, "miou": 0.4}]
+    cost = {"macs_ratio": 0.09, "lpips_mean": 0.21, "images": 11280, "hours": 1.25}
+    net = {"kind": "trained", "exit": 1, **cost, **judged, "miou": 0.2}
+    unjudged = {"kind": "trained", "exit": 2, **cost}
+    nets = [net, unjudged, net | {"kind": "distilled", "to_full_depth": None}]
+    figures["static"] = {"nets": nets, "exits": {"images": 11280, "hours": 1.1}}
+    first, trained, distilled, second, other = cells(static(figures))
+    looks = ["80.0 ± 80.0", "160.0 ± 160.0"]
+    assert first == ["exit 1", "10.0 %", "0.1750", *looks, "4.00", "0.300", "11,280", "1.10"]
+    assert trained == [
+        "trained, as cheap as exit 1", "9.0 %", "0.2100", *looks, "4.00", "0.200", "11,280", "1.25"
+    ]  # fmt: skip
+    assert distilled[0] == "distilled, as cheap as exit 1" and distilled[5] == "none"
+    assert second[0] == "exit 2" and second[6] == "0.400"
+    assert other[3:7] == ["not measured", "not measured", "none", "not measured"]
 
 
 def test_figures_from_before_have_no_early_coverage(figures: Figures) -> None:
@@ -670,3 +694,68 @@ def test_the_command_leaves_a_card_beside_its_figures(evaluated: Path, written: 
     assert tables.budgets(written["budgets"]) in card.text
     assert (evaluated / PLOT).is_file()
     assert PLOT in card.text
+
+
+# Small nets without exits
+
+
+@pytest.fixture
+def with_static(evaluated: Path, streets: DataFolder, tmp_path: Path) -> Path:
+    """A measured checkpoint's folder after ``benchmarks/static.py`` has been stopped once."""
+    pytest.importorskip("accelerate")
+    folder = shutil.copytree(evaluated, tmp_path / "checkpoint")
+    data = write_streets(tmp_path / "data", STREETS_SEEN | {"maps": 4})
+    nets = "trained-3", "distilled-3"
+    words = ["--data", data.root, "--checkpoint", folder, "--run-folder", tmp_path / "run"]
+    words += ["--cpu", "--batch-size", 2, "--nets", *nets, "--images", 14, "--out", folder]
+    benchmark = _benchmark("static")
+    for more in (["--minutes", 1e-6], []):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["static.py", *map(str, [*words, *more])])
+            benchmark.main()
+    return folder
+
+
+def _benchmark(name: str) -> Any:
+    path = ROOT / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_small_nets_are_measured_beside_the_exits(
+    with_static: Path, written: Figures, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = json.loads((with_static / "evaluation.json").read_text())
+    assert {name: figures[name] for name in written} == written
+    trained, distilled = figures["static"]["nets"]
+    assert (trained["kind"], distilled["kind"]) == ("trained", "distilled")
+    cost = written["exits"][2]["macs_ratio"]
+    for net in (trained, distilled):
+        assert net["images"] == 14
+        assert net["hours"] > 0
+        assert cost / 2 < net["macs_ratio"] <= cost
+        assert 0 < net["lpips_mean"] < 2
+        assert net["processes"] == 1
+        assert net["to_full_depth"] is None or net["to_full_depth"] > 0
+    card = (with_static / "README.md").read_text()
+    assert "What a small net does without exits" in card
+    assert "| distilled, as cheap as exit 3 |" in card
+
+
+def test_evaluate_keeps_what_the_small_nets_did(evaluated: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(evaluated, tmp_path / "checkpoint")
+    figures = json.loads((folder / "evaluation.json").read_text())
+    small: Figures = {"static": {"nets": [], "exits": {}}}
+    evaluate.write_json(folder / "evaluation.json", figures | small)
+    assert evaluate.write_evaluation(folder, figures) == figures | small
+    assert json.loads((folder / "evaluation.json").read_text()) == figures | small
+    # Of other inputs, or of other weights, they say nothing.
+    other = figures | {"seed": 1}
+    assert evaluate.write_evaluation(folder, other) == other
+    evaluate.write_json(folder / "evaluation.json", figures | small | {"model_sha256": "another"})
+    assert evaluate.write_evaluation(folder, figures) == figures

@@ -121,15 +121,16 @@ def test_the_same_command_goes_on_where_it_stopped(
     assert picture.stat().st_mtime_ns == written
 
 
+@pytest.mark.parametrize("memory", [(), ("--low-memory",)])
 def test_two_processes_end_in_the_same_kind_of_checkpoint(
-    trained: Path, scenes: Path, tmp_path: Path
+    trained: Path, scenes: Path, tmp_path: Path, memory: tuple[str, ...]
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(trained, run)
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
     words = ("-m", "fiancee_hub", "train", "branches", "--cpu", "--branches-minutes", "0.03")
     folders = ("--data", str(scenes), "--run-folder", str(run))
-    command = [sys.executable, *launcher, *words, *folders]
+    command = [sys.executable, *launcher, *words, *folders, *memory]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     notes = [json.loads((folder / "training.json").read_text()) for folder in (trained, run)]

@@ -1,6 +1,8 @@
 """The loop's book: the curve, what a judge says, and the best state."""
 
 import json
+import threading
+from dataclasses import replace
 from itertools import chain, pairwise, repeat
 from pathlib import Path
 
@@ -74,6 +76,50 @@ def test_slow_steps_are_reported_by_the_clock(
     assert 9 <= steps[0] <= 12
     assert len(steps) == 3
     assert all(58 <= b - a <= 62 for a, b in pairwise(steps))
+
+
+def test_a_first_step_that_takes_long_is_spoken_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, counted = threading.Event(), Counting.step
+
+    def note(text: str, *_: object) -> None:
+        if "the first step" in text:
+            told.set()
+
+    def long(phase: Counting, progress: float) -> loop.Losses:
+        assert told.wait(20)
+        return counted(phase, progress)
+
+    monkeypatch.setattr(loop, "PATIENCE", 0.0)
+    monkeypatch.setattr(loop.logger, "info", note)
+    monkeypatch.setattr(Counting, "step", long)
+    assert trained(tmp_path, 0.1).count > 0
+
+
+class Watching(Counting):
+    """Notes what it is told of its progress."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[float] = []
+
+    def step(self, progress: float) -> loop.Losses:
+        self.seen.append(progress)
+        return super().step(progress)
+
+
+def test_a_number_of_images_ends_the_training_and_is_what_progress_counts(tmp_path: Path) -> None:
+    schedule = loop.Schedule(1.0, batch_size=2, report_every=10, images=50)
+    phase, accelerator = Watching(), accelerate.Accelerator(cpu=True)
+    facts = loop.run(phase, tmp_path, schedule, accelerator)
+    assert (facts["images"], facts["steps"]) == (50, 25)
+    assert phase.seen == pytest.approx([step / 25 for step in range(25)])
+    again = loop.run(phase, tmp_path, schedule, accelerator)
+    assert (again["images"], len(phase.seen)) == (50, 25)
+    facts = loop.run(phase, tmp_path, replace(schedule, images=1000), accelerator)
+    assert 50 < facts["images"] < 130  # a minute of a second a step
+    assert phase.seen[25] == pytest.approx(0.05)
 
 
 def test_losses_stand_against_images_earlier_ones_included(tmp_path: Path) -> None:

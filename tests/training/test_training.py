@@ -496,10 +496,75 @@ def test_what_the_discriminator_adds_is_as_large_as_its_share(job: phases.Run) -
     }
 
 
+@pytest.mark.parametrize("count", [1, 0])
+def test_one_branch_after_another_learns_what_all_would_at_once(
+    job: phases.Run, count: int
+) -> None:
+    found = []
+    for low_memory in (False, True):
+        phase = _branch_phase(job, batch_size=2, adversarial_branches=count, low_memory=low_memory)
+        losses = phase.step(0.5)
+        gradients = {name: p.grad for name, p in phase.branches.named_parameters()}
+        statistics = {name: b.clone() for name, b in phase.branches.named_buffers()}
+        found.append((losses, gradients, statistics))
+    for together, alone in zip(*found, strict=True):
+        assert together.keys() == alone.keys()
+        # Biases before a normalisation have no gradient but noise, so all count together.
+        whole, other = (
+            torch.cat([value.flatten() for value in part.values() if value is not None])
+            for part in (together, alone)
+        )
+        assert (whole - other).norm() < 1e-2 * whole.norm()
+
+
+class Held:
+    """Bytes that graphs keep for the way back, each tensor as often as it is kept."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def keep(self, tensor: torch.Tensor) -> tuple[torch.Tensor, "Kept"]:
+        return tensor, Kept(self, tensor.nbytes)
+
+    @staticmethod
+    def give_back(kept: tuple[torch.Tensor, "Kept"]) -> torch.Tensor:
+        return kept[0]
+
+
+class Kept:
+    def __init__(self, held: Held, size: int) -> None:
+        self.held, self.size = held, size
+        held.bytes += size
+
+    def __del__(self) -> None:
+        self.held.bytes -= self.size
+
+
+def test_low_memory_keeps_the_graph_of_one_branch_at_a_time(
+    job: phases.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[list[int]] = []
+    for low_memory in (False, True):
+        phase, held, seen = _branch_phase(job, low_memory=low_memory), Held(), list[int]()
+        faithful = phase._faithful
+
+        def counted(*given: Any) -> Any:
+            seen.append(held.bytes)  # noqa: B023
+            return faithful(*given)  # noqa: B023
+
+        monkeypatch.setattr(phase, "_faithful", counted)
+        with torch.autograd.graph.saved_tensors_hooks(held.keep, held.give_back):
+            phase.step(0.5)
+        found.append(seen)
+    together, alone = found
+    assert set(together) == {sum(alone)}
+    assert min(alone) > 0 and max(alone) < sum(alone)
+
+
 def _branch_phase(job: phases.Run, **settings: Any) -> BranchPhase:
     torch.manual_seed(0)
     model, _ = job.load()
-    chosen = replace(job.task.branches, batch_size=1, **settings)
+    chosen = replace(job.task.branches, **({"batch_size": 1} | settings))
     return BranchPhase(model, None, job.task, job.accelerator, chosen)
 
 

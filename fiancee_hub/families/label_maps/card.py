@@ -9,6 +9,7 @@ from fiancee_hub.families.label_maps.judging.tables import (
     quality,
     realism,
     segmented,
+    static,
 )
 from fiancee_hub.hub.card import CardParts
 from fiancee_hub.hub.config import CheckpointConfig
@@ -31,6 +32,14 @@ photographs of these maps, on features of EfficientNet-Lite2 that no loss uses: 
 picture's size (texture) and a thirty-second (things); averaged over both, how many times that of \
 the training photographs, which the last line is, and of full depth."""
 
+STATIC = """\
+**What a small net does without exits.** Generators of full depth's form, thinned until they cost \
+no more than an exit: *trained* from nothing on the photographs, as full depth was; *distilled* to \
+full depth's pictures, begun from its strongest channels and trained with the losses, maps and \
+discriminator of the exits. Kernel distances × 1000 as above. The exits' images and hours are \
+those of all exits at once, and the trunk below them was trained before; a small net has one cost \
+and one quality, and nothing goes on from its picture."""
+
 OTHER_MAPS = "**Other kinds of maps.** Each by itself; none of them was trained or calibrated on."
 
 
@@ -51,11 +60,15 @@ def _results(figures: Figures) -> list[tuple[str, str, float]]:
 def _sections(figures: Figures) -> list[str]:
     judged = f"{PHOTOGRAPHS} {SEGMENTED}" if segmented(figures) else PHOTOGRAPHS
     others = [OTHER_MAPS, other_inputs(figures)] if figures["other_inputs"] else []
-    return [judged, quality(figures), *_realism(figures), *others]
+    return [judged, quality(figures), *_realism(figures), *_static(figures), *others]
 
 
 def _realism(figures: Figures) -> list[str]:
     return [REALISM, realism(figures)] if figures.get("realism") else []
+
+
+def _static(figures: Figures) -> list[str]:
+    return [STATIC, static(figures)] if figures.get("static", {}).get("nets") else []
 
 
 CARD = CardParts(

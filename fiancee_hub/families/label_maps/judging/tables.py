@@ -3,7 +3,7 @@
 from typing import Any
 
 from fiancee_hub.measuring.realism import relative
-from fiancee_hub.measuring.tables import table
+from fiancee_hub.measuring.tables import percent, table
 
 SHEET, MORE, DRAWN = "contact_sheet.jpg", "more_maps.jpg", "drawn_maps.jpg"
 """Files of the contact sheets; the last stands for the others where the data is not shown."""
@@ -67,6 +67,46 @@ def realism(figures: Figures) -> str:
     ]
     headings = ["pictures", "texture", "things", "times photographs", "times full depth"]
     return table([*headings, *(["mIoU"] if segmented(figures) else [])], [*lines, photographs])
+
+
+def static(figures: Figures) -> str:
+    """Small nets without exits, each after the exit whose cost it has."""
+    found = figures["static"]
+    lines = []
+    for exit in sorted({row["exit"] for row in found["nets"]}):
+        lines.append([f"exit {exit}", *_static_row(_exit_row(figures, exit))])
+        lines += [
+            [f"{row['kind']}, as cheap as exit {exit}", *_static_row(row)]
+            for row in found["nets"]
+            if row["exit"] == exit
+        ]
+    headings = ["pictures", "MACs", "LPIPS to full depth", "texture", "things", "times full depth"]
+    return table([*headings, "mIoU", "images seen", "hours"], lines)
+
+
+def _exit_row(figures: Figures, exit: int) -> Figures:
+    """What the evaluation says of an exit; the images and hours are those of all together."""
+    row: Figures = figures["exits"][exit - 1] | figures["static"]["exits"]
+    if looks := figures.get("realism"):
+        row |= looks["exits"][exit - 1]
+    if seen := figures.get("exit_quality"):
+        row |= {"miou": seen[exit - 1].get("miou")}
+    return row
+
+
+def _static_row(row: Figures) -> list[str]:
+    seen, hours = row.get("images"), row.get("hours")
+    looks = _thousandths(row["kid"], row["kid_std"]) if "kid" in row else ["not measured"] * 2
+    times = row.get("to_full_depth")
+    return [
+        percent(row["macs_ratio"]),
+        f"{row['lpips_mean']:.4f}",
+        *looks,
+        "none" if times is None else f"{times:.2f}",
+        *_or_dash(_miou(row)),
+        "not noted" if seen is None else f"{seen:,}",
+        "not noted" if hours is None else f"{hours:.2f}",
+    ]
 
 
 def _realism_row(row: Figures, full: float) -> list[str]:
