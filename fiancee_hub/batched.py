@@ -109,6 +109,8 @@ def route_batch(
         items: its rows.
         exit: chosen by the caller.
     """
+    if exit is None:
+        pipeline.check_promise()
     wait_for(pipeline.device)
     started = time.perf_counter()
     mean, spread = (part.cpu().numpy() for part in pipeline.model.predict(progress))

@@ -178,9 +178,13 @@ class Rendering:
         Args:
             budget: LPIPS.
             choose: from forecast and budget to an exit that keeps it, in place of the cheapest.
+
+        Raises:
+            InputError: the budget's promise was never tested in what the pipeline runs in.
         """
         from fiancee_hub.core.router import budget_notes
 
+        self.pipeline.check_promise()
         result = self.routed(choose(self.forecast, budget) if choose else self.route(budget))
         notes = budget_notes(budget, self.pipeline.config.calibration)
         return replace(result, notes=result.notes + notes)
@@ -273,6 +277,7 @@ class FianceePipeline(ModelHubMixin):
 
     _asked: str = "eager"
     _precision: torch.dtype | None = None
+    _variant: str | None = None
     _snapshot: "Snapshot | None" = None
 
     def __call__(self, *inputs: Any, **options: Any) -> Result:
@@ -296,6 +301,8 @@ class FianceePipeline(ModelHubMixin):
         pretrained_model_name_or_path: str | Path,
         *,
         revision: str | None = None,
+        subfolder: str = "",
+        variant: str | None = None,
         token: str | bool | None = None,
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
@@ -310,6 +317,8 @@ class FianceePipeline(ModelHubMixin):
         Args:
             pretrained_model_name_or_path: a folder, ``"user/repo"`` or ``"user/repo@revision"``.
             revision: branch, tag or commit of a repository.
+            subfolder: where the checkpoint lies in the folder or repository.
+            variant: form of the weights; "fp16" reads ``model.fp16.safetensors``.
             token: for repositories that need one; the one of ``hf auth login`` if left out.
             cache_dir: where downloads are kept; ``HF_HOME`` says so if left out.
             local_files_only: take what is in the cache and ask nobody.
@@ -327,7 +336,7 @@ class FianceePipeline(ModelHubMixin):
             MissingPackageError: the backend is not installed.
         """
         from fiancee_hub.backends.choosing import check_backend
-        from fiancee_hub.hub.checkpoints import load_checkpoint, resolve
+        from fiancee_hub.hub.checkpoints import CONFIG, load_checkpoint, resolve, weights_of
         from fiancee_hub.hub.download import snapshot_of
         from fiancee_hub.hub.examples import fetch_examples
 
@@ -336,13 +345,15 @@ class FianceePipeline(ModelHubMixin):
         check_backend(backend)
         options: dict[str, Any] = {
             "revision": revision,
+            "subfolder": subfolder,
             "token": token,
             "cache_dir": cache_dir,
             "local_files_only": local_files_only,
             "force_download": force_download,
         }
-        folder = resolve(pretrained_model_name_or_path, **options)
-        model, config = load_checkpoint(folder)
+        weights = weights_of(variant)
+        folder = resolve(pretrained_model_name_or_path, files=(CONFIG, weights), **options)
+        model, config = load_checkpoint(folder, weights)
         if not Path(pretrained_model_name_or_path).is_dir():
             fetch_examples(str(pretrained_model_name_or_path), config.domain, **options)
         kind = pipeline_class(config)
@@ -352,7 +363,7 @@ class FianceePipeline(ModelHubMixin):
                 f"{kind.__name__}"
             )
         pipe = kind(model, config)
-        pipe.loaded_from = folder
+        pipe.loaded_from, pipe._variant = folder, variant
         if not Path(pretrained_model_name_or_path).is_dir():
             pipe.repository = str(pretrained_model_name_or_path).partition("@")[0]
             pipe._snapshot = snapshot_of(folder, pipe.repository, token)
@@ -501,7 +512,7 @@ class FianceePipeline(ModelHubMixin):
         """
         from fiancee_hub.hub.reference import reference_to
 
-        reference = reference_to(self.model, self.loaded_from, self._snapshot)
+        reference = reference_to(self.model, self.loaded_from, self._snapshot, self._variant)
         where = str(self.device), self.dtype, self._asked
         return _restored, (type(self), reference, self.config, *where)
 
@@ -572,6 +583,20 @@ class FianceePipeline(ModelHubMixin):
         """Height and width of every picture."""
         return self.config.generator.height, self.config.generator.width
 
+    def check_promise(self) -> None:
+        """Whether budgets may be offered.
+
+        Raises:
+            InputError: another runtime rounds the weights, and nobody has tested what budgets keep
+                there.
+        """
+        if self._precision not in (None, torch.float32) and self.config.calibration is not None:
+            dtype = str(self.dtype).removeprefix("torch.")
+            raise InputError(
+                f"what a budget promises was never tested in {self.backend} and {dtype}: choose an "
+                "exit with exit=, or load the checkpoint in float32"
+            )
+
     def check_exit(self, exit_index: int) -> int:
         """Returns ``exit_index``.
 
@@ -624,7 +649,9 @@ def _restored(
     from fiancee_hub.hub.download import snapshot_of
 
     folder = reference.locate()
-    pipe = kind.from_pretrained(folder, device=device, dtype=dtype, backend=backend)
+    pipe = kind.from_pretrained(
+        folder, variant=reference.variant, device=device, dtype=dtype, backend=backend
+    )
     pipe.config, pipe.repository = config, reference.repository
     if reference.repository is not None:
         pipe._snapshot = snapshot_of(folder, reference.repository, None)

@@ -138,6 +138,10 @@ def test_bfloat16_in_openvino(tiny_checkpoint: Path, eager: FianceePipeline) -> 
     expected, found = (each.prepare(tiny.random_map(0)) for each in (eager, pipe))
     assert found.predicted == expected.predicted
     assert levels_apart(found.result(1), expected.result(1)) <= 16
+    label_map = tiny.random_map(0)
+    for given in (label_map, [label_map, label_map]):
+        with pytest.raises(InputError, match="never tested in openvino and bfloat16: choose an ex"):
+            pipe(given, budget=0.1)
 
 
 def test_compiled_parts_resume(model: EarlyExitModel, monkeypatch: pytest.MonkeyPatch) -> None:
