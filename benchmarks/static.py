@@ -18,21 +18,21 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from small_nets import DISTILLED, KINDS, Distilled, Net, fitting_shape, inherit, macs_of
 from torch import Tensor
 
 from fiancee_hub import domains
-from fiancee_hub.core.cost import count, parameters
+from fiancee_hub.core.cost import parameters
 from fiancee_hub.core.errors import CheckpointError, DataError, FianceeError, InputError
-from fiancee_hub.core.exits import Branch, EarlyExitModel, ExitConfig
+from fiancee_hub.core.exits import EarlyExitModel, ExitConfig
 from fiancee_hub.core.family import of_data
 from fiancee_hub.core.files import write_text
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.core.pixels import as_bytes
-from fiancee_hub.core.thinning import strongest, take
 from fiancee_hub.evaluation.card import TRAINING, write_card
 from fiancee_hub.evaluation.evaluate import write_json
 from fiancee_hub.families.label_maps.config import OasisConfig
-from fiancee_hub.families.label_maps.generator import Condition, OasisGenerator
+from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.judging.command import OURS
 from fiancee_hub.families.label_maps.judging.evaluate import (
     TEST,
@@ -58,39 +58,13 @@ from fiancee_hub.training.task import TrainingRequest
 
 Figures = dict[str, Any]
 
-KINDS = TRAINED, DISTILLED = "trained", "distilled"
 NETS = ("trained-1", "trained-3", "distilled-1")
-
-STEP, WIDEST, NARROWEST = 4, 1.0, 64.0
-"""Channels come in multiples of the first; factors that they are divided by."""
 
 BATCH = 4
 MACHINE = "machine.json"
 """In a net's folder: what it was trained on."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Net:
-    """A net without exits.
-
-    Args:
-        kind: one of ``KINDS``.
-        exit: whose cost it has, 1 for the cheapest.
-        shape: of its generator.
-    """
-
-    kind: str
-    exit: int
-    shape: OasisConfig
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind}-{self.exit}"
-
-    def generator(self) -> OasisGenerator:
-        return OasisGenerator(self.shape)
 
 
 @dataclass(frozen=True)
@@ -130,73 +104,6 @@ class Study:
     def folders(self, net: Net) -> tuple[Path, Path]:
         """Of the states of its training, at half the size and at full size."""
         return self.folder / net.name / "half", self.folder / net.name / "whole"
-
-
-def macs_of(shape: OasisConfig) -> int:
-    return count(EarlyExitModel(OasisGenerator(shape), ())).full_depth
-
-
-def fitting_shape(whole: OasisConfig, macs: int) -> OasisConfig:
-    """The widest thin copy of a generator that costs no more than ``macs`` a picture.
-
-    As in a branch, channels are divided by a factor and those of the embeddings by its root.
-
-    Raises:
-        DataError: not even the thinnest is that cheap.
-    """
-    wide, narrow = WIDEST, NARROWEST
-    if macs_of(_thinned(whole, narrow)) > macs:
-        raise DataError(f"no thin copy of the generator costs as little as {macs} MACs")
-    for _ in range(10):
-        middle = (wide * narrow) ** 0.5
-        if macs_of(_thinned(whole, middle)) > macs:
-            wide = middle
-        else:
-            narrow = middle
-    return _thinned(whole, narrow)
-
-
-def _thinned(whole: OasisConfig, factor: float) -> OasisConfig:
-    channels = tuple(_thinner(width, factor) for width in whole.channels)
-    hidden = tuple(_thinner(width, factor**0.5) for width in whole.hidden)
-    return replace(whole, channels=channels, hidden=hidden)
-
-
-def _thinner(channels: int, factor: float) -> int:
-    return max(STEP, round(channels / factor / STEP) * STEP)
-
-
-class Distilled(Branch):
-    """A whole generator in the place of a branch: it takes nothing from the trunk."""
-
-    def __init__(self, generator: OasisGenerator) -> None:
-        super().__init__(guide_channels=0)
-        self.generator = generator
-
-    def forward(
-        self, features: Tensor | None, condition: Condition, guide: Tensor | None
-    ) -> Tensor:
-        made = None
-        for index in range(self.generator.stages):
-            made = self.generator.stage(index, made, condition)
-        assert made is not None
-        return self.generator.to_image(made, condition)
-
-
-@torch.no_grad()
-def inherit(thin: OasisGenerator, wide: OasisGenerator) -> None:
-    """A thin copy starts, as branches do, from the channels of the wide one that weigh most."""
-    blocks: list[Any] = list(thin.blocks)
-    others: list[Any] = list(wide.blocks)
-    kept = strongest(others[0].entry.weight, thin.config.channels[0])
-    take(thin.head, wide.head, kept)
-    thin.place.copy_(wide.place[:, kept])
-    listeners = [*(other.entry for other in others[1:]), wide.to_rgb]
-    for block, other, listener in zip(blocks, others, listeners, strict=True):
-        leaving = strongest(listener.weight, block.width)
-        block.inherit(other, kept, leaving)
-        kept = leaving
-    take(thin.to_rgb, wide.to_rgb, torch.arange(3), kept)
 
 
 @dataclass(frozen=True)
@@ -304,6 +211,8 @@ def load(study: Study, net: Net) -> OasisGenerator | None:
 def measure(study: Study, nets: list[Net], segmenter: Segmenter | None) -> Figures:
     """What evaluation.json says of the nets, measured as the exits were."""
     found = {net: made for net in nets if (made := load(study, net)) is not None}
+    if not found:
+        raise DataError("there is nothing to measure yet: go on, with more --minutes")
     lpips, data = PerceptualDistance(), study.task.data
     trunk = study.model.trunk.cpu().eval()
     pictures: list[list[Tensor]] = [[] for _ in range(len(found) + 1)]
@@ -314,8 +223,8 @@ def measure(study: Study, nets: list[Net], segmenter: Segmenter | None) -> Figur
         for column, image in zip(pictures, [*images, full], strict=True):
             column.append(as_bytes(image))
         wanted = lpips.features(full)
-        for row, image in zip(distances, images, strict=True):
-            row.append(lpips.between(lpips.features(image), wanted))
+        for column, image in zip(distances, images, strict=True):
+            column.append(lpips.between(lpips.features(image), wanted))
     whole = [torch.cat(column) for column in pictures]
     looks = realism(data, study.task.size, whole)
     quality = PhotoQuality.of_folder(data, study.task.size, segmenter, lpips)

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import hashlib
-import importlib.util
+import importlib
 import json
 import math
 import shutil
@@ -36,6 +36,7 @@ from fiancee_hub.domains.streets.data import STREETS_TABLE
 from fiancee_hub.evaluation import evaluate
 from fiancee_hub.evaluation.card import markers, write_card, write_into_readme
 from fiancee_hub.evaluation.evaluate import Subject, exit_times, unguided_costs
+from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.judging import evaluate as evaluate_label_maps
 from fiancee_hub.families.label_maps.judging.evaluate import EvaluatedMaps, evaluate_maps
 from fiancee_hub.families.label_maps.judging.segmenter import (
@@ -717,14 +718,25 @@ def with_static(evaluated: Path, streets: DataFolder, tmp_path: Path) -> Path:
 
 
 def _benchmark(name: str) -> Any:
-    path = ROOT / "benchmarks" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        return importlib.import_module(name)
+
+
+@torch.no_grad()
+def test_a_copy_as_wide_as_full_depth_paints_its_pictures() -> None:
+    small, model = _benchmark("small_nets"), tiny.random_model()
+    whole = model.trunk_as(OasisGenerator)
+    cost = count(model).full_depth
+    assert small.fitting_shape(tiny.GENERATOR, cost) == tiny.GENERATOR
+    copy = OasisGenerator(tiny.GENERATOR).eval()
+    small.inherit(copy, whole)
+    inputs = tiny.inputs(2)
+    assert torch.equal(small.Distilled(copy)(None, copy.condition(*inputs), None), whole(*inputs))
+    thin = small.fitting_shape(tiny.GENERATOR, cost // 2)
+    assert 0.3 * cost < small.macs_of(thin) <= cost // 2
+    with pytest.raises(DataError, match="no thin copy"):
+        small.fitting_shape(tiny.GENERATOR, cost // 1000)
 
 
 def test_small_nets_are_measured_beside_the_exits(
