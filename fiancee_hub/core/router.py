@@ -2,8 +2,9 @@
 
 The router takes the cheapest exit whose predicted LPIPS, plus a margin, stays within the budget.
 The margin is a multiple of the predicted spread, never below 0. For each budget it is chosen by
-learn-then-test (Angelopoulos et al., 2021): from wide to narrow margins, exact binomial tests at
-every step, stopping at the first that fails. See ``calibrate`` for what is promised.
+learn-then-test (Angelopoulos et al., 2021) with several starts: from wide to narrow margins, exact
+binomial tests at every step, stopping at the first that fails. See ``calibrate`` for what is
+promised.
 """
 
 from dataclasses import dataclass, field
@@ -20,13 +21,16 @@ FloatArray = NDArray[np.floating[Any]]
 MARGINS = tuple(float(m) for m in np.round(np.arange(60, -1, -1) / 10, 1))
 """Multiples of the spread that calibration tries, widest first; the last is 0."""
 
-OPENING_SHARE = 0.5
-"""Share of other inputs that leave early at the margin where a budget's sequence begins."""
+OPENING_SHARES = (0.5, 0.75, 0.9)
+"""Shares of other inputs that leave early at the margins where a budget's sequences begin."""
 
 BUDGETS = tuple(float(b) for b in np.round(np.arange(0.005, 0.3001, 0.005), 3))
 """Budgets that calibration covers; between two of them the smaller one stands in."""
 
 BUDGET_LIMITS = (0.0, 1.0)
+
+Openings = tuple[tuple[float, ...], ...]
+"""For each budget the margins, widest first, where its sequences of tests begin; maybe none."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ class Calibration:
         groups: size of each kind of input in the calibration set.
         early_level: share that keeps the budget among those that leave early; None in older
             files, which promise nothing about them.
-        openings: for each of ``budgets`` the margin where its sequence of tests began, None
-            where it had none; empty: all began at the widest.
+        openings: for each of ``budgets`` the margins where its sequences of tests began; empty:
+            all began at the widest.
     """
 
     level: float
@@ -54,7 +58,7 @@ class Calibration:
     margins: tuple[float | None, ...]
     groups: dict[str, int] = field(default_factory=dict)
     early_level: float | None = None
-    openings: tuple[float | None, ...] = ()
+    openings: Openings = ()
 
     def rule(self, budget: float) -> tuple[float, float | None]:
         """The calibrated budget that stands in for ``budget``, and its margin.
@@ -169,27 +173,31 @@ def delivered(true: FloatArray, exits: NDArray[np.integer[Any]]) -> FloatArray:
 
 
 def openings(
-    mean: FloatArray, spread: FloatArray, share: float = OPENING_SHARE
-) -> tuple[float | None, ...]:
-    """Where the sequence of margins begins at each of ``BUDGETS``.
+    mean: FloatArray, spread: FloatArray, shares: tuple[float, ...] = OPENING_SHARES
+) -> Openings:
+    """Where the sequences of margins begin at each of ``BUDGETS``.
 
-    The widest margin at which at least ``share`` of some inputs leave early; None where none is.
-    At wider ones hardly anything leaves early, so that no test could pass.
+    The widest margins at which at least the ``shares`` of some inputs leave early. At wider ones
+    than the first hardly anything leaves early, so that no test could pass; and as a kind of
+    inputs from which few leave early ends a sequence, others begin where more do.
 
     Args:
         mean, spread: predictions (n, branches) for inputs that are *not* in the calibration set,
-            so that the sequence is fixed before that is seen; training inputs will do.
-        share: of the inputs.
+            so that the sequences are fixed before that is seen; training inputs will do.
+        shares: of the inputs, one for each sequence; two that begin alike are one.
     """
     full_depth = mean.shape[-1] + 1
-    shares = (
-        ((choose(mean, spread, budget, margin) < full_depth).mean() for margin in MARGINS)
-        for budget in BUDGETS
-    )
-    return tuple(
-        next((m for m, found in zip(MARGINS, row, strict=True) if found >= share), None)
-        for row in shares
-    )
+    found = []
+    for budget in BUDGETS:
+        left = {m: (choose(mean, spread, budget, m) < full_depth).mean() for m in MARGINS}
+        first = (next((m for m in MARGINS if left[m] >= share), None) for share in shares)
+        found.append(tuple(dict.fromkeys(margin for margin in first if margin is not None)))
+    return tuple(found)
+
+
+def of_one_sequence(confidence: float, sequences: int) -> float:
+    """Confidence of the tests in each of several sequences, which may err together as one would."""
+    return 1 - (1 - confidence) / max(1, sequences)
 
 
 def calibrate(
@@ -198,7 +206,7 @@ def calibrate(
     true: FloatArray,
     groups: list[str],
     *,
-    begin: tuple[float | None, ...] | None = None,
+    begin: Openings | None = None,
     level: float = 0.9,
     confidence: float = 0.9,
 ) -> Calibration:
@@ -214,9 +222,11 @@ def calibrate(
     of one share, so the exact binomial test at that number rejects a share of misses above
     1 − ``level`` wrongly with probability 1 − ``confidence`` at most. A margin is accepted when
     all tests of all groups reject, and the first that is not ends the sequence: to accept any
-    margin that breaks the promise, the first such one must have passed. Too few inputs that
-    leave early pass no test (22 without a miss are needed at 0.9 and 0.9); then nothing leaves
-    early at that budget.
+    margin that breaks the promise, the first such one must have passed. A budget may have
+    several sequences, each from a start of its own to the narrowest margin; they share
+    1 − ``confidence`` evenly, and the narrowest margin that any accepts is taken. Too few inputs
+    that leave early pass no test (22 without a miss are needed at 0.9 and 0.9); where no
+    sequence begins with a test that passes, nothing leaves early.
 
     What is not promised: all budgets at once, inputs unlike the calibration set's, and anything
     if its inputs are no independent draws (neighbouring frames of a film).
@@ -224,16 +234,19 @@ def calibrate(
     Args:
         mean, spread, true: predicted and measured LPIPS of the branches, (n, branches).
         groups: the kind of each input (n).
-        begin: of ``openings``; None begins at the widest margin everywhere.
+        begin: of ``openings``; None is one sequence from the widest margin everywhere.
     """
     kinds = {kind: np.asarray([g == kind for g in groups]) for kind in dict.fromkeys(groups)}
-    begin = (MARGINS[0],) * len(BUDGETS) if begin is None else begin
-    margins = tuple(
-        _narrowest(mean, spread, true, kinds, budget, first, level, confidence)
-        for budget, first in zip(BUDGETS, begin, strict=True)
-    )
+    begin = ((MARGINS[0],),) * len(BUDGETS) if begin is None else begin
+    margins = []
+    for budget, starts in zip(BUDGETS, begin, strict=True):
+        each = of_one_sequence(confidence, len(starts))
+        ends = (
+            _narrowest(mean, spread, true, kinds, budget, start, level, each) for start in starts
+        )
+        margins.append(min((end for end in ends if end is not None), default=None))
     sizes = {kind: int(rows.sum()) for kind, rows in kinds.items()}
-    return Calibration(level, confidence, len(true), BUDGETS, margins, sizes, level, begin)
+    return Calibration(level, confidence, len(true), BUDGETS, tuple(margins), sizes, level, begin)
 
 
 def _narrowest(
@@ -242,14 +255,13 @@ def _narrowest(
     true: FloatArray,
     kinds: dict[str, NDArray[np.bool_]],
     budget: float,
-    begin: float | None,
+    begin: float,
     level: float,
     confidence: float,
 ) -> float | None:
+    """The last margin of a sequence before the first that fails."""
     accepted = None
-    for margin in MARGINS:
-        if begin is None or margin > begin:
-            continue
+    for margin in MARGINS[MARGINS.index(begin) :]:
         exits = choose(mean, spread, budget, margin)
         missed, early = delivered(true, exits) > budget, exits <= mean.shape[-1]
         tests = [missed, *(missed[rows] for rows in kinds.values())]

@@ -14,7 +14,7 @@ from fiancee_hub.core.exits import ExitConfig, GuideConfig
 from fiancee_hub.core.family import family, names
 from fiancee_hub.core.lfs import check_fetched
 from fiancee_hub.core.recipe import GeneratorConfig, Recipe, first_exit
-from fiancee_hub.core.router import Calibration
+from fiancee_hub.core.router import MARGINS, Calibration
 from fiancee_hub.hub import format1
 from fiancee_hub.hub.fields import FieldError, bound, parse, parse_dataclass
 
@@ -130,6 +130,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 def _parse_config(raw: dict[str, Any]) -> CheckpointConfig:
+    raw = _with_sequences(raw)
     name = parse(str, raw.get("family"), "family")
     if name not in names():
         raise FieldError("family", f"is {name!r}, not one of {list(names())}")
@@ -137,6 +138,18 @@ def _parse_config(raw: dict[str, Any]) -> CheckpointConfig:
     config: CheckpointConfig = parse_dataclass(CheckpointConfig, raw, "", generator=shape)
     _check_bounds(config)
     return config
+
+
+def _with_sequences(raw: dict[str, Any]) -> dict[str, Any]:
+    """Older files have one sequence of margins at most for each budget: a number or null."""
+    calibration = raw.get("calibration")
+    if not isinstance(calibration, dict):
+        return raw
+    found = calibration.get("openings")
+    if not isinstance(found, list) or any(isinstance(one, list) for one in found):
+        return raw
+    lists = [[] if one is None else [one] for one in found]
+    return raw | {"calibration": calibration | {"openings": lists}}
 
 
 def _check_bounds(config: CheckpointConfig) -> None:
@@ -223,5 +236,7 @@ def _check_calibration(config: CheckpointConfig) -> None:
         raise FieldError("calibration.margins", "is not as long as calibration.budgets")
     if len(calibration.openings) not in (0, len(calibration.budgets)):
         raise FieldError("calibration.openings", "is not as long as calibration.budgets")
+    if any(start not in MARGINS for starts in calibration.openings for start in starts):
+        raise FieldError("calibration.openings", "has margins that calibration does not try")
     if list(calibration.budgets) != sorted(set(calibration.budgets)):
         raise FieldError("calibration.budgets", "is not ascending")

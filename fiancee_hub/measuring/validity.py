@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fiancee_hub.core.router import BUDGETS, MARGINS, binomial_cdf, choose, delivered
+from fiancee_hub.core.router import (
+    BUDGETS,
+    MARGINS,
+    Openings,
+    binomial_cdf,
+    choose,
+    delivered,
+    of_one_sequence,
+)
 from fiancee_hub.measuring.measure import Measurement, joined
 
 SPLITS = 1000
@@ -46,7 +54,7 @@ def pooled(parts: list[Drawn]) -> Drawn:
 
 def validity(
     drawn: Drawn,
-    begin: tuple[float | None, ...],
+    begin: Openings,
     *,
     level: float = 0.9,
     confidence: float = 0.9,
@@ -70,11 +78,12 @@ def validity(
     units, chosen = _splits(drawn, splits, seed)
     missed, early = _outcomes(drawn.found)
     of_kind = {kind: (np.asarray(drawn.groups) == kind)[:, None] for kind in kinds}
-    passed = np.ones((*missed.shape[:2], splits), bool)
-    for rows in of_kind.values():
-        weights = chosen & rows
-        passed &= _passes(_sums(missed, weights), _sums(early, weights), level, confidence)
-    taken = _narrowest(passed, begin)
+    counted = [(_sums(missed, chosen & r), _sums(early, chosen & r)) for r in of_kind.values()]
+    taken = np.full((len(BUDGETS), splits), -1)
+    for row, starts in enumerate(begin):
+        each = of_one_sequence(confidence, len(starts))
+        tests = [_passes(misses[row], left[row], level, each) for misses, left in counted]
+        taken[row] = _narrowest(np.logical_and.reduce(tests), starts)
     missing = {k: _taken(_sums(missed, ~chosen & rows), taken) for k, rows in of_kind.items()}
     leaving = {k: _taken(_sums(early, ~chosen & rows), taken) for k, rows in of_kind.items()}
     by_kind = {kind: _kept(missing[kind], leaving[kind], level) for kind in kinds}
@@ -164,14 +173,13 @@ def _allowed(samples: int, level: float, confidence: float) -> int:
     return misses
 
 
-def _narrowest(passed: Flags, begin: tuple[float | None, ...]) -> Counts:
-    """Column of the last margin before the first that fails, −1 if none, (budgets, splits)."""
-    taken = np.full((passed.shape[0], passed.shape[2]), -1)
-    for row, first in enumerate(begin):
-        if first is not None:
-            start = MARGINS.index(first)
-            steps = np.logical_and.accumulate(passed[row, start:], 0).sum(0)
-            taken[row] = np.where(steps > 0, start + steps - 1, -1)
+def _narrowest(passed: Flags, starts: tuple[float, ...]) -> Counts:
+    """Of ``passed`` (margins, splits), the row of the last margin before the first that fails, in
+    the sequence that goes farthest; −1 if none, (splits)."""
+    taken = np.full(passed.shape[1], -1)
+    for start in map(MARGINS.index, starts):
+        steps = np.logical_and.accumulate(passed[start:], 0).sum(0)
+        taken = np.maximum(taken, np.where(steps > 0, start + steps - 1, -1))
     return taken
 
 

@@ -505,7 +505,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = build(config).eval()
     costs = count(model)
     margins = tuple(None if budget < 0.1 else 0.5 for budget in CALIBRATED)
-    openings = (6.0,) * len(CALIBRATED)
+    openings = ((6.0,),) * len(CALIBRATED)
     calibration = Calibration(
         0.9, 0.9, 500, CALIBRATED, margins, {"drawn": 500}, early_level=0.9, openings=openings
     )

@@ -180,6 +180,13 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     ),
     "margins too short": (edited(calibration__margins=[1]), CONFIG, "'calibration.margins'"),
     "openings too short": (edited(calibration__openings=[1]), CONFIG, "'calibration.openings'"),
+    "an opening between margins": (
+        edited(
+            calibration__margins=[1], calibration__budgets=[0.1], calibration__openings=[[0.25]]
+        ),
+        CONFIG,
+        "'calibration.openings' has margins that calibration does not try",
+    ),
     "budgets unordered": (edited(calibration__budgets__0=0.9), CONFIG, "'calibration.budgets'"),
     "margin not finite": (
         edited(calibration__margins__0=float("nan")),
@@ -358,3 +365,19 @@ def test_a_revision_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr("fiancee_hub.hub.download.hf_hub_download", download)
     assert resolve("user/repo@abc") == tmp_path
     assert asked == [("user/repo", CONFIG, "abc"), ("user/repo", WEIGHTS, "abc")]
+
+
+def test_older_openings_are_sequences_of_their_own(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_checkpoint, tmp_path / "older")
+    edited(
+        calibration={
+            "level": 0.9,
+            "confidence": 0.9,
+            "samples": 100,
+            "budgets": [0.1, 0.2],
+            "margins": [None, 1.0],
+            "openings": [None, 2.5],
+        }
+    )(folder)
+    calibration = read_config(folder / CONFIG).calibration
+    assert calibration is not None and calibration.openings == ((), (2.5,))

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from fiancee_hub.core import router
-from fiancee_hub.core.router import MARGINS, calibrate, choose, delivered, openings, passes
+from fiancee_hub.core.router import (
+    MARGINS,
+    Openings,
+    calibrate,
+    choose,
+    delivered,
+    of_one_sequence,
+    openings,
+    passes,
+)
 from fiancee_hub.measuring import validity as module
 from fiancee_hub.measuring.measure import Measurement
 from fiancee_hub.measuring.validity import Drawn, pooled, validity
@@ -30,7 +39,7 @@ def drawn(samples: int, *, seed: int = 0, of_unit: int = 1, kinds: int = 1) -> D
     return Drawn(found, [f"kind {row % kinds}" for row in rows], [f"unit {row}" for row in rows])
 
 
-def begin(seed: int = 99) -> tuple[float | None, ...]:
+def begin(seed: int = 99) -> Openings:
     other = drawn(200, seed=seed).found
     return openings(other.mean, other.spread)
 
@@ -63,13 +72,14 @@ def test_every_split_calibrates_as_the_router_does() -> None:
             half.mean[rows], half.spread[rows], half.true[rows], groups, begin=first
         ).margins
         missed, early = module._outcomes(half)
-        passed = np.ones((len(BUDGETS), len(MARGINS), 1), bool)
-        for kind in ("kind 0", "kind 1"):
-            weights = (rows & (np.asarray(inputs.groups) == kind))[:, None]
-            misses, leaving = (module._sums(flags, weights) for flags in (missed, early))
-            passed &= module._passes(misses, leaving, 0.9, 0.9)
-        taken = module._narrowest(passed, first)[:, 0]
-        assert margins == tuple(None if t < 0 else MARGINS[t] for t in taken)
+        for row, starts in enumerate(first):
+            each, passed = of_one_sequence(0.9, len(starts)), np.ones((len(MARGINS), 1), bool)
+            for kind in ("kind 0", "kind 1"):
+                weights = (rows & (np.asarray(inputs.groups) == kind))[:, None]
+                misses, leaving = (module._sums(flags, weights)[row] for flags in (missed, early))
+                passed &= module._passes(misses, leaving, 0.9, each)
+            (taken,) = module._narrowest(passed, starts)
+            assert margins[row] == (None if taken < 0 else MARGINS[taken])
 
 
 def test_the_other_half_is_judged_as_it_is_delivered() -> None:
