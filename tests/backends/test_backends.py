@@ -22,6 +22,8 @@ from fiancee_hub.backends.runners import CompiledRunner
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.router import BUDGETS
 
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "backends.md"
+
 GRAPHS = ("onnxruntime", "openvino")
 DEEPEST = {"onnxruntime": 2}
 """Exit up to which a runtime is tried, where that is not all: to export a part takes seconds."""
@@ -242,6 +244,19 @@ def test_the_better_of_two() -> None:
 
     figures = {"eager": EAGER_TIMES, "onnxruntime": other(45), "openvino": other(40)}
     assert best(figures) == "openvino"
+
+
+def test_the_document_shows_the_table_that_auto_goes_by() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    for family, figures in choosing.measured().items():
+        _, _, shown = text.partition(f"<!-- figures:backends-{family} -->")
+        for name, row in figures.items():
+            for threads, exits in row["milliseconds"].items():
+                line = next(
+                    x for x in shown.splitlines() if x.startswith(f"| `{name}` | {threads} ")
+                )
+                assert all(f"{milliseconds:.1f} ms" in line for milliseconds in exits)
+        assert best(figures) == "eager"  # as the document says
 
 
 def test_auto_without_its_package(
