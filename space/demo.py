@@ -14,6 +14,7 @@ from fiancee_hub.core.errors import FianceeError
 from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
 from space import texts
 from space.page import embedding, inline, limits, links, scripts, server, sessions, theme
+from space.page.markup import render
 from space.page.model_thread import submit
 from space.page.promised import Promised
 from space.page.tabs import Screen, Tab, when_opened
@@ -89,8 +90,9 @@ def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
                         _place(loaded, demo, tab, first=number == 0)
                 with gr.Tab("How it works", id="method"):
                     gr.Markdown(texts.read("method"), elem_id="method")
-                    embedding.screen(demo)
+                    embedding.screen()
             gr.Markdown(texts.read("footer"), elem_id="footer")
+            gr.HTML(render("whole_page.html"), elem_classes="whole-page")
         limits.connect(settings.upload)
         links.open_tab(demo, {loaded.name: loaded.fields for loaded in checkpoints})
     demo.queue(max_size=settings.queue)

@@ -16,7 +16,7 @@ from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.controls import CONTROLS, Controls
 from fiancee_hub.families.faces.pipeline import FacesPipeline, Source
 from fiancee_hub.pipeline import Rendering, Result
-from space.faces import clips, persons
+from space.faces import clips, code, persons
 from space.faces.examples import examples
 from space.faces.persons import Driver, Person
 from space.page import links
@@ -25,6 +25,7 @@ from space.page.markup import render
 from space.page.outputs import Updates
 from space.page.tabs import Tab
 from space.result import comparison, facts
+from space.result.code import Recipe, path_of
 from space.result.comparison import route
 from space.result.record import Record
 from space.result.scale import BUDGET, MOST_BUDGET
@@ -181,16 +182,18 @@ class Handlers:
 
     def take(self, content: bytes | None) -> Updates:
         """An uploaded photograph; None when it was taken away."""
-        if content is None:
-            return self.show(None)
-        return self.show(persons.person(self.pipe, persons.read(self.pipe, content)))
+        return self.show(None if content is None else self._person(content))
+
+    def _person(self, content: bytes, file: str = "") -> Person:
+        return persons.person(self.pipe, persons.read(self.pipe, content, file))
 
     def pick(self, event: gr.SelectData) -> Updates:
         """An example as the source."""
         return self._example(int(event.index))
 
     def _example(self, index: int) -> Updates:
-        return self.take(self.examples[index].path.read_bytes())
+        path = self.examples[index].path
+        return self.show(self._person(path.read_bytes(), path_of(path)))
 
     def choose(self, person: Person | None, face: int) -> Updates:
         """Another face of the photograph."""
@@ -232,7 +235,10 @@ class Handlers:
 
     def _driven_by(self, number: int) -> Updates:
         example = self.examples[number]
-        return self._driver(example.path.read_bytes(), example.neutral.read_bytes())
+        updates = self._driver(example.path.read_bytes(), example.neutral.read_bytes())
+        files = path_of(example.path), path_of(example.neutral)
+        driver = replace(updates["driver"], file=files[0], neutral_file=files[1])
+        return {**updates, "driver": driver}
 
     def _driver(self, content: bytes | None, neutral: bytes | None) -> Updates:
         if content is None:
@@ -271,7 +277,8 @@ class Handlers:
         milliseconds = wished.source.milliseconds
         early = rendering.deliver(wished.budget).image
         more = {"whole_photo": self._in_photo(wished.person, early, wished.whole)}
-        for step in comparison.steps(rendering, wished.budget, picture_address, milliseconds):
+        made = wished.budget, picture_address, milliseconds, self._recipe(wished)
+        for step in comparison.steps(rendering, *made):
             yield {**step, **more}
             more = {}
 
@@ -310,6 +317,17 @@ class Handlers:
         if "pictures" not in updates:
             return updates
         return {**updates, **self.in_photo(person, updates["record"], whole)}
+
+    def _recipe(self, wished: Wish) -> Recipe:
+        """How a program makes what is wished; all of it is there."""
+        person = found(wished.person, NO_SOURCE)
+        if wished.mode == SLIDERS:
+            return code.of_controls(self.pipe, person, wished.controls)
+        driver = found(wished.driver, NO_DRIVER)
+        if wished.neutral:
+            driver = replace(driver, neutral=wished.neutral.motion, neutral_file="")
+        relative = wished.relative and driver.neutral is not None
+        return code.of_picture(self.pipe, person, driver, relative=relative)
 
     def _rendering(self, wished: Wish) -> Rendering:
         check_budget(wished.budget)

@@ -37,11 +37,13 @@ class Upload:
         photo: the photograph.
         faces: all that were found, largest first.
         milliseconds: that finding them took.
+        file: where an example lies; empty for a visitor's own.
     """
 
     photo: Photo
     faces: tuple[Face, ...]
     milliseconds: float
+    file: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +63,17 @@ class Person:
 
 @dataclass(frozen=True, eq=False)
 class Driver:
-    """What is kept of a driver's picture: the motion, and that of its neutral picture if known."""
+    """What is kept of a driver's picture: the motion, and that of its neutral picture if known;
+    where both lie, if it is an example."""
 
     motion: Motion
     neutral: Motion | None = None
+    file: str = ""
+    neutral_file: str = ""
 
 
-def read(pipe: FacesPipeline, content: bytes) -> Upload:
-    """A photograph and the faces in it.
+def read(pipe: FacesPipeline, content: bytes, file: str = "") -> Upload:
+    """A photograph and the faces in it; ``file`` is where an example lies.
 
     Raises:
         InputError: it is no picture, or shows no face.
@@ -79,7 +84,7 @@ def read(pipe: FacesPipeline, content: bytes) -> Upload:
         photo = replace(photo, notes=(*photo.notes, "Shrunk, since it is very large."))
     started = time.perf_counter()
     faces = find_faces(photo.image, pipe.landmarker)
-    return Upload(photo, tuple(faces), 1000 * (time.perf_counter() - started))
+    return Upload(photo, tuple(faces), 1000 * (time.perf_counter() - started), file)
 
 
 def person(pipe: FacesPipeline, upload: Upload, chosen: int = 0, box: Box | None = None) -> Person:

@@ -156,6 +156,10 @@ def warm_up(pipe: FacesPipeline) -> None:
     pipe.compare(source=examples()[0].path, driver=Controls(), budget=0.0)
 
 
+def style(name: str, pipe: FacesPipeline) -> str:
+    return comparison.picture_style(name, pipe.size)
+
+
 def place(tab: Tab, pipe: FacesPipeline) -> None:
     """Puts the screen into the tab that is being built."""
     handlers = Handlers(tab, pipe)
@@ -279,6 +283,7 @@ def _driver(handlers: Handlers) -> tuple[DriverInput, gr.Button]:
             label="Driving",
             info=texts.find("driving", KIND),
             elem_id=tab.id("driving"),
+            elem_classes="driving",
         )
     inputs = DriverInput(
         mode=mode,
@@ -570,6 +575,7 @@ SCREEN = Screen(
     place,
     fields,
     samples,
+    style,
     rendering=rendering,
     scripts=(*comparison.SCRIPTS, Path(__file__).with_name("faces.js")),
 )

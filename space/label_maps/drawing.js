@@ -46,10 +46,10 @@
     return btoa(String.fromCharCode(...content)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
   }
 
-  // An example by its name, anything else pixel by pixel.
+  // An example by its name, anything else pixel by pixel; null while there is no map.
   fiancee.drawn = async (tab, colours, examples) => {
     const places = await fiancee.places(tab, colours).catch(() => null);
-    if (!places) return {};
+    if (!places) return null;
     const example = examples[mark(places)];
     return example ? { example } : { map: await packed(places) };
   };

@@ -12,6 +12,7 @@ from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.families.label_maps.reading import LabelMap
 from fiancee_hub.pipeline import Rendering
 from space.label_maps import maps, packed
+from space.label_maps.code import recipe
 from space.label_maps.live import OUTDATED
 from space.label_maps.seeds import whole
 from space.page import links
@@ -43,7 +44,7 @@ def fields(pipe: StreetsPipeline) -> Mapping[str, links.Field]:
     titles = [example.title for example in maps.examples_of(pipe)]
     return {
         "example": links.Choice(links.slugs(titles)),
-        "map": packed.Drawing(pipe.size, tuple(entry.id for entry in pipe.config.classes)),
+        "map": packed.drawing_of(pipe),
         "budget": links.Number(0, MOST_BUDGET),
         "seed": links.Seed(),
     }
@@ -156,7 +157,13 @@ class Handlers:
 
     def run(self, label_map: Any, budget: float, seed: int) -> Iterator[Updates]:
         """The pictures and figures of one map, as they become known."""
-        yield from comparison.steps(self.pipe.prepare(label_map, seed=seed), budget, stored)
+        read = self._read(label_map)
+        made = recipe(self.pipe, read.ids, seed)
+        rendering = self.pipe.prepare(read, seed=seed)
+        yield from comparison.steps(rendering, budget, stored, recipe=made)
+
+    def _read(self, label_map: Any) -> LabelMap:
+        return label_map if isinstance(label_map, LabelMap) else self.pipe.read(label_map)
 
     def move(self, record: Record | None, budget: float) -> Updates:
         """Another budget for the pictures that are there."""

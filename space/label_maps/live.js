@@ -24,19 +24,31 @@
     return [...editors].find((one) => map?.contains(one.target_element));
   }
 
-  // The editor fits a map to the size that it has just then, and on a slow page that is not its last.
+  // The editor fits a map to the size that it has just then, and that is not its last: a page is
+  // slow, a window turned.
+  function fitNow(tab) {
+    const editor = editorOf(tab);
+    if (editor?.background_image) editor.tools.get("zoom").set_zoom("fit");
+  }
+
+  const fitted = new WeakSet();
+  const sizes = new ResizeObserver((changes) => {
+    for (const { target } of changes) fiancee.fit(tabOf(target, ".label-map"));
+  });
+
   fiancee.fit = (tab) => {
-    for (let turn = 1; turn <= FITTINGS; turn++)
-      setTimeout(() => {
-        const editor = editorOf(tab);
-        if (editor?.background_image) editor.tools.get("zoom").set_zoom("fit");
-      }, (turn * REST) / FITTINGS);
+    const map = part(tab, "map");
+    if (!map) return;
+    if (!fitted.has(map)) sizes.observe(map);
+    fitted.add(map);
+    for (let turn = 1; turn <= FITTINGS; turn++) setTimeout(() => fitNow(tab), (turn * REST) / FITTINGS);
   };
 
   // The map as a data: address; empty where there is none.
   async function read(tab) {
     const editor = editorOf(tab);
-    if (!editor) return "";
+    // Until a map has come its canvas is white, which is none.
+    if (!editor?.background_image) return "";
     const { composite } = await editor.get_blobs();
     if (!composite) return "";
     return new Promise((resolve) => {

@@ -12,6 +12,7 @@ from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.pipeline import Rendering
 from space.label_maps import maps
+from space.label_maps.code import recipe
 from space.label_maps.seeds import whole
 from space.page.events import memory, model_event
 from space.page.files import picture_address, stored
@@ -78,7 +79,9 @@ class Handlers:
             rendering = frame.rendering
         else:
             rendering = self._prepared(drawing, seed)
-        for step in comparison.steps(rendering, budget, stored):
+        ids = self.pipe.read(maps.drawing(drawing)).ids
+        made = recipe(self.pipe, ids, rendering.seed)
+        for step in comparison.steps(rendering, budget, stored, recipe=made):
             yield {**step, "frame": None}
 
     def _prepared(self, drawing: str, seed: float | None) -> Rendering:

@@ -4,6 +4,7 @@ import base64
 import binascii
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,11 @@ class Drawing(Field):
         place = np.zeros(256, np.uint8)
         place[list(self.ids)] = range(len(self.ids))
         return place[ids].tobytes()
+
+
+def drawing_of(pipe: Any) -> Drawing:
+    """The drawings of a pipeline's maps; needs its config only."""
+    return Drawing(pipe.size, tuple(entry.id for entry in pipe.config.classes))
 
 
 def _unpacked(text: str, length: int) -> NDArray[np.uint8] | None:

@@ -193,6 +193,6 @@
   }, true);
 
   new MutationObserver(() => {
-    for (const canvas of document.querySelectorAll(".label-map canvas:not([role])")) dress(canvas);
+    for (const canvas of document.querySelectorAll(".label-map .pixi-target canvas:not([role])")) dress(canvas);
   }).observe(document, { subtree: true, childList: true });
 })();

@@ -83,10 +83,11 @@ def warm_up(pipe: StreetsPipeline) -> None:
 
 def style(name: str, pipe: StreetsPipeline) -> str:
     """CSS that gives the n-th choice of the class picker the n-th class's colour."""
-    return "\n".join(
+    chips = (
         f"#{name}-classes label:nth-of-type({position}) {{ --chip: {hex_colour(entry)} }}"
         for position, entry in enumerate(pipe.config.classes, 1)
     )
+    return "\n".join((comparison.picture_style(name, pipe.size), *chips))
 
 
 def hex_colour(entry: ClassEntry) -> str:

@@ -4,6 +4,7 @@
   if (fiancee.query) return;
 
   const PAUSE = 250; // milliseconds that a state must last to stand in the address
+  fiancee.PAUSE = PAUSE;
   const NAME = "tab";
   const KEPT = ["__theme", "view"]; // of the page and of no tab
   const SOFT = ["budget"]; // its changes are no step to go back to
@@ -36,9 +37,8 @@
     if (name) document.querySelector(`[role=tab][data-tab-id="${name}"]`)?.click();
   };
 
-  async function copied(address) {
-    return navigator.clipboard?.writeText(address).then(() => true, () => false);
-  }
+  // Whether the clipboard has it; in a frame that may be forbidden.
+  fiancee.copied = async (text) => (await navigator.clipboard?.writeText(text).then(() => true, () => false)) ?? false;
 
   // Values by the names of a link's fields; those that are empty or do not count now are left out.
   async function linkTo({ tab, names, modes, more }, values) {
@@ -49,6 +49,7 @@
     };
     const state = names.map((name, number) => [name, values[number]]);
     const found = more.length ? await fiancee[more[0]](tab, ...more.slice(1)) : {};
+    if (!found) return null; // not there yet
     const link = new URL(source() || location.pathname, location.href);
     const entries = [...Object.entries(found), ...state].filter((one) => counts(...one));
     link.search = new URLSearchParams([[NAME, tab], ...entries]);
@@ -57,12 +58,16 @@
 
   fiancee.copyLink = async (state, words, ...values) => {
     const link = await linkTo(state, values);
-    if (!source()) show(link, false);
     const said = document.createElement("p");
     const anchor = document.createElement("a");
     said.setAttribute("role", "status");
+    if (!link) {
+      said.textContent = "There is no map to link to yet.";
+      return said.outerHTML;
+    }
+    if (!source()) show(link, false);
     anchor.href = anchor.textContent = link.href;
-    said.append((await copied(link.href)) ? "Copied: " : "Copy this link: ", anchor, document.createElement("br"), words);
+    said.append((await fiancee.copied(link.href)) ? "Copied: " : "Copy this link: ", anchor, document.createElement("br"), words);
     return said.outerHTML;
   };
 
@@ -71,6 +76,7 @@
   const addresses = new Map(); // of each tab that has a state
   const waiting = new Map();
   const restoring = new Set();
+  let shown = ""; // the tab with a state that was open last
 
   const opened = () => document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
 
@@ -95,18 +101,37 @@
     const { tab } = state;
     clearTimeout(waiting.get(tab));
     waiting.set(tab, setTimeout(async () => {
-      if (source() || restoring.has(tab)) return;
+      if (restoring.has(tab)) return;
       const link = await linkTo(state, values);
+      if (!link) return;
       addresses.set(tab, link);
-      if (opened() === tab) show(link, true);
+      if (opened() !== tab) return;
+      shown = tab;
+      if (!source()) show(link, true);
     }, PAUSE));
+  };
+
+  // The demo's own address, without a state.
+  fiancee.home = () => {
+    const { origin, pathname } = new URL(source() || location.pathname, location.href);
+    return (origin + pathname).replace(/[/]+$/, "");
+  };
+
+  // Where the demo shows what it shows now, with further values.
+  fiancee.addressOf = (more) => {
+    const query = new URLSearchParams(addresses.get(shown)?.search ?? fiancee.query());
+    for (const name of KEPT) query.delete(name);
+    for (const [name, value] of Object.entries(more)) query.set(name, value);
+    return `${fiancee.home()}/?${query}`;
   };
 
   fiancee.restored = (tab) => { restoring.delete(tab); };
 
   document.addEventListener("click", (event) => {
     const tab = event.target.closest?.("[role=tab]")?.dataset.tabId;
-    if (tab && event.isTrusted && addresses.has(tab)) show(addresses.get(tab), true);
+    if (!tab || !event.isTrusted || !addresses.has(tab)) return;
+    shown = tab;
+    if (!source()) show(addresses.get(tab), true);
   });
 
   window.addEventListener("popstate", () => {

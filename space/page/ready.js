@@ -1,5 +1,6 @@
 // The page is built piece by piece; it is shown once it has come to rest, so that nothing jumps.
 (() => {
+  const fiancee = (window.fiancee ??= {});
   const READY = "fiancee-ready";
   const REST = 250; // milliseconds without a change of size
   const MOST = 4000; // and then it is shown as it is
@@ -12,6 +13,7 @@
   function look(now) {
     const page = document.querySelector(".fiancee");
     if (page) {
+      if (!begun) fiancee.dressView?.(page);
       begun ||= now;
       const seen = page.offsetHeight;
       if (seen !== height) [height, since] = [seen, now];

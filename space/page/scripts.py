@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-CSS = FOLDER / "page.css"
-PAGE = tuple(FOLDER / f"{name}.js" for name in ("ready", "links", "embedding", "limits"))
+STYLES = tuple(FOLDER / f"{name}.css" for name in ("page", "views"))
+NAMES = ("links", "views", "ready", "embedding", "roving", "limits")
+PAGE = tuple(FOLDER / f"{name}.js" for name in NAMES)
 
 
 def head(scripts: Iterable[Path], **settings: Any) -> str:
@@ -22,7 +23,7 @@ def head(scripts: Iterable[Path], **settings: Any) -> str:
     parts = (known, *(path.read_text(encoding="utf-8") for path in once))
     # Here and not in Gradio's own place for styles: they hold from the first moment, and it knows
     # nothing of containers.
-    style = f"<style>\n{CSS.read_text(encoding='utf-8')}</style>"
+    style = "".join(f"<style>\n{path.read_text(encoding='utf-8')}</style>" for path in STYLES)
     return style + "".join(f"<script>\n{part}</script>" for part in parts)
 
 

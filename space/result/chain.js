@@ -84,6 +84,21 @@
     document.getElementById(`${tabOf(button)}-exit`)?.click();
   });
 
+  // What came out is said once, in a place that stays.
+  function tell() {
+    const chain = [...document.querySelectorAll(".chain[data-said]")].find((one) => one.checkVisibility());
+    const page = chain?.closest(".fiancee");
+    if (!page) return;
+    let place = page.querySelector(":scope > .said");
+    if (!place) {
+      place = document.createElement("p");
+      place.className = "said unseen";
+      place.setAttribute("role", "status");
+      page.append(place);
+    }
+    if (place.textContent !== chain.dataset.said) place.textContent = chain.dataset.said;
+  }
+
   // Every answer of the server draws the chain anew; whoever was on it stays there.
   let focused = null;
   document.addEventListener("focusin", (event) => {
@@ -92,6 +107,7 @@
     focused = place ? { place, at: exit ? `button[data-exit="${exit}"]` : ".track" } : null;
   });
   new MutationObserver(() => {
+    tell();
     if (focused && document.activeElement === document.body)
       focused.place.querySelector(focused.at)?.focus({ preventScroll: true });
   }).observe(document, { subtree: true, childList: true });

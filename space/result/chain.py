@@ -91,7 +91,19 @@ def chain(record: Record) -> str:
         choice,
         words,
         complete=record.complete,
+        announced=said(record),
     )
+
+
+def said(record: Record) -> str:
+    """What is announced to those who do not see the page; nothing while it is being measured."""
+    lpips = record.early.lpips
+    if lpips is None or not record.complete:
+        return ""
+    name = f"Exit {record.chosen} of {record.exits}"
+    if record.chosen != record.routed:
+        return f"{name}, chosen by hand, LPIPS {lpips:.3f}"
+    return f"{name}, budget {'kept' if lpips <= record.budget else 'missed'}"
 
 
 def empty(network: Network) -> str:
@@ -110,12 +122,14 @@ def _drawn(
     words: str,
     *,
     complete: bool = False,
+    announced: str = "",
 ) -> str:
     found = places(network.widths)
     return render(
         "chain.html",
         parts=drawn,
         complete="true" if complete else "false",
+        announced=announced,
         columns=" ".join(f"minmax(0, {part.width:g}fr)" for part in drawn),
         blocks=blocks,
         budget=f"{budget:.3f}",
@@ -163,8 +177,10 @@ def parts(
     """
     drawn: list[Part] = []
     reached = network.stages_of(chosen) if chosen else 0
-    for stage in range(1, network.stages + 1):
-        drawn.append(Part(f"l{stage}", stage <= reached, STAGE))
+    # An exit at stage 0 leaves before the trunk begins.
+    for stage in range(network.stages + 1):
+        if stage:
+            drawn.append(Part(f"l{stage}", stage <= reached, STAGE))
         for index in range(1, network.exits + 1):
             if network.stages_of(index) != stage:
                 continue

@@ -14,9 +14,10 @@ from space.page.markup import render
 from space.page.outputs import Outputs, Updates
 from space.page.scripts import call
 from space.page.tabs import Tab
-from space.result import facts, plots
+from space.result import code, facts, plots
 from space.result.cards import exit_cards
 from space.result.chain import chain
+from space.result.code import Recipe
 from space.result.difference import difference_view
 from space.result.headline import empty_headline, headline
 from space.result.network import Network
@@ -24,26 +25,43 @@ from space.result.record import Record
 
 SCRIPTS = tuple(Path(__file__).with_name(f"{name}.js") for name in ("result", "edge", "chain"))
 
-WORDS = ("headline", "stale", "caption", "facts", "plot", "cards", "difference")
+WORDS = ("headline", "stale", "caption", "facts", "plot", "cards", "difference", "code")
 """What is said of a result, each in a place of its own."""
 
 DETAILS = {
     "Figures of this picture": ("facts",),
     "All exits": ("cards", "plot"),
     "Where they differ": ("difference",),
+    "The code for this": ("code",),
 }
 """What is folded below the pictures."""
+
+
+def picture_style(tab: str, size: tuple[int, int]) -> str:
+    """CSS by which a tab's pictures have their room before they are there.
+
+    Args:
+        tab: its name.
+        size: of the pictures: height, width.
+    """
+    height, width = size
+    return f"#{tab}-screen {{ --picture: {width} / {height} }}"
+
 
 Publish = Callable[[Image.Image], str]
 """Puts a picture where the page can fetch it; gives its path or address."""
 
 
 def steps(
-    rendering: Rendering, budget: float, publish: Publish, source_milliseconds: float = 0.0
+    rendering: Rendering,
+    budget: float,
+    publish: Publish,
+    source_milliseconds: float = 0.0,
+    recipe: Recipe | None = None,
 ) -> Iterator[Updates]:
     """The early picture first, then full depth, then all exits; named as in ``View``."""
     exits = rendering.pipeline.model.exits
-    record = Record.begin(rendering, budget, source_milliseconds)
+    record = Record.begin(rendering, budget, source_milliseconds, recipe=recipe)
     yield shown(record, publish)
     record = record.add(rendering, exits)
     yield shown(record, publish)
@@ -73,6 +91,7 @@ def _figures(record: Record) -> Updates:
         "plot": plots.exits_plot(record.points, record.budget, record.chosen),
         "headline": headline(record),
         "taken": chain(record),
+        "code": code.shown(record.code),
         "record": record,
     }
 

@@ -1,4 +1,4 @@
-"""What the page keeps of a result: every exit's picture and figures, none of the input."""
+"""What the page keeps of a result: every exit's picture and figures, and how to make them again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +8,8 @@ from fiancee_hub.core.cost import Costs
 from fiancee_hub.core.router import Forecast
 from fiancee_hub.pipeline import Rendering, Result, true_lpips
 from space.page.files import picture_address
+from space.result import code
+from space.result.code import Recipe
 from space.result.facts import Outcome
 from space.result.network import Network, network_of
 from space.result.plots import Point
@@ -49,6 +51,7 @@ class Record:
         pictures: those rendered so far, by exit.
         full_milliseconds: of full depth, a running median; None where none was measured yet.
         source_milliseconds: that reading the source took; 0 where nothing is read ahead.
+        recipe: how a program makes them; None for one that is gone in a moment.
     """
 
     network: Network
@@ -59,6 +62,7 @@ class Record:
     pictures: Mapping[int, ExitPicture]
     full_milliseconds: float | None = None
     source_milliseconds: float = 0.0
+    recipe: Recipe | None = None
 
     @classmethod
     def begin(
@@ -67,6 +71,7 @@ class Record:
         budget: float,
         source_milliseconds: float = 0.0,
         chosen: int | None = None,
+        recipe: Recipe | None = None,
     ) -> "Record":
         """The early picture alone: ``chosen``, or the exit that ``budget`` buys."""
         chosen = rendering.route(budget) if chosen is None else chosen
@@ -79,6 +84,7 @@ class Record:
             chosen,
             {},
             source_milliseconds=source_milliseconds,
+            recipe=recipe,
         )
         return record.add(rendering, chosen)
 
@@ -120,6 +126,13 @@ class Record:
     def routed(self) -> int:
         """The exit that the budget takes."""
         return self.forecast.route(self.budget)
+
+    @property
+    def code(self) -> str:
+        """Python that makes the early picture; says so where it is on its way."""
+        if self.recipe is None:
+            return code.WAITING
+        return code.lines(self.recipe, self.budget, self.chosen, self.routed, self.exits)
 
     @property
     def exits(self) -> int:

@@ -579,15 +579,18 @@ def test_the_model_is_shared_by_one_queue(page: gr.Blocks) -> None:
 def test_the_page_asks_no_other_host(page: gr.Blocks) -> None:
     look = theme.theme()
     assert not look._stylesheets
-    assert "http" not in scripts.CSS.read_text(encoding="utf-8")
+    assert all("http" not in path.read_text(encoding="utf-8") for path in scripts.STYLES)
     assert "http" not in scripts.head(path for one in SCREENS.values() for path in one.scripts)
     assert page.analytics_enabled is False
 
 
 def test_the_readme_has_the_snippets_of_the_page() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for snippet in (embedding.FRAME, embedding.COMPONENT):
-        assert f"```html\n{snippet.format(address=embedding.ADDRESS)}\n```" in readme
+    for snippet in (
+        *(embedding.frame(view) for view in embedding.VIEWS),
+        embedding.component(embedding.WHOLE),
+    ):
+        assert f"```html\n{snippet}\n```" in readme
 
 
 def test_every_picture_of_the_demo_is_where_the_pages_say() -> None:

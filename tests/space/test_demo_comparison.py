@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -41,6 +42,7 @@ from space.result import stored as first_written
 from space.result.cards import exit_cards
 from space.result.downloads import comparison_file, picture_file
 from space.result.facts import exit_name
+from space.result.network import Network
 from space.result.record import Record
 from space.result.sharing import Shared, Sharing
 from space.tools import pairs
@@ -206,6 +208,24 @@ def test_the_control_gives_room_to_what_can_be_told_apart() -> None:
     assert list(places) == sorted(places, reverse=True) and 0 < places[-1] < places[0] < 1
     assert len(set(scale.widths([]))) == 1
     assert [scale.step_of(budget) for budget in (0, 0.0049, 0.005, 0.3, 1)] == [0, 0, 1, 60, 60]
+
+
+def test_the_chain_draws_an_exit_before_the_first_stage() -> None:
+    network = Network(3, (0, 0, 2), (0.5, 0.3, 0.2), scale.widths([]))
+    drawn = chain.parts(network, 1)
+    names = ["Exit 1", "Exit 2", "l1", "l2", "Exit 3", "l3", "Full depth"]
+    assert [part.name for part in drawn] == names
+    assert [part.done for part in drawn] == [True, *[False] * 6]
+
+
+def test_the_outcome_is_one_sentence(record: Record) -> None:
+    full = record.at(0.0)
+    assert chain.said(full) == f"Exit {record.exits} of {record.exits}, budget kept"
+    assert f'data-said="{chain.said(full)}"' in chain.chain(full)
+    by_hand = chain.said(full.showing(1))
+    assert by_hand.startswith(f"Exit 1 of {record.exits}, chosen by hand, LPIPS 0.")
+    unfinished = replace(record, pictures={record.chosen: record.early})
+    assert chain.said(unfinished) == ""
 
 
 def test_an_easy_and_a_hard_input_stand_side_by_side(

@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -15,8 +17,9 @@ from demo_server import PATIENCE, serving
 from playwright.sync_api import Browser, Frame, FrameLocator, Page, Route, expect
 
 from space.page import embedding
+from space.page.embedding import COMPACT, FIGURE, WHOLE, View
 
-SNIPPETS = {"frame": embedding.FRAME, "component": embedding.COMPONENT}
+SNIPPETS = {"frame": embedding.frame, "component": embedding.component}
 WIDTHS = (360, 768, 1400)
 CONTROLS = (
     "#streets-examples",
@@ -107,7 +110,8 @@ def host_of(url: str) -> str:
 
 
 def snippet(kind: str, app: str, theme: str = "light") -> str:
-    return SNIPPETS[kind].format(address=app).replace("light", theme)
+    """The whole page in another."""
+    return SNIPPETS[kind](WHOLE, app).replace("light", theme)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -188,11 +192,9 @@ def test_the_page_offers_both_snippets_with_its_own_address(app: str, browser: B
     visit = Visit(browser, 1400, {host_of(app)})
     visit.page.goto(f"{app}/?__theme=light")
     visit.page.get_by_role("tab", name="How it works").click()
-    for kind, text in SNIPPETS.items():
+    for kind in SNIPPETS:
         part = visit.page.locator(f"#embed-{kind}")
-        expect(part).to_contain_text(app, timeout=PATIENCE)
-        shown = "".join(part.locator(".cm-line").all_inner_texts())
-        assert shown == text.format(address=app).replace("\n", "")
+        expect(part.locator("code")).to_contain_text(app, timeout=PATIENCE)
         expect(part.get_by_role("button", name="Copy")).to_be_visible()
     assert visit.refused == []
     visit.page.close()
@@ -226,3 +228,127 @@ def test_localhost_is_for_localhost_and_a_host_for_everybody(
     with urlopen(Request(f"{app}/config", headers=headers), timeout=30) as answer:
         granted = answer.headers.get("Access-Control-Allow-Origin")
     assert granted == (origin if allowed else None)
+
+
+STATE = {"tab": "streets", "example": "crossing", "budget": "0.05", "seed": "7"}
+
+
+def test_the_snippets_carry_what_is_shown_and_the_chosen_view(app: str, browser: Browser) -> None:
+    visit = Visit(browser, 1400, {host_of(app)})
+    visit.page.goto(f"{app}/?{urlencode(STATE)}")
+    visit.page.wait_for_function("document.querySelector('.chain[data-complete=true]')")
+    visit.page.wait_for_timeout(1000)
+    visit.page.get_by_role("tab", name="How it works").click()
+    for view in embedding.VIEWS:
+        visit.page.get_by_label(view.words, exact=True).check()
+        for kind, make in SNIPPETS.items():
+            code = visit.page.locator(f"#embed-{kind} code")
+            expect(code).to_contain_text("seed=7", timeout=PATIENCE)
+            assert parts_of(str(code.text_content())) == parts_of(make(view, app, **STATE))
+    visit.page.close()
+
+
+def parts_of(text: str) -> tuple[str, dict[str, str]]:
+    """A snippet without its query, and that; the order of its values means nothing."""
+    before, query = text.split("/?", 1)
+    query, _, after = query.partition('"')
+    return before + after, dict(parse_qsl(unescape(query)))
+
+
+@pytest.mark.parametrize("view", [COMPACT, FIGURE], ids=lambda view: view.name)
+@pytest.mark.parametrize("kind", SNIPPETS)
+def test_a_view_shows_its_state_in_a_foreign_page(
+    kind: str, view: View, app: str, browser: Browser
+) -> None:
+    with hosting(SNIPPETS[kind](view, app, **STATE)) as address:
+        visit = Visit(browser, 700, {host_of(address), host_of(app)})
+        visit.page.goto(address)
+        demo = visit.demo(kind)
+        complete = demo.locator("#streets-routes .chain[data-complete=true]")
+        expect(complete.first).to_be_attached(timeout=PATIENCE)
+        expect(complete.first).to_have_attribute("data-budget", "0.050")
+        expect(demo.locator("#streets-seed input")).to_have_value("7")
+        expect(demo.locator("#streets-pictures img").first).to_be_visible(timeout=PATIENCE)
+        expect(demo.locator("#streets-headline")).to_be_visible()
+        for hidden in ("#header", "#footer", "#streets-generate", "#streets-contrast", "footer"):
+            expect(demo.locator(hidden).first).to_be_hidden()
+        assert demo.locator("#streets-map").is_visible() == (view is COMPACT)
+        assert demo.locator("#streets-routes").is_visible() == (view is COMPACT)
+        link = demo.get_by_role("link", name="open the whole page")
+        link.focus()
+        opened = dict(parse_qsl(urlsplit(str(link.get_attribute("href"))).query))
+        assert opened == STATE
+        assert visit.refused == []
+        visit.page.close()
+
+
+HOSTS = {
+    "plain": "",
+    "reset": "*,*::before,*::after{box-sizing:border-box;margin:0;padding:0;border:0;font:inherit;"
+    "line-height:1;list-style:none}button{background:none;color:inherit}img{display:block}",
+    "dark": "body{background:#111;color:#eee;font:19px/2 Georgia,serif;letter-spacing:.05em;"
+    "text-align:center}a{color:#f80}p{margin:3em}h1{font-size:60px;color:red}",
+}
+"""Styles of pages that embed the demo."""
+
+HOST_LOOKS = """() => Object.fromEntries(['h1', 'p', 'a', 'button', 'body', 'html'].map((name) => {
+  const style = getComputedStyle(document.querySelector(`#host ${name}, ${name}`));
+  const box = document.querySelector(`#host ${name}, ${name}`).getBoundingClientRect();
+  const kept = ['color', 'fontFamily', 'fontSize', 'lineHeight', 'marginTop', 'letterSpacing',
+    'backgroundColor', 'textAlign', 'boxSizing'];
+  return [name, [...kept.map((one) => style[one]), Math.round(box.left)]];
+}))"""
+
+OUR_LOOKS = """(names) => Object.fromEntries(names.map((name) => {
+  const style = getComputedStyle(document.querySelector(name));
+  const kept = ['color', 'fontFamily', 'fontSize', 'fontWeight', 'lineHeight', 'letterSpacing',
+    'backgroundColor', 'textAlign', 'paddingLeft', 'borderTopWidth'];
+  return [name, kept.map((one) => style[one])];
+}))"""
+
+OURS = (
+    ".headline p",
+    ".chain .exit button",
+    ".chain .choice",
+    ".classes label",
+    ".map-tools button",
+    ".caption .sides",
+    ".lead p",
+    "#streets-generate",
+    ".limits p",
+)
+
+
+def page_around(style: str, demo: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A post</title>'
+        f'<link rel="icon" href="data:,"><style>{style}</style></head><body>'
+        '<main id="host"><h1>A post</h1><p>Words with <a href="#x">a link</a>.</p>'
+        f"<button>Theirs</button></main>{demo}</body></html>"
+    )
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_neither_page_changes_the_looks_of_the_other(
+    host: str, app: str, browser: Browser, tmp_path: Path
+) -> None:
+    pages = {
+        "without": page_around(HOSTS[host], ""),
+        "with": page_around(HOSTS[host], snippet("component", app)),
+        "alone": post(snippet("component", app)),
+    }
+    for name, content in pages.items():
+        (tmp_path / f"{name}.html").write_text(content)
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    looks = {}
+    for name in pages:
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        if name != "without":
+            complete = page.locator("#streets-routes .chain[data-complete=true]").first
+            expect(complete).to_be_visible(timeout=PATIENCE)
+            looks[f"{name}, ours"] = page.evaluate(OUR_LOOKS, list(OURS))
+        if name != "alone":
+            looks[name] = page.evaluate(HOST_LOOKS)
+    page.close()
+    assert looks["with"] == looks["without"]
+    assert looks["with, ours"] == looks["alone, ours"]
