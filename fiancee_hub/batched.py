@@ -109,6 +109,8 @@ def route_batch(
         items: its rows.
         exit: chosen by the caller.
     """
+    if exit is None:
+        pipeline.check_promise()
     wait_for(pipeline.device)
     started = time.perf_counter()
     mean, spread = (part.cpu().numpy() for part in pipeline.model.predict(progress))
@@ -164,7 +166,8 @@ def _rendered(
 ) -> list[tuple[Key, Result]]:
     exit_index, costs = group[0].exit, pipeline.config.costs
     started = time.perf_counter()
-    made, _ = pipeline.model.render(join([each.progress for each in group]), exit_index)
+    progress = join([each.progress for each in group])
+    made, _ = pipeline.model.render(progress, exit_index, runner=pipeline.runner)
     images = made.to(CPU, torch.float32)
     seconds = (time.perf_counter() - started) / len(group)
     macs = costs.routed(exit_index) if paid else costs.exits[exit_index - 1]
@@ -181,6 +184,7 @@ def _rendered(
                 seed=each.item.seed,
                 notes=each.item.notes,
                 source_macs=costs.encoder,
+                backend=pipeline.backend,
             ),
         )
         for each, image in zip(group, images, strict=True)

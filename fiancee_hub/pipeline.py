@@ -29,7 +29,7 @@ PUSH = ("commit_message", "private", "token", "branch", "create_pr")
 """What ``push_to_hub`` takes beside what ``save_pretrained`` takes."""
 
 if TYPE_CHECKING:
-    from fiancee_hub.core.exits import EarlyExitModel, Progress
+    from fiancee_hub.core.exits import EarlyExitModel, Progress, Runner
     from fiancee_hub.core.router import Forecast
     from fiancee_hub.hub.config import CheckpointConfig
     from fiancee_hub.hub.download import Snapshot
@@ -51,6 +51,7 @@ class Result:
         notes: what was done to the input, one sentence each.
         source_macs: of reading the source picture once, which serves many drivers; not part of
             ``macs``. 0 where nothing is read ahead.
+        backend: what ran the stages: "eager", "compile", "onnxruntime" or "openvino".
     """
 
     image: Image.Image
@@ -62,6 +63,7 @@ class Result:
     seed: int
     notes: tuple[str, ...] = ()
     source_macs: int = 0
+    backend: str = "eager"
 
     def save(self, path: str | Path) -> None:
         """Writes the picture, marked as generated, whole or not at all.
@@ -176,9 +178,13 @@ class Rendering:
         Args:
             budget: LPIPS.
             choose: from forecast and budget to an exit that keeps it, in place of the cheapest.
+
+        Raises:
+            InputError: the budget's promise was never tested in what the pipeline runs in.
         """
         from fiancee_hub.core.router import budget_notes
 
+        self.pipeline.check_promise()
         result = self.routed(choose(self.forecast, budget) if choose else self.route(budget))
         notes = budget_notes(budget, self.pipeline.config.calibration)
         return replace(result, notes=result.notes + notes)
@@ -215,11 +221,11 @@ class Rendering:
         return self._rendered[exit_index][1]
 
     def _render(self, exit_index: int) -> tuple[Tensor, Result]:
-        model, costs = self.pipeline.model, self.pipeline.config.costs
+        pipeline, model, costs = self.pipeline, self.pipeline.model, self.pipeline.config.costs
         stages = model.stages_of(exit_index)
         self._advance(stages)
         started = time.perf_counter()
-        rendered, self._progress = model.render(self._progress, exit_index)
+        rendered, self._progress = model.render(self._progress, exit_index, runner=pipeline.runner)
         image = rendered.to(CPU, torch.float32)
         seconds = time.perf_counter() - started + sum(self._stage_seconds[:stages])
         full = exit_index == model.exits
@@ -233,12 +239,15 @@ class Rendering:
             seed=self.seed,
             notes=self.notes,
             source_macs=costs.encoder,
+            backend=pipeline.backend,
         )
 
     def _advance(self, stages: int) -> None:
         for stage in range(len(self._stage_seconds), stages):
             started = time.perf_counter()
-            self._progress = self.pipeline.model.advance(self._progress, stage + 1)
+            self._progress = self.pipeline.model.advance(
+                self._progress, stage + 1, runner=self.pipeline.runner
+            )
             wait_for(self.pipeline.device)
             self._stage_seconds.append(time.perf_counter() - started)
 
@@ -260,6 +269,15 @@ class FianceePipeline(ModelHubMixin):
     without_model: ClassVar[tuple[str, ...]] = ()
     """Methods that need the config only."""
 
+    backend: str = "eager"
+    """What runs stages and branches: "eager", "compile", "onnxruntime" or "openvino"."""
+
+    runner: "Runner | None" = None
+    """Of the backend; None for the model itself."""
+
+    _asked: str = "eager"
+    _precision: torch.dtype | None = None
+    _variant: str | None = None
     _snapshot: "Snapshot | None" = None
 
     def __call__(self, *inputs: Any, **options: Any) -> Result:
@@ -283,12 +301,15 @@ class FianceePipeline(ModelHubMixin):
         pretrained_model_name_or_path: str | Path,
         *,
         revision: str | None = None,
+        subfolder: str = "",
+        variant: str | None = None,
         token: str | bool | None = None,
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         force_download: bool = False,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
+        backend: str = "auto",
         **unknown: Never,
     ) -> Self:
         """Loads a checkpoint; ``FianceePipeline`` itself takes the class of its family.
@@ -296,32 +317,43 @@ class FianceePipeline(ModelHubMixin):
         Args:
             pretrained_model_name_or_path: a folder, ``"user/repo"`` or ``"user/repo@revision"``.
             revision: branch, tag or commit of a repository.
+            subfolder: where the checkpoint lies in the folder or repository.
+            variant: form of the weights; "fp16" reads ``model.fp16.safetensors``.
             token: for repositories that need one; the one of ``hf auth login`` if left out.
             cache_dir: where downloads are kept; ``HF_HOME`` says so if left out.
             local_files_only: take what is in the cache and ask nobody.
             force_download: fetch what is in the cache again.
             device: where it is to run, see ``to``.
             dtype: in which type, see ``to``.
+            backend: what runs stages and branches: "eager", "compile", "onnxruntime",
+                "openvino", or "auto", the one that is never slower than eager. Whichever it is,
+                the same input and seed take the same exit.
 
         Raises:
             CheckpointError: it cannot be found, is damaged or contradicts its config.
-            InputError: an argument is unknown, or the device or the type cannot be used.
+            InputError: an argument is unknown, or the device, the type or the backend cannot be
+                used.
+            MissingPackageError: the backend is not installed.
         """
-        from fiancee_hub.hub.checkpoints import load_checkpoint, resolve
+        from fiancee_hub.backends.choosing import check_backend
+        from fiancee_hub.hub.checkpoints import CONFIG, load_checkpoint, resolve, weights_of
         from fiancee_hub.hub.download import snapshot_of
         from fiancee_hub.hub.examples import fetch_examples
 
         refuse_unknown("from_pretrained", unknown)
         place((), device, dtype)
+        check_backend(backend)
         options: dict[str, Any] = {
             "revision": revision,
+            "subfolder": subfolder,
             "token": token,
             "cache_dir": cache_dir,
             "local_files_only": local_files_only,
             "force_download": force_download,
         }
-        folder = resolve(pretrained_model_name_or_path, **options)
-        model, config = load_checkpoint(folder)
+        weights = weights_of(variant)
+        folder = resolve(pretrained_model_name_or_path, files=(CONFIG, weights), **options)
+        model, config = load_checkpoint(folder, weights)
         if not Path(pretrained_model_name_or_path).is_dir():
             fetch_examples(str(pretrained_model_name_or_path), config.domain, **options)
         kind = pipeline_class(config)
@@ -331,10 +363,11 @@ class FianceePipeline(ModelHubMixin):
                 f"{kind.__name__}"
             )
         pipe = kind(model, config)
-        pipe.loaded_from = folder
+        pipe.loaded_from, pipe._variant = folder, variant
         if not Path(pretrained_model_name_or_path).is_dir():
             pipe.repository = str(pretrained_model_name_or_path).partition("@")[0]
             pipe._snapshot = snapshot_of(folder, pipe.repository, token)
+        pipe._asked = backend
         return pipe.to(device=device, dtype=dtype)
 
     def save_pretrained(
@@ -445,9 +478,10 @@ class FianceePipeline(ModelHubMixin):
         source = self.repository or self.loaded_from or "no checkpoint"
         height, width = self.size
         dtype = str(self.dtype).removeprefix("torch.")
+        runs = "" if self.backend == "eager" else f", {self.backend}"
         return (
             f"<{type(self).__name__} from {source}: {width}x{height}, {self.model.exits} "
-            f"exits, {self.device}, {dtype}>"
+            f"exits, {self.device}, {dtype}{runs}>"
         )
 
     def __copy__(self) -> Self:
@@ -456,7 +490,11 @@ class FianceePipeline(ModelHubMixin):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A pipeline with a model of its own."""
-        return self._duplicate(copy.deepcopy(vars(self), memo))
+        # What a backend has made belongs to the model that it was made from.
+        state = {name: value for name, value in vars(self).items() if name != "runner"}
+        made = self._duplicate(copy.deepcopy(state, memo))
+        made._run_by()
+        return made
 
     def _duplicate(self, state: dict[str, Any]) -> Self:
         made = object.__new__(type(self))
@@ -474,8 +512,9 @@ class FianceePipeline(ModelHubMixin):
         """
         from fiancee_hub.hub.reference import reference_to
 
-        reference = reference_to(self.model, self.loaded_from, self._snapshot)
-        return _restored, (type(self), reference, self.config, str(self.device), self.dtype)
+        reference = reference_to(self.model, self.loaded_from, self._snapshot, self._variant)
+        where = str(self.device), self.dtype, self._asked
+        return _restored, (type(self), reference, self.config, *where)
 
     def generate_model_card(self, *_: Any, **origin: Any) -> ModelCard:
         """The card that ``save_pretrained`` and ``push_to_hub`` write where there is none.
@@ -504,7 +543,7 @@ class FianceePipeline(ModelHubMixin):
     @property
     def dtype(self) -> torch.dtype:
         """What it runs in; predictor and guide bank are float32 always."""
-        return next(self.model.trunk.parameters()).dtype
+        return self._precision or next(self.model.trunk.parameters()).dtype
 
     def to(self, *arguments: Any, device: Any = None, dtype: Any = None) -> Self:
         """Moves the model: ``to("cuda")``, ``to(torch.bfloat16)``, ``to("cuda", torch.float16)``.
@@ -518,18 +557,45 @@ class FianceePipeline(ModelHubMixin):
             dtype: float32, bfloat16, float16 or float64.
 
         Raises:
-            InputError: the device or the type cannot be used.
+            InputError: the device or the type cannot be used, or not by the backend.
         """
         where, what = place(arguments, device, dtype)
+        self._run_by(where, what)
+        return self
+
+    def _run_by(self, where: torch.device | None = None, what: torch.dtype | None = None) -> None:
+        """Moves the model, and chooses what runs it there."""
+        from fiancee_hub.backends.choosing import DTYPES, automatic, check_place, runner_of
+
+        name, device, dtype = self._asked, where or self.device, what or self.dtype
+        if name == "auto":
+            name = automatic(self.config.family, device, dtype)
+        check_place(name, device, dtype)
+        # Other runtimes read float32 weights, and round them themselves.
+        self._precision = dtype if name in DTYPES else None
         # Weights made in a caller's inference mode could be neither trained nor changed later.
         with torch.inference_mode(False):
-            self.model.to(device=where, dtype=what)
-        return self
+            self.model.to(device=where, dtype=torch.float32 if self._precision else what)
+        self.backend, self.runner = name, runner_of(name, self.model, dtype)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of every picture."""
         return self.config.generator.height, self.config.generator.width
+
+    def check_promise(self) -> None:
+        """Whether budgets may be offered.
+
+        Raises:
+            InputError: another runtime rounds the weights, and nobody has tested what budgets keep
+                there.
+        """
+        if self._precision not in (None, torch.float32) and self.config.calibration is not None:
+            dtype = str(self.dtype).removeprefix("torch.")
+            raise InputError(
+                f"what a budget promises was never tested in {self.backend} and {dtype}: choose an "
+                "exit with exit=, or load the checkpoint in float32"
+            )
 
     def check_exit(self, exit_index: int) -> int:
         """Returns ``exit_index``.
@@ -577,12 +643,15 @@ def _restored(
     config: "CheckpointConfig",
     device: str,
     dtype: torch.dtype,
+    backend: str,
 ) -> FianceePipeline:
     """What a pickle becomes."""
     from fiancee_hub.hub.download import snapshot_of
 
     folder = reference.locate()
-    pipe = kind.from_pretrained(folder, device=device, dtype=dtype)
+    pipe = kind.from_pretrained(
+        folder, variant=reference.variant, device=device, dtype=dtype, backend=backend
+    )
     pipe.config, pipe.repository = config, reference.repository
     if reference.repository is not None:
         pipe._snapshot = snapshot_of(folder, reference.repository, None)

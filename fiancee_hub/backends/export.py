@@ -57,7 +57,7 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     graphs = []
     for part in [*parts(model), *([distance_part(model)] if distance else [])]:
-        proto = _exported(part)
+        proto = as_onnx(part)
         if precision == "fp16":
             _halve(proto)
         graphs.append(_written(part, proto, folder))
@@ -75,7 +75,8 @@ def export(
     return manifest
 
 
-def _exported(part: Part) -> "onnx.ModelProto":
+def as_onnx(part: Part) -> "onnx.ModelProto":
+    """A part as ONNX, for batches of any size; inputs that it does not use are left out."""
     program = torch.onnx.export(
         part.module,
         tuple(part.inputs.values()),

@@ -12,6 +12,10 @@ from fiancee_hub.core.errors import InputError, missing_package
 Array = NDArray[Any]
 
 
+OPENVINO = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+"""One picture at a time, and the numbers of PyTorch."""
+
+
 class Session(Protocol):
     """One loaded graph; many threads may run it at once."""
 
@@ -23,17 +27,21 @@ class OnnxRuntimeSession:
     """ONNX Runtime on the processor (package ``onnxruntime``).
 
     Args:
-        path: of the ONNX file.
+        graph: the ONNX file, or its content.
         threads: that one run may use.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, graph: Path | bytes, threads: int) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # Threads that spin while they wait take the processor from PyTorch's.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
+            graph if isinstance(graph, bytes) else str(graph),
+            options,
+            providers=["CPUExecutionProvider"],
         )
 
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:
@@ -52,11 +60,7 @@ class OpenVinoSession:
     def __init__(self, path: Path, threads: int) -> None:
         import openvino
 
-        options = {
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-        }
+        options = OPENVINO | {"INFERENCE_NUM_THREADS": threads}
         self._compiled = openvino.Core().compile_model(str(path), "CPU", options)
         self._outputs = len(self._compiled.outputs)
 

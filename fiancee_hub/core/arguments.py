@@ -23,8 +23,6 @@ _MOST_DIGITS = 17
 INSTEAD = {
     "torch_dtype": "give dtype=",
     "device_map": "give device=, one device holds the whole model",
-    "variant": "a repository holds one form of a model, which dtype= converts",
-    "subfolder": "give the path of the folder itself",
     "config": "the checkpoint's own config is used",
     "use_safetensors": "nothing else is ever read",
     "trust_remote_code": "no code of a checkpoint is ever run",

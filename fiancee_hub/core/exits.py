@@ -7,7 +7,7 @@ going deeper after exit k reuses the stages that exit k already ran.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -166,6 +166,21 @@ class Branch(nn.Module):
         return F.interpolate(guide, size=size, mode=mode)
 
 
+class Runner(Protocol):
+    """Who runs stages and branches: the model itself, or a backend."""
+
+    def run_stage(self, index: int, features: Tensor | None, condition: Any) -> Tensor:
+        """``Trunk.stage``."""
+
+    def run_image(self, features: Tensor, condition: Any) -> Tensor:
+        """``Trunk.to_image``."""
+
+    def run_branch(
+        self, exit_index: int, features: Tensor | None, condition: Any, guide: Tensor | None
+    ) -> Tensor:
+        """The ``Branch`` of an exit, 1 …"""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far one call has come: the outputs of the stages that ran, and the guide if looked up."""
@@ -234,16 +249,38 @@ class EarlyExitModel(nn.Module):
             prediction: Prediction = self.predictor(maps, vector)
         return prediction
 
-    def advance(self, progress: Progress, stages: int) -> Progress:
-        """Runs the trunk until ``stages`` stages are done; those already done are kept."""
+    def run_stage(self, index: int, features: Tensor | None, condition: Any) -> Tensor:
+        return self.trunk.stage(index, features, condition)
+
+    def run_image(self, features: Tensor, condition: Any) -> Tensor:
+        return self.trunk.to_image(features, condition)
+
+    def run_branch(
+        self, exit_index: int, features: Tensor | None, condition: Any, guide: Tensor | None
+    ) -> Tensor:
+        return self.branches[exit_index - 1](features, condition, guide)
+
+    def advance(self, progress: Progress, stages: int, *, runner: Runner | None = None) -> Progress:
+        """Runs the trunk until ``stages`` stages are done; those already done are kept.
+
+        Args:
+            progress: of ``start``, ``advance`` or ``render``.
+            stages: that are to be done.
+            runner: of the stages; the model itself if left out.
+        """
         features = list(progress.features)
         for index in range(len(features), stages):
             before = features[-1] if features else None
-            features.append(self.trunk.stage(index, before, progress.condition))
+            features.append((runner or self).run_stage(index, before, progress.condition))
         return replace(progress, features=tuple(features))
 
     def render(
-        self, progress: Progress, exit_index: int, *, guided: bool = True
+        self,
+        progress: Progress,
+        exit_index: int,
+        *,
+        guided: bool = True,
+        runner: Runner | None = None,
     ) -> tuple[Tensor, Progress]:
         """The image of one exit, and the progress to go on from.
 
@@ -251,20 +288,20 @@ class EarlyExitModel(nn.Module):
             progress: of ``start`` or of an earlier ``render`` of the same call.
             exit_index: 1 … ``exits``.
             guided: look up a guide for the branch; off only to measure what guides are worth.
+            runner: of stages and branch; the model itself if left out. Guides are looked up here.
 
         Returns:
             image (batch, 3, height, width) in [-1, 1], and the new progress.
         """
         stage = self.stages_of(exit_index)
-        progress = self.advance(progress, stage)
+        progress, by = self.advance(progress, stage, runner=runner), runner or self
         if exit_index == self.exits:
-            return self.trunk.to_image(progress.features[stage - 1], progress.condition), progress
+            return by.run_image(progress.features[stage - 1], progress.condition), progress
         if guided and stage:
             progress = self.look_up(progress)
         values = progress.guide.values if guided and progress.guide is not None else None
-        branch = self.branches[exit_index - 1]
         features = progress.features[stage - 1] if stage else None
-        return branch(features, progress.condition, values), progress
+        return by.run_branch(exit_index, features, progress.condition, values), progress
 
     def look_up(self, progress: Progress, *, rank: int = 0) -> Progress:
         """Looks up the guide, unless that is done or there is no bank.

@@ -1,7 +1,8 @@
 """Checkpoints: config.json and model.safetensors in a folder or a Hub repository. No pickle."""
 
 import os
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from fiancee_hub.hub.tensor_files import is_regular, read_tensors, write_tensors
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+VARIANT = re.compile(r"\w[\w-]*(\.[\w-]+)*", re.ASCII)
+
 WRAPPERS = ("_orig_mod", "module")
 """Names that wrappers put into those of tensors: ``torch.compile``, and parallel ones."""
 
@@ -30,20 +33,42 @@ def build(config: CheckpointConfig) -> EarlyExitModel:
     return EarlyExitModel(trunk, config.exits, config.guides)
 
 
-def load_checkpoint(folder: Path) -> tuple[EarlyExitModel, CheckpointConfig]:
+def weights_of(variant: Any) -> str:
+    """Name of the weights' file; ``"fp16"`` is ``model.fp16.safetensors``, as in diffusers.
+
+    Raises:
+        CheckpointError: no file can be called so.
+    """
+    if variant is None:
+        return WEIGHTS
+    if not isinstance(variant, str) or not VARIANT.fullmatch(variant):
+        raise CheckpointError(f"{variant!r:.80} is no variant: give a name such as 'fp16'")
+    stem, ending = WEIGHTS.split(".")
+    return f"{stem}.{variant}.{ending}"
+
+
+def load_checkpoint(
+    folder: Path, weights: str = WEIGHTS
+) -> tuple[EarlyExitModel, CheckpointConfig]:
     """Reads a checkpoint folder; everything is checked before anything is built in memory.
+
+    Args:
+        folder: of the checkpoint.
+        weights: name of the file in it.
 
     Raises:
         CheckpointError: naming the file and the field or tensor that is wrong.
     """
     if not is_regular(folder / CONFIG):
         raise CheckpointError(f"{folder / CONFIG}: no regular file")
+    if weights != WEIGHTS and not (folder / weights).exists():
+        raise CheckpointError(f"{folder} has no {weights}{_held(folder, '*.safetensors')}")
     config = read_config(folder / CONFIG)
     _check_costs(folder / CONFIG, config)
     model = _shapes(folder / CONFIG, config)
     # Weights made in a caller's inference mode could be neither trained nor changed later.
     with torch.inference_mode(False):
-        tensors = read_tensors(folder / WEIGHTS, model.state_dict())
+        tensors = read_tensors(folder / weights, model.state_dict())
         model.load_state_dict(tensors, strict=True, assign=True)
         return model.requires_grad_(False).eval(), config
 
@@ -136,6 +161,7 @@ def resolve(
     *,
     files: tuple[str, ...] = (CONFIG, WEIGHTS),
     revision: str | None = None,
+    subfolder: Any = "",
     **options: Any,
 ) -> Path:
     """Folder of a checkpoint: itself, or downloaded from the Hub into the cache.
@@ -144,13 +170,14 @@ def resolve(
         model_id: a folder, ``"user/repo"`` or ``"user/repo@revision"``.
         files: what to download.
         revision: branch, tag or commit of a repository.
+        subfolder: where it lies in the folder or repository.
         options: of ``hf_hub_download``.
 
     Raises:
         CheckpointError: there is no such folder, repository, revision or file, no network and
             nothing cached, or a file is not what the repository says it is.
     """
-    name = _checked_name(model_id)
+    name, inside = _checked_name(model_id), _checked_subfolder(subfolder)
     path = Path(name)
     if _is_folder(path):
         if revision is not None:
@@ -158,11 +185,39 @@ def resolve(
                 f"checkpoint '{name}' is a folder, which has no revision {revision!r}: leave "
                 f"revision= out{_instead(name, revision)}"
             )
+        if inside:
+            return _subfolder_of(path, inside)
         _check_shadow(name)
         return path
     if path.is_file():
         raise CheckpointError(f"checkpoint '{name}' is a file: give the folder that it lies in")
-    return download(name, files, revision=revision, **options)
+    below = tuple(f"{inside}/{file}" if inside else file for file in files)
+    return download(name, below, revision=revision, **options) / inside
+
+
+def _checked_subfolder(subfolder: Any) -> str:
+    """A path below a folder or repository; empty is the folder itself."""
+    if subfolder is None:
+        return ""
+    path = PurePosixPath(subfolder) if isinstance(subfolder, str) else None
+    if path is None or path.is_absolute() or not set(path.parts).isdisjoint({"..", "~"}):
+        raise CheckpointError(
+            f"{subfolder!r:.80} is no subfolder: give a path in the checkpoint such as 'streets'"
+        )
+    return "" if path == PurePosixPath() else str(path)
+
+
+def _subfolder_of(folder: Path, inside: str) -> Path:
+    if not (folder / inside / CONFIG).exists():
+        places = _held(folder, f"*/{CONFIG}")
+        raise CheckpointError(f"{folder / inside} holds no {CONFIG}{places}")
+    return folder / inside
+
+
+def _held(folder: Path, pattern: str) -> str:
+    """What to choose from instead."""
+    there = sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern))
+    return f"; {folder} holds {', '.join(there)}: name one of them" if there else ""
 
 
 def _is_folder(path: Path) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.files import sha256_of
@@ -63,8 +64,29 @@ def _downloaded(model_id: str, files: Sequence[str], **options: Any) -> list[Pat
         raise
     except Exception as error:
         clause = reason(error, files, cache=options.get("cache_dir"))
+        if _is_missing(error):
+            clause += _held(repo, revision, files, options.get("token"))
         raise CheckpointError(f"checkpoint '{model_id}' {clause}") from error
     return paths
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether the Hub says that a repository does not have a file."""
+    missing = isinstance(error, EntryNotFoundError)
+    return missing and not isinstance(error, LocalEntryNotFoundError)
+
+
+def _held(repo: str, revision: str | None, files: Sequence[str], token: str | bool | None) -> str:
+    """Which files with such endings a repository holds instead, as far as it says."""
+    try:
+        with quiet_client():
+            info = HfApi(token=token).model_info(repo, revision=revision)
+    except Exception:  # what is missing is known; this would only have helped
+        return ""
+    endings = {Path(file).suffix for file in files}
+    there = (sibling.rfilename for sibling in info.siblings or ())
+    alike = sorted(name for name in there if Path(name).suffix in endings)
+    return f"; it holds {', '.join(alike)}" if alike else ""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from typing import Any
 from fiancee_hub.core.domain import Domain, Example
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.files import replacing, sha256_of
-from fiancee_hub.hub.checkpoints import CONFIG, write_config
+from fiancee_hub.hub.checkpoints import CONFIG, resolve, write_config
 from fiancee_hub.hub.config import read_config
-from fiancee_hub.hub.download import download
 
 EXAMPLES = "examples"
 
@@ -43,13 +42,14 @@ def fetch_examples(model_id: str, domain: Domain, **options: Any) -> None:
     Args:
         model_id: ``"user/repo"`` or ``"user/repo@revision"``.
         domain: of its config.
-        options: of ``hf_hub_download``.
+        options: of ``resolve``.
 
     Raises:
         CheckpointError: one is not there, or is not what the repository says it is.
     """
     if domain.examples:
-        download(model_id, tuple(example.file for example in domain.examples), **options)
+        files = tuple(example.file for example in domain.examples)
+        resolve(model_id, files=files, **options)
 
 
 def copy_examples(domain: Domain, source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.files import sha256_of
-from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, resolve
+from fiancee_hub.hub.checkpoints import CONFIG, resolve, weights_of
 from fiancee_hub.hub.download import Snapshot
 from fiancee_hub.hub.saving import has_weights
 
@@ -26,12 +26,14 @@ class Reference:
         digest: SHA-256 of the weights' file.
         repository: on the Hub, for machines without the folder.
         commit: of the repository.
+        variant: of the weights.
     """
 
     folder: str
     digest: str
     repository: str | None = None
     commit: str | None = None
+    variant: str | None = None
 
     def locate(self) -> Path:
         """The folder, on this machine or fetched from the Hub.
@@ -39,15 +41,15 @@ class Reference:
         Raises:
             CheckpointError: it is not there, or holds other weights by now.
         """
-        folder = Path(self.folder)
+        folder, weights = Path(self.folder), weights_of(self.variant)
         if not (folder / CONFIG).is_file() and self.repository is not None:
-            folder = resolve(f"{self.repository}@{self.commit}")
-        if not (folder / WEIGHTS).is_file():
+            folder = resolve(f"{self.repository}@{self.commit}", files=(CONFIG, weights))
+        if not (folder / weights).is_file():
             raise CheckpointError(
                 f"the pickled pipeline's checkpoint {folder} is not on this machine: copy it "
                 "there, or pickle a pipeline that was loaded from the Hub"
             )
-        if sha256_of(folder / WEIGHTS) != self.digest:
+        if sha256_of(folder / weights) != self.digest:
             raise CheckpointError(
                 f"{folder} holds other weights than when the pipeline was pickled: pickle it anew"
             )
@@ -55,7 +57,10 @@ class Reference:
 
 
 def reference_to(
-    model: EarlyExitModel, folder: Path | None, snapshot: Snapshot | None
+    model: EarlyExitModel,
+    folder: Path | None,
+    snapshot: Snapshot | None,
+    variant: str | None = None,
 ) -> Reference:
     """The reference to the checkpoint that a model was loaded from.
 
@@ -66,11 +71,15 @@ def reference_to(
         raise CheckpointError(
             f"a pipeline that was not loaded from a checkpoint cannot be pickled: {HOW}"
         )
-    if not has_weights(folder, model, rounded=True):
+    weights = weights_of(variant)
+    if not has_weights(folder, model, rounded=True, weights=weights):
         raise CheckpointError(
             f"the pipeline's weights are no longer those of {folder}, by which it is pickled: {HOW}"
         )
-    reference = Reference(str(folder.absolute()), sha256_of(folder / WEIGHTS))
-    if snapshot is None:
-        return reference
-    return Reference(reference.folder, reference.digest, snapshot.repository, snapshot.commit)
+    return Reference(
+        str(folder.absolute()),
+        sha256_of(folder / weights),
+        snapshot.repository if snapshot else None,
+        snapshot.commit if snapshot else None,
+        variant,
+    )

@@ -76,17 +76,20 @@ def save(
         )
 
 
-def has_weights(folder: Path, model: EarlyExitModel, *, rounded: bool = False) -> bool:
+def has_weights(
+    folder: Path, model: EarlyExitModel, *, rounded: bool = False, weights: str = WEIGHTS
+) -> bool:
     """Whether a checkpoint folder holds these very weights.
 
     Args:
         folder: of the checkpoint.
         model: in any type.
         rounded: or what becomes of them in the model's type.
+        weights: name of the file in it.
     """
     state = plain_state(model)
     try:
-        stored = read_tensors(folder / WEIGHTS, state)
+        stored = read_tensors(folder / weights, state)
     except CheckpointError:
         return False
     for name, value in state.items():

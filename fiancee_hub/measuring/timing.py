@@ -1,12 +1,13 @@
 """Time of every exit relative to full depth, measured side by side in one run."""
 
 import time
+from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
 import torch
 
-from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.exits import EarlyExitModel, Runner
 
 
 @torch.inference_mode()
@@ -39,13 +40,47 @@ def exit_milliseconds(
         torch.set_num_threads(before)
 
 
-def _call(model: EarlyExitModel, inputs: tuple[Any, ...], exit_index: int) -> float:
-    started = time.perf_counter()
+@torch.inference_mode()
+def side_by_side(
+    model: EarlyExitModel,
+    inputs: tuple[Any, ...],
+    runners: Mapping[str, Runner | None],
+    rounds: int = 30,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[list[float]]]:
+    """Milliseconds of a call to every exit by every runner, one after the other in every round.
+
+    Args:
+        model: the model.
+        inputs: of one image.
+        runners: by name, all made and warm; None for the model itself.
+        rounds: how often each exit runs.
+        clock: in seconds; that of the processor where other work disturbs.
+
+    Returns:
+        by runner for each round the milliseconds of exits 1 … K.
+    """
+    exits = range(1, model.exits + 1)
+    found: dict[str, list[list[float]]] = {name: [] for name in runners}
+    for _ in range(rounds):
+        for name, runner in runners.items():
+            found[name].append([_call(model, inputs, each, runner, clock) for each in exits])
+    return found
+
+
+def _call(
+    model: EarlyExitModel,
+    inputs: tuple[Any, ...],
+    exit_index: int,
+    runner: Runner | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    started = clock()
     progress = model.start(*inputs)
     if exit_index < model.exits:
         model.predict(progress)
-    model.render(progress, exit_index)
-    return 1000 * (time.perf_counter() - started)
+    model.render(progress, exit_index, runner=runner)
+    return 1000 * (clock() - started)
 
 
 def time_ratios(rounds: list[list[float]]) -> list[float]:

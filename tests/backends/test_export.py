@@ -12,7 +12,7 @@ from tiny import CLASSES, REGIONS, SIZE, random_model
 from torch import Tensor
 
 from fiancee_hub import CheckpointError, InputError, MissingPackageError
-from fiancee_hub.backends.export import MANIFEST, _exported, export
+from fiancee_hub.backends.export import MANIFEST, as_onnx, export
 from fiancee_hub.backends.graphs import GraphModel
 from fiancee_hub.backends.parts import leaves, parts
 from fiancee_hub.backends.sessions import SESSIONS, session
@@ -99,7 +99,7 @@ def test_guides_by_region_are_looked_up_in_a_graph(tmp_path: Path) -> None:
     progress = model.look_up(model.start(label_map, noise))
     assert progress.guide is not None
     condition = dict(zip(part.inputs, leaves(progress.condition), strict=True))
-    (tmp_path / "guides.onnx").write_bytes(_exported(part).SerializeToString())
+    (tmp_path / "guides.onnx").write_bytes(as_onnx(part).SerializeToString())
     graph = runtime.InferenceSession(tmp_path / "guides.onnx")
     used = {entry.name: condition[entry.name].numpy() for entry in graph.get_inputs()}
     (found,) = graph.run(None, used)

@@ -215,8 +215,8 @@ def test_training_state_is_taken_along_on_request(tiny_checkpoint: Path, tmp_pat
 
 @pytest.mark.parametrize(
     ("name", "fix"),
-    [("variant", "dtype="), ("torch_dtype", "give dtype="), ("device_map", "give device="),
-     ("subfolder", "folder itself"), ("config", "own config"), ("what", "leave it out")],
+    [("torch_dtype", "give dtype="), ("device_map", "give device="), ("config", "own config"),
+     ("what", "leave it out")],
 )  # fmt: skip
 def test_unknown_arguments_are_refused(
     pipeline: FianceePipeline, tiny_checkpoint: Path, tmp_path: Path, name: str, fix: str

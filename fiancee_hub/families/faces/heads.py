@@ -88,4 +88,4 @@ def at_side(face_map: Tensor, side: int) -> Tensor:
     """Shares (batch, channels, h, h) at another size."""
     if side > face_map.shape[2]:
         return F.interpolate(face_map, size=(side, side), mode="bilinear")
-    return F.adaptive_avg_pool2d(face_map, side)
+    return F.adaptive_avg_pool2d(face_map, (side, side))

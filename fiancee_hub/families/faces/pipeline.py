@@ -272,9 +272,9 @@ class FacesPipeline(FianceePipeline):
 
     def _appearance(self, source: Source) -> Appearance:
         """What the encoder made of a source, for where the model is now; pixels keep float32."""
-        read = source.appearance
-        features = tuple(level.to(self.device, self.dtype) for level in read.features)
-        descriptor = read.descriptor.to(self.device, self.dtype)
+        read, dtype = source.appearance, self.trunk.to_rgb.weight.dtype
+        features = tuple(level.to(self.device, dtype) for level in read.features)
+        descriptor = read.descriptor.to(self.device, dtype)
         return Appearance(read.picture.to(self.device), features, descriptor)
 
     @torch.inference_mode()
