@@ -299,6 +299,9 @@ HOST_LOOKS = """() => Object.fromEntries(['h1', 'p', 'a', 'button', 'body', 'htm
   return [name, [...kept.map((one) => style[one]), Math.round(box.left)]];
 }))"""
 
+AT_REST = "() => document.getAnimations().every((one) => one.playState !== 'running')"
+"""No colour is on its way to another."""
+
 OUR_LOOKS = """(names) => Object.fromEntries(names.map((name) => {
   const style = getComputedStyle(document.querySelector(name));
   const kept = ['color', 'fontFamily', 'fontSize', 'fontWeight', 'lineHeight', 'letterSpacing',
@@ -346,6 +349,7 @@ def test_neither_page_changes_the_looks_of_the_other(
         if name != "without":
             complete = page.locator("#streets-routes .chain[data-complete=true]").first
             expect(complete).to_be_visible(timeout=PATIENCE)
+            page.wait_for_function(AT_REST)
             looks[f"{name}, ours"] = page.evaluate(OUR_LOOKS, list(OURS))
         if name != "alone":
             looks[name] = page.evaluate(HOST_LOOKS)
