@@ -83,9 +83,11 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     for name in ("start", "predict", "advance", "render"):
         original: Callable[..., Any] = getattr(EarlyExitModel, name)
 
-        def counted(*values: Any, _original: Any = original, _name: str = name) -> Any:
+        def counted(
+            *values: Any, _original: Any = original, _name: str = name, **options: Any
+        ) -> Any:
             done.append(_name)
-            return _original(*values)
+            return _original(*values, **options)
 
         monkeypatch.setattr(EarlyExitModel, name, counted)
     yield done
