@@ -144,8 +144,10 @@ def test_on_a_phone_held_sideways_the_whole_map_is_free(screen: StreetsPage) -> 
     canvas.evaluate("element => element.scrollIntoView({block: 'end'})")
     drawn, shown = canvas.bounding_box(), screen.part("pictures-group").bounding_box()
     assert drawn and shown
-    covered = (
-        shown["y"] < drawn["y"] + drawn["height"] and shown["y"] + shown["height"] > drawn["y"]
+    sides = ("x", "width"), ("y", "height")
+    covered = all(
+        shown[at] < drawn[at] + drawn[size] and shown[at] + shown[size] > drawn[at]
+        for at, size in sides
     )
     assert not covered
 
