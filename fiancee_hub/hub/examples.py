@@ -86,6 +86,11 @@ def give_domain(folder: Path, domain: Domain, pictures: Mapping[str, Path]) -> N
     write_config(folder, dataclasses.replace(config, domain=domain))
 
 
+def pictures_in(folder: Path) -> dict[str, Path]:
+    """The PNGs of a folder, by title, in the order of their names."""
+    return {title_of(path): path for path in sorted(folder.glob("[!.]*.png"))}
+
+
 def title_of(picture: Path) -> str:
     """``2-open-road.png`` is called "Open road"."""
     words = picture.stem.split("-")

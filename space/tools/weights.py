@@ -37,7 +37,7 @@ from fiancee_hub.families.label_maps.training.class_table import EXAMPLES
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint, stored
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.domains import shipped, shipped_names
-from fiancee_hub.hub.examples import copy_examples, give_domain, title_of
+from fiancee_hub.hub.examples import copy_examples, give_domain, pictures_in
 from fiancee_hub.hub.saving import EVALUATION, TRAINING_STATE
 from fiancee_hub.training.loop import BEST, STATE
 from fiancee_hub.training.state import load_state
@@ -55,8 +55,9 @@ TRANSCRIPT = "streets"
 def install(source: Path, target: Path, data: Path) -> None:
     """Puts the checkpoint of a run, or of a folder, in place of ``target``.
 
-    What the old one said of its data and its example inputs stay; what was measured on the old
-    weights goes. The packed training state is replaced where the run can be packed.
+    What the old one said of its data and its example inputs stay, a new one takes the maps drawn
+    for its data; what was measured on the old weights goes. The packed training state is replaced
+    where the run can be packed.
 
     Args:
         source: a run folder, or a checkpoint folder.
@@ -74,7 +75,7 @@ def install(source: Path, target: Path, data: Path) -> None:
         checkpoint = _calibrated(source, checkpoint, data)
     del model
     with tempfile.TemporaryDirectory() as kept:
-        examples = _keep_examples(target, Path(kept)) or _drawn(data)
+        examples = _keep_examples(target, Path(kept)) or pictures_in(data / EXAMPLES)
         _take(checkpoint, source, target)
         known = shipped(target.name).domain if target.name in shipped_names() else None
         if known or examples:
@@ -89,11 +90,6 @@ def _keep_examples(target: Path, kept: Path) -> dict[str, Path]:
     domain = read_config(target / CONFIG).domain
     copy_examples(domain, target, kept)
     return {example.title: kept / example.file for example in domain.examples}
-
-
-def _drawn(data: Path) -> dict[str, Path]:
-    """Example maps of one's own data, by title: those of a checkpoint that is new here."""
-    return {title_of(path): path for path in sorted((data / EXAMPLES).glob("[!.]*.png"))}
 
 
 def _take(checkpoint: Path, source: Path, target: Path) -> None:

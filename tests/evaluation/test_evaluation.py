@@ -280,10 +280,10 @@ def test_realism_has_a_row_for_every_exit_and_budget(figures: Figures) -> None:
     assert [row[0] for row in delivered] == names
     assert delivered[0][3:] == ["3.00", "1.50", "0.420"]
     assert photographs == ["photographs", "10.0", "20.0", "1", "0.50", "0.610"]
-    # Older figures know neither budgets nor the branches' mIoU.
     for row in [*exits, *budgets]:
         row["kid_real"] = {"texture": -0.001, "things": 0.02}
     assert [row[3] for row in cells(realism(figures))][:3] == ["none"] * 3
+    # Older figures know neither budgets nor the branches' mIoU.
     del figures["exit_quality"], figures["realism"]["budgets"]
     older = cells(realism(figures))
     assert [row[0] for row in older] == ["exit 1", "exit 2", "full depth", "photographs"]

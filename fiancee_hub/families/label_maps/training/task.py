@@ -17,7 +17,7 @@ from fiancee_hub.families.label_maps.training.class_table import EXAMPLES
 from fiancee_hub.families.label_maps.training.maps import MapSource, drawn_maps
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.config import CheckpointConfig, untrained
-from fiancee_hub.hub.examples import title_of
+from fiancee_hub.hub.examples import pictures_in
 from fiancee_hub.hub.format1 import domain_of
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branch_settings import BranchSettings
@@ -124,9 +124,7 @@ class MapsTask:
         return self.data.root if TEST in self.data.splits(TEST) else None
 
     def examples(self) -> dict[str, Path]:
-        return {
-            title_of(path): path for path in sorted((self.data.root / EXAMPLES).glob("[!.]*.png"))
-        }
+        return pictures_in(self.data.root / EXAMPLES)
 
     def _noise(self, count: int, seed: int) -> Tensor:
         random = torch.Generator().manual_seed(seed)
