@@ -144,12 +144,11 @@ def test_on_a_phone_held_sideways_the_whole_map_is_free(screen: StreetsPage) -> 
     canvas.evaluate("element => element.scrollIntoView({block: 'end'})")
     drawn, shown = canvas.bounding_box(), screen.part("pictures-group").bounding_box()
     assert drawn and shown
-    sides = ("x", "width"), ("y", "height")
-    covered = all(
-        shown[at] < drawn[at] + drawn[size] and shown[at] + shown[size] > drawn[at]
-        for at, size in sides
+    beside = shown["x"] >= drawn["x"] + drawn["width"] or shown["x"] + shown["width"] <= drawn["x"]
+    covered = (
+        shown["y"] < drawn["y"] + drawn["height"] and shown["y"] + shown["height"] > drawn["y"]
     )
-    assert not covered
+    assert beside or not covered
 
 
 @pytest.mark.parametrize("window", [(375, 800)])
