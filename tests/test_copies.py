@@ -78,7 +78,9 @@ def test_what_was_begun_goes_on_elsewhere(streets: StreetsPipeline) -> None:
 
 
 def test_another_process_makes_the_same_picture(streets: StreetsPipeline) -> None:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    # As many threads there as here: sums are taken in another order otherwise.
+    threads = (torch.get_num_threads(),)
+    with multiprocessing.get_context("spawn").Pool(1, torch.set_num_threads, threads) as pool:
         found = pool.apply(streets, (random_map(1),), {"budget": 0.5, "seed": 2})
     assert isinstance(found, Result) and found.image == picture(streets)
 
