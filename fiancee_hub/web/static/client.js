@@ -122,9 +122,10 @@ function refused() {
   return new FileError(`This page does not let the model start: it runs at ${page}.`);
 }
 
-// Browsers start workers from the page's own origin only: from elsewhere a small one imports it.
+// Browsers start workers from the page's own origin only, which sandboxed frames have not: from
+// elsewhere a small one imports it.
 function startWorker(url) {
-  if (url.origin === globalThis.location.origin) return new Worker(url, { type: "module" });
+  if (url.origin === globalThis.origin) return new Worker(url, { type: "module" });
   const text = `import ${JSON.stringify(url.href)};`;
   const local = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   try {

@@ -7,6 +7,9 @@ import { fastest, route } from "./router.js";
 const FORMAT = 2;
 const HEAD = ["condition", "predictor"];
 
+// WebGPU's convolutions of a graph's inputs are wrong in its own layout (onnxruntime#29651).
+const PROVIDERS = { wasm: "wasm", webgpu: { name: "webgpu", preferredLayout: "NCHW" } };
+
 /** Grey levels of 255 by which a pixel may differ from the library's. */
 export const TOLERANCE = 6;
 
@@ -108,7 +111,7 @@ export class Model {
     const content = await file(url.href, graph, this.progress);
     // What decides, and what measures, computes as everywhere.
     const decides = HEAD.includes(graph.name) || graph.name === "lpips";
-    const executionProviders = [decides ? "wasm" : this.provider];
+    const executionProviders = [decides ? "wasm" : PROVIDERS[this.provider]];
     return this.ort.InferenceSession.create(content, { executionProviders });
   }
 
