@@ -108,6 +108,13 @@ def test_figures_of_all_exits_stay_in_their_cards(
         assert screen.part("cards", "li").evaluate_all(outside) == []
 
 
+def test_a_small_phone_shows_every_tab(demo_url: str, page: Page) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    StreetsPage(page, demo_url)
+    for name in ("Streets", "Faces", "How it works"):
+        expect(page.get_by_role("tab", name=name)).to_be_visible()
+
+
 @pytest.mark.parametrize("tab", TABS)
 def test_few_stops_lead_to_the_result(tab: str, demo_url: str, page: Page) -> None:
     screen = opened(page, f"{demo_url}/?tab={tab}", tab)
