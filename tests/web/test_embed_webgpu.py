@@ -4,6 +4,7 @@ A stand-in for the WebGPU runtime computes with WebAssembly and is right or wron
 """
 
 import hashlib
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from playwright.sync_api import Page, expect
 from static_host import hosting
 
 from fiancee_hub.cli.main import main
+from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.web import runtimes
 from fiancee_hub.web.embed import STATIC, embed
@@ -257,7 +259,7 @@ def test_npm_that_fails_is_one_sentence(
         command.write_text(f"#!/bin/sh\n{change}\n")
         command.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
-    with pytest.raises(runtimes.InputError) as caught:
+    with pytest.raises(InputError) as caught:
         runtimes.add_webgpu(tmp_path / "site")
     assert words in str(caught.value)
 
@@ -266,13 +268,13 @@ def test_what_npm_brings_is_asked_for_by_name_and_version(
     npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[Any] = []
-    real = runtimes.subprocess.run
+    real = subprocess.run
 
     def run(command: Any, **options: Any) -> Any:
         commands.append(command)
         return real(command, **options)
 
-    monkeypatch.setattr(runtimes.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     runtimes.add_webgpu(tmp_path)
     assert commands[0][1:3] == ["pack", f"onnxruntime-web@{runtimes.VERSION}"]
     assert "--ignore-scripts" in commands[0]

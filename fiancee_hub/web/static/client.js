@@ -122,14 +122,16 @@ function refused() {
   return new FileError(`This page does not let the model start: it runs at ${page}.`);
 }
 
-// Browsers start workers from the page's own origin only, which sandboxed frames have not: from
-// elsewhere a small one imports it.
+// Browsers start workers from the page's own origin only: from elsewhere a small one imports it.
 function startWorker(url) {
-  if (url.origin === globalThis.origin) return new Worker(url, { type: "module" });
+  const type = { type: "module" };
+  if (url.origin === globalThis.origin) return new Worker(url, type);
   const text = `import ${JSON.stringify(url.href)};`;
+  // Sandboxed frames have no origin, and take no modules from blobs.
+  if (globalThis.origin === "null") return new Worker(`data:text/javascript,${encodeURIComponent(text)}`, type);
   const local = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   try {
-    return new Worker(local, { type: "module" });
+    return new Worker(local, type);
   } finally {
     setTimeout(() => URL.revokeObjectURL(local), 60_000);
   }
