@@ -1,4 +1,4 @@
-"""Pictures of the demo in every state, on a desk and on a phone: ``python docs/screens.py``.
+"""Pictures of the demo in every state, on a desk, in a column and on a phone.
 
     python docs/screens.py                   # all of them, and docs/screens.md
     python docs/screens.py faces method      # those whose names begin so
@@ -15,9 +15,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
@@ -34,11 +35,20 @@ from visitor_pictures import encoded, group_photo, noise  # noqa: E402
 
 from fiancee_hub.families.faces.films import write_clip  # noqa: E402
 from space.faces.examples import examples as face_examples  # noqa: E402
+from space.page.embedding import COMPACT, FIGURE, WHOLE, View  # noqa: E402
 from space.tools import made  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screens"
 PAGE = ROOT / "docs" / "screens.md"
-SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+SIZES = {"desktop": (1280, 720), "column": (640, 720), "phone": (390, 844)}
+"""Of the window: a desk's, a blog's column, a phone's."""
+
+SHOWN = {"desktop": 640, "column": 320, "phone": 220}
+"""How wide the list shows them."""
+
+MOST, FRAMES = ("desktop", "phone"), ("column", "phone")
+"""Sizes of most states, and of views for frames."""
+
 QUALITY = 75
 
 
@@ -52,18 +62,32 @@ class State:
         reach: what a visitor does to get there; may leave a mouse button down.
         theme: light or dark.
         at: what the window shows at its middle; the whole page is shown if left out.
+        sizes: of the windows.
+        view: what of the page is shown, in a window of its frame's height.
     """
 
     words: str
-    screen: type[StreetsPage | FacesPage]
+    screen: type[DemoPage]
     reach: Callable[[DemoPage, Path], None]
     theme: str = "light"
     at: str = ""
+    sizes: tuple[str, ...] = MOST
+    view: View = WHOLE
 
     @property
     def checkpoint(self) -> str:
         """Name of the one whose tab it shows."""
         return self.screen.tab
+
+    @property
+    def query(self) -> str:
+        """Of the page's address."""
+        tab = {"tab": self.screen.tab, "view": self.view.name} if self.view.name else {}
+        return urlencode({"__theme": self.theme, **tab})
+
+    def window(self, size: str) -> ViewportSize:
+        width, height = SIZES[size]
+        return {"width": width, "height": self.view.height if self.view.name else height}
 
 
 class FacadesPage(StreetsPage):
@@ -75,6 +99,24 @@ class FacadesPage(StreetsPage):
         DemoPage.__init__(self, page, url)
         page.get_by_role("tab", name="Facades").click()
         self.wait_until_measured()
+
+
+class FramedStreets(DemoPage):
+    """Streets in a frame, where details that others wait for are hidden."""
+
+    tab = "streets"
+
+    def __init__(self, page: Page, url: str) -> None:
+        super().__init__(page, url)
+        complete = self.part("routes", ".chain[data-complete=true]")
+        expect(complete).to_be_attached(timeout=PATIENCE)
+        expect(self.part("pictures", "img").first).to_be_visible(timeout=PATIENCE)
+
+
+class FramedFaces(FramedStreets):
+    """Faces in a frame."""
+
+    tab = "faces"
 
 
 # A message goes after ten seconds, which its picture may take on a busy machine.
@@ -213,8 +255,17 @@ def explained(screen: DemoPage, folder: Path) -> None:
 
 
 STATES = {
-    "streets": State("Streets, as the page opens", StreetsPage, nothing),
-    "streets-dark": State("Streets, dark", StreetsPage, nothing, "dark"),
+    "streets": State("Streets, as the page opens", StreetsPage, nothing, sizes=tuple(SIZES)),
+    "streets-dark": State("Streets, dark", StreetsPage, nothing, "dark", sizes=tuple(SIZES)),
+    "streets-first": State(
+        "Streets, what is seen first without scrolling", StreetsPage, nothing, at="[role=tablist]"
+    ),
+    "streets-compact": State(
+        "Streets, `?view=compact`", FramedStreets, nothing, sizes=FRAMES, view=COMPACT
+    ),
+    "streets-figure": State(
+        "Streets, `?view=figure`", FramedStreets, nothing, sizes=FRAMES, view=FIGURE
+    ),
     "streets-drawing": State(
         "The picture follows the brush", StreetsPage, drawing, at="#streets-map"
     ),
@@ -230,8 +281,11 @@ STATES = {
     "streets-link": State("A link that brings the state back", StreetsPage, copied),
     "facades": State("Facades: another checkpoint of the same kind", FacadesPage, nothing),
     "facades-drawing": State("Windows are drawn", FacadesPage, windows, at="#facades-map"),
-    "faces": State("Faces, moved by sliders", FacesPage, turned),
-    "faces-dark": State("Faces, dark", FacesPage, nothing, "dark"),
+    "faces": State("Faces, moved by sliders", FacesPage, turned, sizes=tuple(SIZES)),
+    "faces-dark": State("Faces, dark", FacesPage, nothing, "dark", sizes=tuple(SIZES)),
+    "faces-compact": State(
+        "Faces, `?view=compact`", FramedFaces, nothing, sizes=FRAMES, view=COMPACT
+    ),
     "faces-picture": State("A picture drives", FacesPage, driven),
     "faces-several": State("Several faces, a moved crop, the whole photo", FacesPage, several),
     "faces-clip": State("A clip drives; the exit of every frame", FacesPage, clip),
@@ -240,18 +294,18 @@ STATES = {
 }
 
 
-def files(name: str) -> list[Path]:
-    return [FOLDER / f"{name}-{size}.webp" for size in SIZES]
+def file(name: str, size: str) -> Path:
+    return FOLDER / f"{name}-{size}.webp"
 
 
 def take(browser: Browser, url: str, name: str) -> None:
-    """Pictures of a state at both sizes."""
+    """Pictures of a state at all its sizes."""
     state = STATES[name]
-    for (width, height), path in zip(SIZES.values(), files(name), strict=True):
-        page = browser.new_page(viewport={"width": width, "height": height})
+    for size in state.sizes:
+        page = browser.new_page(viewport=state.window(size))
         with tempfile.TemporaryDirectory() as folder:
-            state.reach(state.screen(page, f"{url}/?__theme={state.theme}"), Path(folder))
-            shot(page, path, state.at)
+            state.reach(state.screen(page, f"{url}/?{state.query}"), Path(folder))
+            shot(page, file(name, size), state.at)
         page.close()
 
 
@@ -280,13 +334,15 @@ def write_page() -> None:
         "London Set*, 2017, doi 10.6084/m9.figshare.5047666, CC BY 4.0, cropped, resized and",
         "animated by the model.",
         "",
-        "| state | desktop, 1280 pixels wide | phone, 390 pixels wide |",
-        "| --- | --- | --- |",
+        "| state | desktop, 1280 pixels wide | column, 640 | phone, 390 |",
+        "| --- | --- | --- | --- |",
     ]
     for name, state in STATES.items():
         pictures = " | ".join(
-            f'<img src="screens/{path.name}" alt="{state.words}" width="{width}">'
-            for path, width in zip(files(name), (640, 220), strict=True)
+            f'<img src="screens/{file(name, size).name}" alt="{state.words}" width="{width}">'
+            if size in state.sizes
+            else ""
+            for size, width in SHOWN.items()
         )
         rows.append(f"| {state.words} | {pictures} |")
     PAGE.write_text("\n".join(rows) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from fiancee_hub.families.faces.films import write_clip
 from space.faces.examples import examples as face_examples
+from space.page.embedding import COMPACT, FIGURE, View
 
 THEMES = ("light", "dark")
 GRAVE = ("serious", "critical")
@@ -66,6 +67,19 @@ def test_how_it_works_has_no_grave_finding(theme: str, demo_url: str, page: Page
     StreetsPage(page, f"{demo_url}/?__theme={theme}")
     page.get_by_role("tab", name="How it works").click()
     expect(page.locator("#embed-frame")).to_contain_text(demo_url, timeout=PATIENCE)
+    assert grave_findings(page) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("view", [COMPACT, FIGURE], ids=lambda view: view.name)
+@pytest.mark.parametrize("tab", ["streets", "faces"])
+def test_views_for_frames_have_no_grave_finding(
+    tab: str, view: View, theme: str, demo_url: str, page: Page
+) -> None:
+    page.set_viewport_size({"width": 640, "height": view.height})
+    screen = DemoPage(page, f"{demo_url}/?tab={tab}&view={view.name}&__theme={theme}", tab)
+    complete = screen.part("routes", ".chain[data-complete=true]")
+    expect(complete).to_be_attached(timeout=PATIENCE)
     assert grave_findings(page) == []
 
 

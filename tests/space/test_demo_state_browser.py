@@ -55,6 +55,20 @@ def test_the_address_bar_carries_the_drawing(page: Page, demo_url: str) -> None:
     assert drawing(screen) == drawn
 
 
+def test_the_address_bar_carries_a_blank_map(page: Page, demo_url: str) -> None:
+    screen = StreetsPage(page, demo_url)
+    wait_for(page, "example=terrace")
+    with screen.new_result():
+        screen.pick_blank()
+    wait_for(page, "map=")
+    drawn = drawing(screen)
+    assert len(set(zip(*[iter(drawn)] * 3, strict=True))) == 1
+    page.reload()
+    screen.wait_until_measured()
+    assert drawing(screen) == drawn
+    expect(screen.part("examples", ".selected")).to_have_count(0)
+
+
 def test_the_address_bar_carries_a_face(page: Page, demo_url: str) -> None:
     screen = FacesPage(page, demo_url)
     with screen.new_result():

@@ -81,14 +81,38 @@ def test_a_phone_held_sideways_has_picture_and_input_side_by_side(
     assert left and right and left["x"] + left["width"] <= right["x"]
 
 
-def test_text_of_twice_the_size_is_cut_off_nowhere(demo_url: str, page: Page) -> None:
-    opened(page, demo_url, "streets")
+@pytest.mark.parametrize("tab", TABS)
+def test_text_of_twice_the_size_is_cut_off_nowhere(tab: str, demo_url: str, page: Page) -> None:
+    opened(page, f"{demo_url}/?tab={tab}", tab)
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     for width in (1280, 640, 390):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(500)
         assert page.evaluate(CLIPPED) == []
         assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("kind", [StreetsPage, FacesPage])
+def test_figures_of_all_exits_stay_in_their_cards(
+    kind: Callable[[Page, str], DemoPage], demo_url: str, page: Page
+) -> None:
+    screen = kind(page, demo_url)
+    outside = """(cards) => cards.flatMap((card) => {
+      const right = card.getBoundingClientRect().right;
+      return [...card.querySelectorAll('dt, dd, h3')]
+        .filter((part) => part.getBoundingClientRect().right > right)
+        .map((part) => part.textContent);
+    })"""
+    for width in (1280, 1000, 640, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert screen.part("cards", "li").evaluate_all(outside) == []
+
+
+def test_a_small_phone_shows_every_tab(demo_url: str, page: Page) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    StreetsPage(page, demo_url)
+    for name in ("Streets", "Faces", "How it works"):
+        expect(page.get_by_role("tab", name=name)).to_be_visible()
 
 
 @pytest.mark.parametrize("tab", TABS)
