@@ -57,8 +57,9 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """Public names, also those that are not loaded yet."""
-    return sorted({*globals(), *__all__})
+    """Public names, also those that are not loaded yet, and modules that are."""
+    own = {"Any", "TYPE_CHECKING", "_HOMES"}
+    return sorted({*globals(), *__all__} - own)
 
 
 def __getattr__(name: str) -> Any:

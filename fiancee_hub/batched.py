@@ -110,7 +110,8 @@ def route_batch(
         exit: chosen by the caller.
     """
     if exit is None:
-        pipeline.check_promise()
+        for budget in dict.fromkeys(item.budget for item in items):
+            pipeline.check_promise(budget)
     wait_for(pipeline.device)
     started = time.perf_counter()
     mean, spread = (part.cpu().numpy() for part in pipeline.model.predict(progress))

@@ -7,7 +7,9 @@ importing torch and the Hub's mixin.
 import copy
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -161,6 +163,12 @@ class Rendering:
         self._predictor_seconds = time.perf_counter() - started
         self.forecast = Forecast(mean, spread, pipeline.config.calibration)
 
+    def __repr__(self) -> str:
+        """What the exits are predicted to be, and which were rendered, in one line."""
+        predicted = ", ".join(f"{lpips:.3f}" for lpips in self.predicted)
+        done = ", ".join(map(str, sorted(self._rendered))) or "none"
+        return f"<Rendering: predicted LPIPS {predicted or 'none'}; exits rendered: {done}>"
+
     @property
     def predicted(self) -> tuple[float, ...]:
         """Predicted LPIPS of every branch, cheapest first."""
@@ -180,11 +188,12 @@ class Rendering:
             choose: from forecast and budget to an exit that keeps it, in place of the cheapest.
 
         Raises:
-            InputError: the budget's promise was never tested in what the pipeline runs in.
+            InputError: the budget's promise was not tested in what the pipeline runs in, or does
+                not hold there.
         """
         from fiancee_hub.core.router import budget_notes
 
-        self.pipeline.check_promise()
+        self.pipeline.check_promise(budget)
         result = self.routed(choose(self.forecast, budget) if choose else self.route(budget))
         notes = budget_notes(budget, self.pipeline.config.calibration)
         return replace(result, notes=result.notes + notes)
@@ -279,6 +288,8 @@ class FianceePipeline(ModelHubMixin):
     _precision: torch.dtype | None = None
     _variant: str | None = None
     _snapshot: "Snapshot | None" = None
+    _fetch: "Callable[..., Path] | None" = None
+    _figures: "Mapping[str, Any] | None" = None
 
     def __call__(self, *inputs: Any, **options: Any) -> Result:
         """Renders one input by the cheapest exit that keeps the budget."""
@@ -367,6 +378,8 @@ class FianceePipeline(ModelHubMixin):
         if not Path(pretrained_model_name_or_path).is_dir():
             pipe.repository = str(pretrained_model_name_or_path).partition("@")[0]
             pipe._snapshot = snapshot_of(folder, pipe.repository, token)
+            again = options | {"force_download": False}
+            pipe._fetch = partial(resolve, str(pretrained_model_name_or_path), **again)
         pipe._asked = backend
         return pipe.to(device=device, dtype=dtype)
 
@@ -583,19 +596,55 @@ class FianceePipeline(ModelHubMixin):
         """Height and width of every picture."""
         return self.config.generator.height, self.config.generator.width
 
-    def check_promise(self) -> None:
-        """Whether budgets may be offered.
+    def check_promise(self, budget: float) -> None:
+        """Whether a budget (LPIPS) may be offered here.
+
+        Eager float32 keeps what the calibration promises. Elsewhere the second test decides that
+        ``fiancee-hub evaluate --backend`` has put into evaluation.json; where nothing was tested,
+        pictures that are eager's to a grey level keep it too.
 
         Raises:
-            InputError: another runtime rounds the weights, and nobody has tested what budgets keep
-                there.
+            InputError: it was not tested here, or does not hold; the message says what to do.
         """
-        if self._precision not in (None, torch.float32) and self.config.calibration is not None:
-            dtype = str(self.dtype).removeprefix("torch.")
-            raise InputError(
-                f"what a budget promises was never tested in {self.backend} and {dtype}: choose an "
-                "exit with exit=, or load the checkpoint in float32"
-            )
+        from fiancee_hub.backends.choosing import EAGER
+        from fiancee_hub.core.router import check_budget
+        from fiancee_hub.core.second_test import PRECISE, Place, second_test
+
+        calibration, precise = self.config.calibration, self.dtype in PRECISE
+        if calibration is None or (self.backend == EAGER and precise):
+            return
+        budget = check_budget(budget)
+        place = Place.of(self.backend, self.dtype, self.device)
+        found = second_test(self._evaluation(), calibration, place)
+        holds = None if found is None else found.holds.get(calibration.rule(budget)[0])
+        if holds or (holds is None and precise):
+            return
+        otherwise = "choose an exit with exit=, or load the checkpoint " + (
+            "with backend='eager'" if precise else "in float32"
+        )
+        if found is None:
+            raise InputError(f"what a budget promises was never tested in {place}: {otherwise}")
+        first = found.from_on()
+        larger = "" if first is None or budget >= first else f"take a budget of {first:g} or more, "
+        problem = "could not be told" if holds is None else "does not hold"
+        raise InputError(
+            f"what a budget of {budget:g} promises {problem} in {place}, tested on {found.inputs} "
+            f"inputs: {larger}{otherwise}"
+        )
+
+    def _evaluation(self) -> "Mapping[str, Any]":
+        """evaluation.json, if it lies beside these weights or can be had; empty otherwise."""
+        from fiancee_hub.hub.saving import EVALUATION, evaluation_of
+
+        if self._figures is None:
+            folder = self.loaded_from
+            if self._fetch is not None:
+                with suppress(CheckpointError):
+                    folder = self._fetch(files=(EVALUATION,))
+            # Another form of the weights is other weights.
+            known = folder is not None and self._variant is None
+            self._figures = (evaluation_of(folder) if folder and known else None) or {}
+        return self._figures
 
     def check_exit(self, exit_index: int) -> int:
         """Returns ``exit_index``.

@@ -214,3 +214,30 @@ def test_the_command_line_takes_it_all_the_way(
     assert "discs of the split `test`" in card
     figures = json.loads((trained / "evaluation.json").read_text())
     assert len(figures["exits"]) == len(read_config(trained / "config.json").exits)
+    _test_in_bfloat16(trained, data, capsys)
+
+
+def _test_in_bfloat16(trained: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", str(trained), "--data", str(data)]
+    assert main([*words, "--backend", "eager", "--dtype", "bfloat16"]) == 0
+    figures = json.loads((trained / "evaluation.json").read_text())
+    (test,) = figures["backends"]
+    assert (test["backend"], test["dtype"], test["device"]) == ("eager", "bfloat16", "cpu")
+    assert test["n"] == figures["n"]
+    assert 0 < test["lpips"][-1] < 0.1  # full depth in bfloat16 against full depth
+    budgets = read_config(trained / "config.json").calibration
+    assert budgets and [row["budget"] for row in test["budgets"]] == list(budgets.budgets)
+    assert "| eager, bfloat16 | none |" in (trained / "README.md").read_text()  # of 8 inputs
+    for wrong, reason in (
+        (["--dtype", "bfloat16"], "name one"),
+        (["--backend", "eager"], "calibrated in eager float32"),
+        (["--backend", "auto"], "is one of the others"),
+        (["--backend", "none"], "no backend 'none'"),
+        (["--backend", "eager", "--dtype", "bfloat16", "--device", "gpu"], "is no device"),
+    ):
+        capsys.readouterr()
+        assert main([*words, *wrong]) == 2
+        assert reason in capsys.readouterr().err
+    (trained / "evaluation.json").unlink()
+    assert main([*words, "--backend", "eager", "--dtype", "bfloat16"]) == 2
+    assert "run `evaluate` without --backend first" in capsys.readouterr().err

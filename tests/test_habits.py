@@ -17,7 +17,7 @@ from PIL import Image
 from tiny import CLASSES, random_map
 
 import fiancee_hub
-from fiancee_hub import FianceeError, FianceePipeline, InputError, StreetsPipeline
+from fiancee_hub import CheckpointError, FianceeError, FianceePipeline, InputError, StreetsPipeline
 from fiancee_hub.core import perceptual
 from fiancee_hub.core.errors import MissingPackageError
 from fiancee_hub.core.marking import MARK
@@ -196,3 +196,40 @@ def test_dir_lists_all_public_names() -> None:
     assert set(fiancee_hub.__all__) <= set(dir(fiancee_hub))
     for name in fiancee_hub.__all__:
         assert getattr(fiancee_hub, name) is not None
+
+
+def test_what_is_read_and_rendered_is_one_line_too(streets: StreetsPipeline) -> None:
+    rendering = streets.prepare(IDS)
+    rendering.result(2)
+    assert repr(rendering).endswith("; exits rendered: 2>")
+    assert repr(rendering).startswith("<Rendering: predicted LPIPS 0.")
+    assert repr(streets.read(IDS)) == f"<LabelMap 96x64: {len(np.unique(IDS))} classes>"
+
+
+def test_dir_lists_nothing_else() -> None:
+    assert {"Any", "TYPE_CHECKING", "_HOMES"}.isdisjoint(dir(fiancee_hub))
+
+
+def test_a_view_of_a_file_is_read_like_its_bytes(streets: StreetsPipeline) -> None:
+    ids: Any = IDS
+    for view in (memoryview(CONTENTS["PNG"]), memoryview(ids)):
+        assert (streets.read(view).ids == IDS).all()
+    assert read_photo(memoryview(PHOTO.read_bytes())).image == read_photo(PHOTO).image
+
+
+def test_no_label_map_at_all(streets: StreetsPipeline) -> None:
+    with pytest.raises(InputError, match="The label map is missing: pass a path"):
+        streets(None)
+
+
+def test_a_list_shows_a_bar(streets: StreetsPipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    streets([IDS, IDS], exit=1)
+    assert capsys.readouterr().err == ""
+    streets([IDS, IDS], exit=1, progress=True)
+    assert "2/2" in capsys.readouterr().err
+
+
+def test_a_folder_of_checkpoints_names_them(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "streets").symlink_to(tiny_checkpoint)
+    with pytest.raises(CheckpointError, match=r"holds no config\.json; .* holds streets/config"):
+        FianceePipeline.from_pretrained(tmp_path)

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,11 +18,17 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("gradio", "lpips", "torchvision", "matplotlib", "accelerate", "scipy", "av", "pandas")
 
 
-def run(code: str, *words: str, options: tuple[str, ...] = (), cwd: Path | None = None) -> str:
-    """What a fresh interpreter prints."""
+def run(
+    code: str,
+    *words: str,
+    options: tuple[str, ...] = (),
+    cwd: Path | None = None,
+    given: str | None = None,
+) -> str:
+    """What a fresh interpreter prints; ``given`` is its standard input."""
     command = [sys.executable, *options, "-c", code, *words]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=280, cwd=cwd, check=False
+        command, input=given, capture_output=True, text=True, timeout=280, cwd=cwd, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -131,6 +138,7 @@ assert len(read_classes("coco")) == 183
 assert main(["info", checkpoint]) == 0
 result = FianceePipeline.from_pretrained(checkpoint)([[0] * 96] * 64, budget=0.1)
 assert result.image.size == (96, 64)
+exec(sys.stdin.read())
 for name in ("gradio", "lpips", "torchvision", "pytest"):
     try:
         __import__(name)
@@ -161,8 +169,14 @@ def test_the_wheel_works_where_nothing_else_is(
         set().union(*(needed(r.name) for r in core if r.marker is None)),
         dependencies,
     )
+    for name in ("weights_card", "space"):
+        (tmp_path / name).symlink_to(ROOT / name)
     places = str(installed), str(dependencies), str(tiny_checkpoint)
-    assert run(TRY, *places, options=("-I", "-S"), cwd=tmp_path).endswith("works")
+    readme = (ROOT / "README.md").read_text("utf-8").partition("## From Python")[2]
+    needs_no_extra, compares = re.findall(r"^```python\n(.*?)^```", readme, re.M | re.S)[:2]
+    assert "compare" not in needs_no_extra and "needs [compare]" in compares
+    told = run(TRY, *places, options=("-I", "-S"), cwd=tmp_path, given=needs_no_extra)
+    assert told.endswith("works")
 
 
 def test_core_dependencies_are_few_and_not_pinned() -> None:

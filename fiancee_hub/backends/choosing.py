@@ -105,6 +105,20 @@ def runner_of(name: str, model: EarlyExitModel, dtype: torch.dtype) -> Runner | 
     return UnitRunner(model, partial(units.OpenVinoUnit, threads=threads, precision=precision))
 
 
+def run_in(
+    model: EarlyExitModel, name: str, device: torch.device, dtype: torch.dtype
+) -> Runner | None:
+    """Moves a model to where a backend wants it, and makes what runs it there.
+
+    Raises:
+        InputError: the backend cannot run there.
+    """
+    check_place(name, device, dtype)
+    # Other runtimes read float32 weights, and round them themselves.
+    model.to(device=device, dtype=torch.float32 if name in DTYPES else dtype)
+    return runner_of(name, model, dtype)
+
+
 def automatic(family: str, device: torch.device, dtype: torch.dtype) -> str:
     """The backend that the measured table says pays, else eager.
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib import import_module
 from itertools import product
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -79,7 +80,7 @@ def content_of(source: object) -> bytes | None:
     Raises:
         InputError: it was opened as text, or cannot be read.
     """
-    if isinstance(source, bytes | bytearray):
+    if isinstance(source, bytes | bytearray) or _is_plain(source):
         return bytes(source)
     read = None if isinstance(source, Image.Image) else getattr(source, "read", None)
     if not callable(read):
@@ -91,6 +92,11 @@ def content_of(source: object) -> bytes | None:
     if not isinstance(content, bytes):
         raise InputError('The file is opened as text: open it with mode "rb"')
     return content
+
+
+def _is_plain(source: object) -> TypeGuard[memoryview]:
+    """Whether it shows the bytes of a file; others show the pixels of an array."""
+    return isinstance(source, memoryview) and source.ndim == 1 and source.itemsize == 1
 
 
 def _of_other_kind(

@@ -16,6 +16,7 @@ from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.files import write_text
 from fiancee_hub.core.router import Calibration
+from fiancee_hub.core.second_test import KEY
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.hub.saving import EVALUATION, evaluation_of
@@ -27,8 +28,8 @@ FORMAT = 1
 THREADS = 2
 FULL_DEPTH_RATIOS = {"time_ratio": 1.0, "time_ratio_one_thread": 1.0}
 
-ELSEWHERE = ("static",)
-"""What others than ``evaluate`` add to evaluation.json."""
+ELSEWHERE = ("static", KEY)
+"""What is added to evaluation.json after it was measured."""
 
 SAME = ("split", "n", "seed", "size")
 """What has to be as it was for that to stay."""

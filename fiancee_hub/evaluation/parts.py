@@ -32,6 +32,19 @@ class EvaluationRequest:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """Inputs that neither training nor calibration has seen.
+
+    Args:
+        inputs: as ``model.start`` takes them, (nested tuples of) tensors with n items each.
+        groups: the kind of each.
+    """
+
+    inputs: tuple[Any, ...]
+    groups: list[str]
+
+
+@dataclass(frozen=True)
 class EvaluationParts:
     """A family's part of ``evaluate``.
 
@@ -39,7 +52,9 @@ class EvaluationParts:
         add_options: adds the options that only this family has.
         evaluate: measures and draws; returns what evaluation.json is to hold. Raises
             CheckpointError or DataError, naming what is missing.
+        held_out: the inputs that ``evaluate`` judges routing on, with the same seed the same ones.
     """
 
     add_options: Callable[[argparse.ArgumentParser], None]
     evaluate: Callable[[EvaluationRequest], Figures]
+    held_out: Callable[[EvaluationRequest], HeldOut]

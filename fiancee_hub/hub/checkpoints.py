@@ -62,7 +62,7 @@ def load_checkpoint(
     if not is_regular(folder / CONFIG):
         raise CheckpointError(f"{folder / CONFIG}: no regular file")
     if weights != WEIGHTS and not (folder / weights).exists():
-        raise CheckpointError(f"{folder} has no {weights}{_held(folder, '*.safetensors')}")
+        raise CheckpointError(f"{folder} has no {weights}{_held(folder, 'model*.safetensors')}")
     config = read_config(folder / CONFIG)
     _check_costs(folder / CONFIG, config)
     model = _shapes(folder / CONFIG, config)
@@ -188,6 +188,8 @@ def resolve(
         if inside:
             return _subfolder_of(path, inside)
         _check_shadow(name)
+        if not (path / CONFIG).exists() and any(path.glob(f"*/{CONFIG}")):
+            raise CheckpointError(f"{path} holds no {CONFIG}{_held(path, f'*/{CONFIG}')}")
         return path
     if path.is_file():
         raise CheckpointError(f"checkpoint '{name}' is a file: give the folder that it lies in")

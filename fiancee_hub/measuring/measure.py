@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fiancee_hub.core.exits import EarlyExitModel, Progress
+from fiancee_hub.core.exits import EarlyExitModel, Progress, Runner
 from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.core.pixels import as_bytes
@@ -29,12 +29,16 @@ class Measurement:
 
 @torch.no_grad()
 def render_all(
-    model: EarlyExitModel, progress: Progress, *, guided: bool = True
+    model: EarlyExitModel,
+    progress: Progress,
+    *,
+    guided: bool = True,
+    runner: Runner | None = None,
 ) -> tuple[list[Tensor], Progress]:
-    """Images of every exit, cheapest first, each stage run once."""
+    """Images of every exit, cheapest first, each stage run once, by a runner or the model."""
     images = []
     for exit_index in range(1, model.exits + 1):
-        image, progress = model.render(progress, exit_index, guided=guided)
+        image, progress = model.render(progress, exit_index, guided=guided, runner=runner)
         images.append(image.float())
     return images, progress
 

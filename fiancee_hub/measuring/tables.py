@@ -139,6 +139,45 @@ def validity(found: dict[str, Any], budgets: Sequence[float]) -> str:
     return table(["budget", "all deliveries", *early], rows)
 
 
+FEW = 3
+"""Budgets that a table lists one by one."""
+
+
+def backends(tests: list[dict[str, Any]], budgets: Sequence[float]) -> str:
+    """What budgets keep in other backends and types: share of all deliveries, at some budgets."""
+    shown = [f"{budget:.2f}" for budget in budgets]
+    lines = [
+        [
+            f"{test['backend']}, {test['dtype']}" + _device(test["device"]),
+            _holding(test["budgets"]),
+            f"{test['lpips'][-1]:.4f}",
+            *(
+                percent(1 - row["misses"] / test["n"])
+                for row in test["budgets"]
+                if any(abs(row["budget"] - budget) < 1e-9 for budget in budgets)
+            ),
+        ]
+        for test in tests
+    ]
+    kept = [f"kept at {budget}" for budget in shown]
+    return table(["backend", "budgets that hold", "LPIPS of full depth", *kept], lines)
+
+
+def _device(kind: str) -> str:
+    return "" if kind == "cpu" else f", {kind}"
+
+
+def _holding(rows: list[dict[str, Any]]) -> str:
+    failing = [row["budget"] for row in rows if not row["holds"]]
+    if len(failing) in (0, len(rows)):
+        return "none" if failing else f"all {len(rows)}"
+    if len(failing) <= FEW:
+        return "all but " + ", ".join(f"{budget:g}" for budget in failing)
+    first = next((row["budget"] for row in rows if row["budget"] > failing[-1]), None)
+    count = f"{len(rows) - len(failing)} of {len(rows)}"
+    return count if first is None else f"{count}, all from {first:g} on"
+
+
 def reliability(rows: list[dict[str, Any]]) -> str:
     """Share of inputs within mean + spread, by exit and by how wide the predicted spread is."""
     count = len(rows[0]["bins"])

@@ -1,24 +1,36 @@
 """What happens on the faces screen: a source and a driver in, pictures and figures out."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
 from PIL import Image
 
-from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.controls import CONTROLS, Controls
-from fiancee_hub.families.faces.pipeline import FacesPipeline, Source
+from fiancee_hub.families.faces.pipeline import FacesPipeline
 from fiancee_hub.pipeline import Rendering, Result
 from space.faces import clips, code, persons
 from space.faces.examples import examples
-from space.faces.persons import Driver, Person
+from space.faces.persons import Person
+from space.faces.wish import (
+    CLIP,
+    NO_DRIVER,
+    NO_SOURCE,
+    OPENING,
+    PICTURE,
+    RELATIVE,
+    SLIDERS,
+    Wish,
+    fields,
+    found,
+    wish,
+)
 from space.page import links
 from space.page.files import answer, picture_address, received, remove, stored
 from space.page.markup import render
@@ -28,111 +40,15 @@ from space.result import comparison, facts
 from space.result.code import Recipe, path_of
 from space.result.comparison import route
 from space.result.record import Record
-from space.result.scale import BUDGET, MOST_BUDGET
-
-SLIDERS, PICTURE, CLIP = "Sliders", "Picture", "Clip"
-RELATIVE, ABSOLUTE = "Relative", "Absolute"
+from space.result.scale import BUDGET
 
 WHOLE_SIDE = 1600
 """Longer side of the whole photograph with the result in it, pixels."""
 
-NO_SOURCE = (
-    "There is no source: choose an example or upload a photo. Photos are forgotten after half an "
-    "hour or when the page is closed."
-)
-NO_DRIVER = "There is no driver: choose an example, upload a picture, or use the sliders."
 NO_CLIP = "There is no clip yet: upload one, or wait until it has been read."
 NO_NEUTRAL = "Driven absolutely: relative driving needs the driver's neutral picture."
 
-T = TypeVar("T")
-
 Endpoint = Callable[..., tuple[FileData, dict[str, Any]]]
-
-
-def fields(pipe: FacesPipeline) -> Mapping[str, links.Field]:
-    """What a link to such a screen can hold."""
-    slugs = links.slugs(example.title for example in examples())
-    return {
-        "example": links.Choice(slugs),
-        "driver": links.Choice(slugs),
-        "budget": links.Number(0, MOST_BUDGET),
-        **{control.name: links.Number(control.least, control.most) for control in CONTROLS},
-    }
-
-
-OPENING: Mapping[str, float] = {"yaw": 14, "pitch": -3, "smile": 0.5}
-"""Whoever opens the page sees a person who moves, and no portrait that looks like its source."""
-
-
-def rendering(pipe: FacesPipeline, values: Mapping[str, Any]) -> Rendering:
-    """What a link's values show: an example, moved by sliders or by another example."""
-    known = examples()
-    source = pipe.encode(known[values.get("example", 0)].path)
-    if "driver" in values:
-        driver = known[values["driver"]]
-        motions = pipe.motion(driver.path), pipe.motion(driver.neutral)
-        return pipe.prepare(source=source, driver=motions[0], reference=motions[1])
-    names = [control.name for control in CONTROLS]
-    given = {name: value for name, value in (values or OPENING).items() if name in names}
-    return pipe.prepare(source=source, driver=Controls(**given, relative=True))
-
-
-@dataclass(frozen=True)
-class Wish:
-    """The screen's inputs.
-
-    Args:
-        person: the source.
-        driver: the driver's picture.
-        neutral: the same without expression.
-        whole: whether the result is shown in the whole photograph.
-        mode: what drives: sliders, a picture or a clip.
-        driving: relative or absolute.
-        budget: LPIPS.
-        sliders: values of the controls, by their names.
-    """
-
-    person: Person | None
-    driver: Driver | None
-    neutral: Driver | None
-    whole: bool
-    mode: str
-    driving: str
-    budget: float
-    sliders: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def relative(self) -> bool:
-        return self.driving == RELATIVE
-
-    @property
-    def source(self) -> Source:
-        """The source.
-
-        Raises:
-            InputError: there is none.
-        """
-        return found(self.person, NO_SOURCE).source
-
-    @property
-    def controls(self) -> Controls:
-        return Controls(**self.sliders, relative=self.relative)
-
-    @property
-    def missing(self) -> str:
-        """What the visitor has to choose before a picture can be made."""
-        if self.person is None:
-            return NO_SOURCE
-        return NO_DRIVER if self.mode == PICTURE and self.driver is None else ""
-
-
-def wish(*values: Any) -> Wish:
-    """The inputs as Gradio hands them over: those before the sliders, then the sliders."""
-    count = len(values) - len(CONTROLS)
-    names = [control.name for control in CONTROLS]
-    sliders = dict(zip(names, values[count:], strict=True))
-    person, driver, neutral, whole, mode, driving, budget = values[:count]
-    return Wish(person, driver, neutral, whole, mode, driving, budget, sliders)
 
 
 class Handlers:
@@ -452,17 +368,6 @@ Returns:
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return inspect.Parameter(name, kind, default=default, annotation=annotation)
-
-
-def found(value: T | None, otherwise: str) -> T:
-    """The value.
-
-    Raises:
-        InputError: saying ``otherwise``, if there is none.
-    """
-    if value is None:
-        raise InputError(otherwise)
-    return value
 
 
 def _small(picture: Image.Image) -> str:

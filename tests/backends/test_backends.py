@@ -1,8 +1,10 @@
 """Every backend makes the pictures of eager PyTorch, and takes the same exits."""
 
 import copy
+import json
 import logging
 import pickle
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -20,7 +22,11 @@ from fiancee_hub.backends import choosing
 from fiancee_hub.backends.choosing import NAMES, automatic, best
 from fiancee_hub.backends.runners import CompiledRunner
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.files import sha256_of
 from fiancee_hub.core.router import BUDGETS
+from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS
+from fiancee_hub.hub.config import read_config
+from fiancee_hub.hub.saving import EVALUATION
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "backends.md"
 
@@ -144,6 +150,87 @@ def test_bfloat16_in_openvino(tiny_checkpoint: Path, eager: FianceePipeline) -> 
     for given in (label_map, [label_map, label_map]):
         with pytest.raises(InputError, match="never tested in openvino and bfloat16: choose an ex"):
             pipe(given, budget=0.1)
+
+
+def measured(checkpoint: Path, folder: Path, **entry: Any) -> Path:
+    """A copy of a checkpoint with an evaluation in which its budgets from 0.1 on hold somewhere."""
+    shutil.copytree(checkpoint, folder)
+    calibration = read_config(folder / CONFIG).calibration
+    assert calibration is not None
+    rows = [
+        {"budget": budget, "margin": calibration.rule(budget)[1], "holds": budget >= 0.1}
+        for budget in calibration.budgets
+    ]
+    test = {"backend": "eager", "dtype": "bfloat16", "device": "cpu", "n": 171, "budgets": rows}
+    figures = {"model_sha256": sha256_of(folder / WEIGHTS), "backends": [test | entry]}
+    (folder / EVALUATION).write_text(json.dumps(figures))
+    return folder
+
+
+def test_eager_bfloat16_offers_no_untested_budget(tiny_checkpoint: Path) -> None:
+    pipe = loaded(tiny_checkpoint, "eager", dtype=torch.bfloat16)
+    label_map = tiny.random_map(0)
+    for call in (
+        lambda: pipe(label_map, budget=0.1),
+        lambda: pipe([label_map], budget=0.1),
+        lambda: pipe.compare(label_map),
+        lambda: pipe.prepare(label_map).deliver(0.1),
+    ):
+        with pytest.raises(InputError, match=r"never tested in eager and bfloat16: choose an exit"):
+            call()
+    assert pipe(label_map, exit=1).exit == 1
+    assert pipe.to(torch.float64)(label_map, budget=0.1).exit
+    assert pipe.to(torch.float32)(label_map, budget=0.1).exit
+    with pytest.raises(InputError, match="never tested in eager and float16"):
+        pipe.to(torch.float16)(label_map, budget=0.1)
+
+
+def test_budgets_that_were_tested_are_offered(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = measured(tiny_checkpoint, tmp_path / "tested")
+    pipe = loaded(folder, "eager", dtype=torch.bfloat16)
+    label_map = tiny.random_map(0)
+    exact = loaded(folder, "eager")
+    for budget in (0.1, 0.102, 0.2, 0.9):
+        assert pipe(label_map, budget=budget).exit == exact(label_map, budget=budget).exit
+    several: Any = pipe([label_map] * 2, budget=[0.1, 0.2])
+    assert len(several) == 2
+    assert pipe.compare(label_map, budget=0.1).kept in (True, False)
+    refused = (
+        "what a budget of 0.05 promises does not hold in eager and bfloat16, tested on 171 inputs: "
+        "take a budget of 0.1 or more, choose an exit with exit=, or load the checkpoint in float32"
+    )
+    cases: tuple[tuple[Any, Any], ...] = ((label_map, 0.05), ([label_map] * 2, [0.2, 0.05]))
+    for given, asked in cases:
+        with pytest.raises(InputError, match=refused):
+            pipe(given, budget=asked)
+    with pytest.raises(InputError, match=r"a budget of 0\.001 promises could not be told"):
+        pipe(label_map, budget=0.001)
+    with pytest.raises(InputError, match="never tested in eager and float16"):
+        pipe.to(torch.float16)(label_map, budget=0.1)
+
+
+def test_a_test_of_other_weights_is_none(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = measured(tiny_checkpoint, tmp_path / "tested")
+    shutil.copy(folder / WEIGHTS, folder / "model.other.safetensors")
+    figures = json.loads((folder / EVALUATION).read_text())
+    pipe = loaded(folder, "eager", dtype=torch.bfloat16, variant="other")
+    with pytest.raises(InputError, match="never tested"):
+        pipe(tiny.random_map(0), budget=0.1)
+    (folder / EVALUATION).write_text(json.dumps(figures | {"model_sha256": "0" * 64}))
+    with pytest.raises(InputError, match="never tested"):
+        loaded(folder, "eager", dtype=torch.bfloat16)(tiny.random_map(0), budget=0.1)
+
+
+def test_a_backend_that_failed_offers_no_budget(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """In float32 what was not tested is offered, and what did not hold is not."""
+    folder = measured(tiny_checkpoint, tmp_path / "tested", backend="compile", dtype="float32")
+    pipe = loaded(folder, "compile")
+    for budget in (0.1, 0.001):
+        pipe.check_promise(budget)
+    with pytest.raises(InputError, match=r"0\.05 promises does not hold in compile and float32.*"
+                       r"or load the checkpoint with backend='eager'"):  # fmt: skip
+        pipe(tiny.random_map(0), budget=0.05)
+    loaded(folder, "eager").check_promise(0.05)
 
 
 def test_compiled_parts_resume(model: EarlyExitModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -774,3 +774,51 @@ def test_evaluate_keeps_what_the_small_nets_did(evaluated: Path, tmp_path: Path)
     assert evaluate.write_evaluation(folder, other) == other
     evaluate.write_json(folder / "evaluation.json", figures | small | {"model_sha256": "another"})
     assert evaluate.write_evaluation(folder, figures) == figures
+
+
+# Other backends
+
+
+def test_backends_are_tested_on_the_inputs_of_the_evaluation(
+    evaluated: Path, streets: DataFolder, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(evaluated, tmp_path / "checkpoint")
+    before = json.loads((folder / "evaluation.json").read_text())
+    words = ["evaluate", folder, "--data", streets.root, "--backend", "eager"]
+    for dtype in ("bfloat16", "float16", "bfloat16"):
+        assert main([str(word) for word in [*words, "--dtype", dtype]]) == 0
+    after = json.loads((folder / "evaluation.json").read_text())
+    tests = after.pop("backends")
+    assert after == before
+    assert [test["dtype"] for test in tests] == ["bfloat16", "float16"]  # each once
+    for test in tests:
+        assert test["n"] == STREETS_SEEN["test"]
+        branches = [row["lpips_mean"] for row in before["exits"]]
+        assert test["lpips"] == pytest.approx([*branches, 0], abs=0.02)
+        assert {row["holds"] for row in test["budgets"]} == {None}  # too few inputs
+    # The whole evaluation keeps them, and the card forgets them once the margins are others.
+    assert evaluate.write_evaluation(folder, before)["backends"] == tests
+    config = read_config(folder / "config.json")
+    calibration = config.calibration
+    assert calibration is not None
+    others = dataclasses.replace(calibration, margins=(None,) * len(CALIBRATED))
+    for margins, shown in ((calibration, True), (others, False)):
+        changed = dataclasses.replace(config, calibration=margins)
+        text = str(model_card(changed, figures=before | {"backends": tests}))
+        assert ("| eager, float16 | none |" in text) is shown
+
+
+def test_budgets_that_hold_elsewhere_are_told_in_short() -> None:
+    def told(*failing: float) -> str:
+        budgets = [round(0.01 * step, 2) for step in range(1, 11)]
+        rows = [{"budget": b, "misses": 1, "holds": b not in failing} for b in budgets]
+        test = {"backend": "openvino", "dtype": "float32", "device": "cpu", "n": 4}
+        (line,) = cells(tables.backends([test | {"lpips": [0, 0.0012], "budgets": rows}], (0.05,)))
+        assert (line[0], line[2], line[3]) == ("openvino, float32", "0.0012", "75.0 %")
+        return line[1]
+
+    assert told() == "all 10"
+    assert told(0.02) == "all but 0.02"
+    assert told(0.01, 0.02, 0.03, 0.05) == "6 of 10, all from 0.06 on"
+    assert told(0.01, 0.02, 0.03, 0.1) == "6 of 10"
+    assert told(*(round(0.01 * step, 2) for step in range(1, 11))) == "none"

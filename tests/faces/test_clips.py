@@ -1,5 +1,6 @@
 """Clips of every container: orientation, timing, sound; and the formats that are written."""
 
+import io
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from fiancee_hub.families.faces.clips import (
     Sound,
     checked_fps,
     moves,
+    opened_frames,
     read_clip,
     read_sound,
 )
@@ -369,3 +371,40 @@ def test_wrong_arguments_of_a_clip_are_named(
     write_clip([quarters(), Image.new("RGB", (96, 64))], 10, tmp_path / "a.gif")
     with pytest.raises(InputError, match=reason):
         read_clip(**{"path": tmp_path / "a.gif", **arguments})
+
+
+def test_frames_come_in_every_form(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    write_clip(shaded(4), 10, path)
+    content = path.read_bytes()
+    with path.open("rb") as opened:
+        forms: tuple[Any, ...] = (
+            *(path, str(path), content, bytearray(content), memoryview(content)),
+            *(io.BytesIO(content), opened),
+        )
+        for form in forms:
+            with opened_frames(form) as clip:
+                assert (clip.fps, clip.count) == (10, 4)
+                assert shades(clip.frames) == [0, 1, 2, 3]
+    pictures = shaded(3)
+    with opened_frames(pictures) as clip:
+        assert (clip.frames, clip.fps, clip.count) == (pictures, None, 3)
+    with opened_frames(iter(pictures)) as clip:
+        assert (clip.fps, clip.count) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ("nowhere.mp4", "There is no file .*nowhere.mp4: check the path"),
+        (b"", "The file is an empty file where a clip is needed"),
+        (b"%PDF-1.7", "The file is a PDF document where a clip is needed"),
+        (io.StringIO("frames"), 'open it with mode "rb"'),
+        (None, "frames must be a list of pictures or a clip, not NoneType"),
+        (3, "frames must be a list of pictures or a clip, not int"),
+        (Image.new("RGB", (9, 9)), "frames must be a list of pictures or a clip, not Image"),
+    ],
+)
+def test_what_has_no_frames_is_named(form: Any, reason: str) -> None:
+    with pytest.raises(InputError, match=reason), opened_frames(form):
+        pass

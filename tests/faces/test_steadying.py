@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.core.router import Calibration, Forecast
+from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, head_of, motion_of
 from fiancee_hub.families.faces.landmarks.pose import project
 from fiancee_hub.families.faces.photos import FaceCrop, Photo
@@ -139,6 +141,33 @@ def test_a_clip_with_a_rate_is_steadied(
         assert alike != calmer
     with pytest.raises(InputError, match="up to 60"):
         list(pipe.animate(source=source, frames=frames, fps=0))
+
+
+def test_a_clip_that_is_read_here_says_its_own_rate(
+    pipe: FacesPipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    head = motion()
+    crop = draw_face(head, 1)
+    source, frames, rates = _source(pipe, head, crop), noisy(4), []
+    pictures = [Image.new("L", (64, 64), 40 * index) for index in range(4)]
+    write_clip(pictures, 10, tmp_path / "clip.gif")
+    found = iter([(frame, "") for frame in frames])
+    monkeypatch.setattr(pipe, "motions", lambda given, face: found)
+
+    def noted(motions: Any, fps: float) -> Any:
+        rates.append(fps)
+        return motions
+
+    monkeypatch.setattr("fiancee_hub.families.faces.pipeline.steadied", noted)
+    clip = tmp_path / "clip.gif"
+    made = list(pipe.animate(source=source, frames=clip, exit=1, progress=True))
+    assert [frame.index for frame in made] == [0, 1, 2, 3]
+    assert rates == [10]
+    assert "4/4" in capsys.readouterr().err
+    assert list(pipe.animate(source=source, frames=clip.read_bytes(), exit=1, fps=5)) == []
+    assert rates == [10, 5]
+    assert capsys.readouterr().err == ""
 
 
 def _noting(pipe: FacesPipeline, shown: list[Motion]) -> Any:

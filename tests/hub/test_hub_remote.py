@@ -1,6 +1,7 @@
 """Checkpoints on a Hub: the real client, a hub on the loopback interface, and its faults."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -16,9 +17,12 @@ from PIL import Image
 from tiny import random_map
 
 from fiancee_hub import CheckpointError, FianceePipeline
+from fiancee_hub.core.files import sha256_of
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS
+from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.download import download
 from fiancee_hub.hub.reasons import _retry_after, reason
+from fiancee_hub.hub.saving import EVALUATION
 
 REPO = "user/streets"
 FILES = (CONFIG, WEIGHTS)
@@ -347,3 +351,41 @@ def test_requests_are_logged_at_debug_level_only(client: Client, wanted: bool) -
     done = client.run(sys.executable, "-c", LOG, *(["debug"] if wanted else []))
     assert done.returncode == 0, done.stderr
     assert ("httpx2" in done.stdout.split()) == wanted
+
+
+IN_BFLOAT16 = """
+import sys, torch
+from fiancee_hub import FianceePipeline, InputError
+options = {"dtype": torch.bfloat16, "backend": "eager"}
+for offline in (False, True):
+    for place in ({}, {"subfolder": "there"}):
+        pipe = FianceePipeline.from_pretrained(
+            sys.argv[1], local_files_only=offline, **place, **options
+        )
+        for _ in range(2):
+            try:
+                print(pipe([[0] * 96] * 64, budget=0.1).exit > 0)
+            except InputError as error:
+                print(error)
+"""
+
+
+def test_what_was_tested_comes_along_when_it_is_asked_for(
+    hub: Hub, client: Client, tiny_checkpoint: Path
+) -> None:
+    """Of two checkpoints in a repository one was tested in bfloat16."""
+    calibration = read_config(tiny_checkpoint / CONFIG).calibration
+    assert calibration is not None
+    rows = [{"budget": b, "margin": 0.5, "holds": True} for b in calibration.budgets]
+    test = {"backend": "eager", "dtype": "bfloat16", "device": "cpu", "n": 9, "budgets": rows}
+    figures = {"model_sha256": sha256_of(tiny_checkpoint / WEIGHTS), "backends": [test]}
+    files = {name: (tiny_checkpoint / name).read_bytes() for name in FILES}
+    below = {f"there/{name}": content for name, content in files.items()}
+    hub.add("user/two", files | below | {f"there/{EVALUATION}": json.dumps(figures).encode()})
+    done = client.python(IN_BFLOAT16.replace("sys.argv[1]", "'user/two'"))
+    assert done.returncode == 0, done.stderr
+    never, *rest = done.stdout.splitlines()
+    assert "never tested in eager and bfloat16" in never
+    assert rest == [never, "True", "True", never, never, "True", "True"]
+    asked = [request.path for request in hub.requests if request.path.endswith(EVALUATION)]
+    assert len(asked) <= 3  # once for each that was loaded, none offline

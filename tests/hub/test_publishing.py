@@ -84,6 +84,11 @@ def test_what_is_no_repository_is_refused(
 def test_the_space_names_the_models_that_are_published() -> None:
     front = yaml.safe_load((ROOT / "README.md").read_text("utf-8").split("---\n")[1])
     assert front.get("models", []) == list(PUBLISHED.values())
+    preloaded = {entry.split()[0] for entry in front.get("preload_from_hub", [])}
+    assert preloaded <= set(PUBLISHED.values())
+    assert front["suggested_hardware"]
+    # The code's licence alone would hide that the weights beside it have other terms.
+    assert front["license"] == "other" and "weights" in front["license_name"]
     assert set(PUBLISHED) <= set(shipped_names())
     for repository in PUBLISHED.values():
         check_repository(repository)

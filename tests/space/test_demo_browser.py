@@ -37,8 +37,8 @@ from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
-from space.faces.events import OPENING
 from space.faces.examples import examples as face_examples
+from space.faces.wish import OPENING
 from space.label_maps.maps import examples
 
 

@@ -13,8 +13,8 @@ from fiancee_hub.families.faces.controls import CONTROLS
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space.faces import persons
-from space.faces.events import PICTURE, RELATIVE, SLIDERS
 from space.faces.events import Handlers as FaceHandlers
+from space.faces.wish import PICTURE, RELATIVE, SLIDERS
 from space.label_maps.events import Handlers as MapHandlers
 from space.page.tabs import Tab
 from space.result import code

@@ -28,9 +28,10 @@ from fiancee_hub.pipeline import Result
 from space import demo
 from space.faces import clips, persons
 from space.faces import events as faces
-from space.faces.events import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS, Handlers
+from space.faces.events import Handlers
 from space.faces.examples import examples as face_examples
 from space.faces.persons import Person
+from space.faces.wish import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS
 from space.page import components, errors, files
 from space.page.outputs import Outputs
 from space.page.tabs import Tab

@@ -3,13 +3,15 @@
 Videos need PyAV (package ``av``); it is imported when one is read.
 """
 
+import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fiancee_hub.core.arguments import check_path, decimal
+from fiancee_hub.core.arguments import check_path, decimal, several
 from fiancee_hub.core.errors import InputError, missing_package
 from fiancee_hub.core.kinds import kind_of_file
 from fiancee_hub.core.pictures import (
     MOST_PIXELS,
+    content_of,
     decoding,
     eight_bits,
     flattened,
@@ -160,6 +163,38 @@ def read_clip(
         return _clip(_animation_frames(path), timing, fps)
     timing = _video_timing(path, max_seconds)
     return _clip(_video_frames(path, timing.start), timing, fps)
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Pictures one after the other; rate and number as far as they are known."""
+
+    frames: Iterable[Any]
+    fps: float | None = None
+    count: int | None = None
+
+
+@contextmanager
+def opened_frames(given: Any) -> "Iterator[Clip | Frames]":
+    """Frames in whichever form they come.
+
+    Args:
+        given: the path or the bytes of a clip, a file opened for reading, or what holds one
+            picture after the other.
+
+    Raises:
+        InputError: it is none of these, or no clip; see ``read_clip``.
+    """
+    if isinstance(given, str | os.PathLike):
+        yield read_clip(Path(given))
+    elif (content := content_of(given)) is not None:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "The file"  # as errors are to call it
+            path.write_bytes(content)
+            yield read_clip(path)
+    else:
+        frames = several(given, "frames", "pictures or a clip")
+        yield Frames(frames, count=len(frames) if isinstance(frames, Sized) else None)
 
 
 def checked_fps(fps: Any) -> float:

@@ -76,6 +76,7 @@ def _generate_clip(pipe: FacesPipeline, arguments: argparse.Namespace, out: Path
         reference=arguments.reference,
         face=arguments.driver_face,
         fps=min(clip.fps, MOST_FPS),
+        progress=True,
     )
     started = time.perf_counter()
     images = list(filled(_counted(frames, shares)))

@@ -62,7 +62,8 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _FIX = "save it again as JPEG or PNG"
 
-Source = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[np.generic]
+Content = bytes | bytearray | memoryview | IO[bytes]
+Source = str | os.PathLike[str] | Content | Image.Image | NDArray[np.generic]
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the photo; parts may lie outside of it."""
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from tqdm import tqdm
 
 from fiancee_hub.batched import (
     Item,
@@ -31,7 +32,7 @@ from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.placing import wait_for
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
-from fiancee_hub.families.faces.clips import checked_fps
+from fiancee_hub.families.faces.clips import checked_fps, opened_frames
 from fiancee_hub.families.faces.controls import CONTROLS, check_switch
 from fiancee_hub.families.faces.controls import Controls as Controls
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
@@ -81,6 +82,11 @@ class Source:
     appearance: Appearance
     milliseconds: float
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """What was read, and how large the face is, in one line."""
+        whole, (left, _, right, _) = self.photo.image, self.crop.box
+        return f"<Source {whole.width}x{whole.height}: a square of {right - left} pixels>"
 
 
 Several: TypeAlias = (
@@ -193,13 +199,12 @@ class FacesPipeline(FianceePipeline):
         pose = crop.pose
         return Motion(canonicalise(crop.landmarks, pose), pose, expression(crop.landmarks, pose))
 
-    def motions(
-        self, frames: Iterable[Any], *, face: int = 0
-    ) -> Iterator[tuple[Motion | None, str]]:
+    def motions(self, frames: Any, *, face: int = 0) -> Iterator[tuple[Motion | None, str]]:
         """The motion of one person in every frame of a clip.
 
         Args:
-            frames: RGB frames in order; what is a ``Motion`` already is passed on.
+            frames: the path or the bytes of a clip, a file opened for reading, or RGB frames in
+                order; what is a ``Motion`` already is passed on.
             face: which of several in the first frame that shows so many, largest first; later it
                 is the face nearest to the one before.
 
@@ -208,16 +213,17 @@ class FacesPipeline(FianceePipeline):
         """
         last: Face | None = None
         face = whole(face, "face", 0)
-        for frame in frames:
-            if isinstance(frame, Motion):
-                yield frame, ""
-                continue
-            try:
-                last, crop = self._follow(read_photo(frame).image, last, face)
-            except InputError as error:
-                yield None, str(error)
-                continue
-            yield self._motion_of(crop), ""
+        with opened_frames(frames) as clip:
+            for frame in clip.frames:
+                if isinstance(frame, Motion):
+                    yield frame, ""
+                    continue
+                try:
+                    last, crop = self._follow(read_photo(frame).image, last, face)
+                except InputError as error:
+                    yield None, str(error)
+                    continue
+                yield self._motion_of(crop), ""
 
     def _follow(self, frame: Image.Image, last: Face | None, face: int) -> tuple[Face, FaceCrop]:
         every = last is None and face != 0
@@ -337,6 +343,7 @@ class FacesPipeline(FianceePipeline):
         budget: float | Iterable[float] = 0.1,
         exit: int | None = None,
         reference: Any = None,
+        progress: bool = False,
     ) -> list[Result]: ...
 
     @overload
@@ -348,6 +355,7 @@ class FacesPipeline(FianceePipeline):
         budget: float = 0.1,
         exit: int | None = None,
         reference: Any = None,
+        progress: bool = False,
     ) -> Result: ...
 
     def __call__(
@@ -358,6 +366,7 @@ class FacesPipeline(FianceePipeline):
         budget: Any = 0.1,
         exit: int | None = None,
         reference: Any = None,
+        progress: bool = False,
     ) -> Result | list[Result]:
         """Renders a frame by the cheapest exit that keeps the budget, or one for each driver.
 
@@ -368,6 +377,7 @@ class FacesPipeline(FianceePipeline):
             budget: LPIPS to full depth, 0 to 1; with a list one for each, or one for all.
             exit: render this exit whatever the budget.
             reference: the driver's neutral picture: driving is then relative to it.
+            progress: show a bar on standard error, with a list.
 
         Returns:
             the result, of a list of drivers their results in its order.
@@ -377,7 +387,12 @@ class FacesPipeline(FianceePipeline):
         """
         if is_several(driver):
             return self.generate_batch(
-                sources=source, drivers=driver, budget=budget, exit=exit, references=reference
+                sources=source,
+                drivers=driver,
+                budget=budget,
+                exit=exit,
+                references=reference,
+                progress=progress,
             )
         budget = check_budget(budget)
         rendering = self.prepare(source=source, driver=driver, reference=reference)
@@ -457,27 +472,30 @@ class FacesPipeline(FianceePipeline):
         self,
         *,
         source: Any,
-        frames: Iterable[Any],
+        frames: Any,
         budget: float = 0.1,
         exit: int | None = None,
         relative: bool = True,
         reference: Any = None,
         face: int = 0,
         fps: float | None = None,
+        progress: bool = False,
     ) -> Iterator[ClipFrame]:
         """Drives one source with every frame of a clip; the source is encoded once.
 
         Args:
             source: a photograph, or what ``encode`` returned.
-            frames: RGB frames of the driver, or what ``motions`` made of them.
+            frames: the driver: the path or the bytes of a clip of up to 30 seconds, a file opened
+                for reading, RGB frames, or what ``motions`` made of them.
             budget: LPIPS to full depth, 0 to 1.
             exit: render this exit whatever the budget.
             relative: add the driver's change against its first frame to the source.
             reference: the driver's neutral picture or ``Motion``, in place of its first frame.
             face: which of several faces of the driver, largest first.
-            fps: frames a second of the clip. Motion is then smoothed over time, and a cheaper
-                exit is taken only after some frames that would all do with it. Without it every
-                frame stands alone.
+            fps: frames a second of the clip; a file says its own. Motion is then smoothed over
+                time, and a cheaper exit is taken only after some frames that would all do with it.
+                Frames without it stand alone.
+            progress: show a bar on standard error.
 
         Yields:
             one entry for each frame; a frame without a usable face has no result.
@@ -486,25 +504,27 @@ class FacesPipeline(FianceePipeline):
         check_switch("relative", relative)
         if reference is not None and not relative:
             raise InputError("reference is for relative driving: leave it out, or relative=True")
-        frames = several(frames, "frames", "pictures")
         face = whole(face, "face", 0)
-        read = self.encode(source)
         neutral = None if reference is None else self.motion(reference)
-        motions, hold = self.motions(frames, face=face), None
-        if fps is not None:
-            motions, hold = steadied(motions, checked_fps(fps)), ExitHold()
-        for index, (motion, problem) in enumerate(motions):
-            if motion is None:
-                yield ClipFrame(index, None, problem)
-                continue
-            if relative and neutral is None:
-                neutral = motion
-            rendering = self.prepare(source=read, driver=motion, reference=neutral)
-            if exit is None:
-                result = rendering.deliver(budget, hold.choose if hold else None)
-            else:
-                result = rendering.result(exit)
-            yield ClipFrame(index, result)
+        with opened_frames(frames) as clip:
+            read = self.encode(source)
+            motions, hold = self.motions(clip.frames, face=face), None
+            rate = clip.fps if fps is None else fps
+            if rate is not None:
+                motions, hold = steadied(motions, checked_fps(rate)), ExitHold()
+            shown = tqdm(motions, total=clip.count, disable=not progress, unit="frame")
+            for index, (motion, problem) in enumerate(shown):
+                if motion is None:
+                    yield ClipFrame(index, None, problem)
+                    continue
+                if relative and neutral is None:
+                    neutral = motion
+                rendering = self.prepare(source=read, driver=motion, reference=neutral)
+                if exit is None:
+                    result = rendering.deliver(budget, hold.choose if hold else None)
+                else:
+                    result = rendering.result(exit)
+                yield ClipFrame(index, result)
 
     def paste(self, source: Source, image: Image.Image) -> Image.Image:
         """A result back in the source's whole photograph.

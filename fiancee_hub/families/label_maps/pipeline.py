@@ -127,6 +127,7 @@ class LabelMapPipeline(FianceePipeline):
         generator: torch.Generator | None = None,
         exit: int | None = None,
         as_: Reading | None = None,
+        progress: bool = False,
     ) -> list[Result]: ...
 
     @overload
@@ -139,6 +140,7 @@ class LabelMapPipeline(FianceePipeline):
         generator: torch.Generator | None = None,
         exit: int | None = None,
         as_: Reading | None = None,
+        progress: bool = False,
     ) -> Result: ...
 
     def __call__(
@@ -150,6 +152,7 @@ class LabelMapPipeline(FianceePipeline):
         generator: torch.Generator | None = None,
         exit: int | None = None,
         as_: Reading | None = None,
+        progress: bool = False,
     ) -> Result | list[Result]:
         """Renders an input by the cheapest exit that keeps the budget, or each of a list.
 
@@ -161,6 +164,7 @@ class LabelMapPipeline(FianceePipeline):
             generator: draws the seed instead; the result's ``seed`` says which.
             exit: render this exit whatever the budget.
             as_: "ids" or "colours" if you know what the pixels of a picture hold.
+            progress: show a bar on standard error, with a list.
 
         Returns:
             the result, of a list their results in its order.
@@ -173,7 +177,13 @@ class LabelMapPipeline(FianceePipeline):
             if generator and seed != 0:
                 raise InputError("give a seed or a generator, not both")
             return self.generate_batch(
-                label_map, budget=budget, seeds=seeds, generator=generator, exit=exit, as_=as_
+                label_map,
+                budget=budget,
+                seeds=seeds,
+                generator=generator,
+                exit=exit,
+                as_=as_,
+                progress=progress,
             )
         budget = check_budget(budget)
         rendering = self.prepare(label_map, seed=seed, generator=generator, as_=as_)

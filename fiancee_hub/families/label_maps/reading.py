@@ -42,6 +42,11 @@ class LabelMap:
     ids: Bytes
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Size and classes in one line."""
+        height, width = self.ids.shape
+        return f"<LabelMap {width}x{height}: {len(np.unique(self.ids))} classes>"
+
 
 Source = ArrayLike | Image.Image | str | os.PathLike[str]
 
@@ -139,6 +144,8 @@ def _read_array(
 
 def _ids_of_array(array: NDArray[np.generic], class_count: int) -> Bytes:
     """Class ids (height, width), checked, of an array of any type and shape."""
+    if array.ndim == 0:
+        raise InputError("The label map is missing: pass a path, bytes, a PIL image or class ids")
     if array.dtype.kind == "U":
         raise InputError("The label map is a list of names: pass one path after the other")
     if array.dtype.kind not in "biuf":

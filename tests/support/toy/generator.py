@@ -36,6 +36,7 @@ class ToyTrunk(Trunk):
 
     def condition(self, vector: Tensor) -> Tensor:
         """The vector (batch, 4) at every place, and the places, (batch, 6, side, side)."""
+        vector = vector.to(self.to_rgb.weight.dtype)
         side = self.shape.side >> (self.stages - 1)
         line = torch.linspace(-1, 1, side, device=vector.device)
         places = torch.stack(torch.meshgrid(line, line, indexing="ij")).to(vector.dtype)

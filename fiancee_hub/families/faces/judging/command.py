@@ -3,7 +3,12 @@
 import argparse
 from pathlib import Path
 
-from fiancee_hub.evaluation.parts import EvaluationParts, EvaluationRequest, Figures
+from fiancee_hub.evaluation.parts import (
+    EvaluationParts,
+    EvaluationRequest,
+    Figures,
+    HeldOut,
+)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -49,4 +54,20 @@ def _evaluate(request: EvaluationRequest) -> Figures:
     return found.figures
 
 
-PARTS = EvaluationParts(_add_options, _evaluate)
+def _held_out(request: EvaluationRequest) -> HeldOut:
+    from fiancee_hub.core.nested import joined
+    from fiancee_hub.families.faces.generator import PortraitGenerator
+    from fiancee_hub.families.faces.judging.evaluate import held_out_pairs
+    from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource, collate
+    from fiancee_hub.hub.checkpoints import load_checkpoint
+
+    model, config = load_checkpoint(request.checkpoint)
+    basis = model.trunk_as(PortraitGenerator).expression_basis.numpy()
+    data = FaceFolder(request.data)
+    made = held_out_pairs(PairSource(data, "test", basis), data, request.seed)
+    side = config.generator.height
+    inputs = joined([collate(pairs, side)["inputs"] for pairs in made.values()])
+    return HeldOut(inputs, [kind for kind, pairs in made.items() for _ in pairs])
+
+
+PARTS = EvaluationParts(_add_options, _evaluate, _held_out)

@@ -301,6 +301,15 @@ class FaceEvaluation:
         return identity_levels(looks, [(frame.person, frame.group) for frame in frames])
 
 
+def held_out_pairs(source: PairSource, data: FaceFolder, seed: int) -> dict[str, list[Pair]]:
+    """The pairs that routing is judged on, by kind."""
+    own, cross = (make(data, "test", PAIRS, seed) for make in (self_pairs, cross_pairs))
+    return {
+        "self": [source.make(pair.source, pair.driver) for pair in own],
+        "cross": [source.cross(pair.source, pair.driver) for pair in cross],
+    }
+
+
 def evaluate_faces(
     folder: Path, data: FaceFolder, judge: Path, *, seed: int = 0, keep_times: bool = False
 ) -> EvaluatedFaces:

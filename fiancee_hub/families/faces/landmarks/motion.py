@@ -33,6 +33,11 @@ class Motion:
     pose: Pose
     expression: Floats
 
+    def __repr__(self) -> str:
+        """The head's turn in degrees, in one line."""
+        yaw, pitch, roll = self.pose.euler_deg().tolist()
+        return f"<Motion: yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees>"
+
 
 def motion_of(landmarks: Floats, expression: Floats) -> Motion:
     """Motion of landmarks (478, 3) in pixels with their blendshape scores (52,)."""

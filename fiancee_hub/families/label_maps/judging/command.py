@@ -4,7 +4,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fiancee_hub.evaluation.parts import EvaluationParts, EvaluationRequest, Figures
+from fiancee_hub.evaluation.parts import (
+    EvaluationParts,
+    EvaluationRequest,
+    Figures,
+    HeldOut,
+)
 
 if TYPE_CHECKING:
     from fiancee_hub.families.label_maps.judging.segmenter import Segmenter
@@ -38,6 +43,18 @@ def _evaluate(request: EvaluationRequest) -> Figures:
     return found.figures
 
 
+def _held_out(request: EvaluationRequest) -> HeldOut:
+    from fiancee_hub.families.label_maps.judging.evaluate import TEST, check_classes, held_out_maps
+    from fiancee_hub.families.label_maps.training.photographs import DataFolder
+    from fiancee_hub.hub.config import read_config
+
+    data = DataFolder(_prepared(request), request.domains)
+    config = read_config(request.checkpoint / "config.json")
+    check_classes(config, data)
+    maps, noise = held_out_maps(config, data, request.seed)
+    return HeldOut((maps, noise), [TEST] * len(maps))
+
+
 def _prepared(request: EvaluationRequest) -> Path:
     """The data as it is, or one's own prepared where ``train`` would, at the checkpoint's size."""
     from fiancee_hub.families.label_maps.own_data.layout import is_own
@@ -67,4 +84,4 @@ def _segmenter(named: Path | None, data: "DataFolder") -> "Segmenter | None":
     return named_segmenter(named, names) if named else fitting_segmenter(OURS, names)
 
 
-PARTS = EvaluationParts(_add_options, _evaluate)
+PARTS = EvaluationParts(_add_options, _evaluate, _held_out)

@@ -84,10 +84,9 @@ def evaluate_maps(
     size = _size(subject.config)
     lpips = PerceptualDistance()
     judge = PhotoQuality.of_folder(data, size, segmenter, lpips)
-    maps = data.label_maps(TEST, size)
-    inputs = maps, _noise(subject.config, len(maps), seed)
+    maps, noise = inputs = held_out_maps(subject.config, data, seed)
     trial = try_exits(subject.model, inputs, lpips)
-    example = inputs[0][:1], inputs[1][:1]
+    example = maps[:1], noise[:1]
     others = _other_inputs(subject, data, lpips, seed)
     routes = _routes(trial.found, subject.calibration)
     figures = {
@@ -101,6 +100,12 @@ def evaluate_maps(
         **_promise(subject, data, trial.found, others, lpips),
     }
     return EvaluatedMaps(figures, maps, trial.images, data.images(TEST, size))
+
+
+def held_out_maps(config: CheckpointConfig, data: DataFolder, seed: int) -> tuple[Tensor, Tensor]:
+    """Label maps of the split ``test`` and their noise."""
+    maps = data.label_maps(TEST, _size(config))
+    return maps, _noise(config, len(maps), seed)
 
 
 def realism(
