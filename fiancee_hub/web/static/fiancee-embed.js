@@ -42,7 +42,7 @@ class FianceeEmbed extends HTMLElement {
       this.facts = await json(new URL("embed.json", this.base));
       const { first_bytes: first, full_bytes: full } = this.facts;
       const more = `${megabytes(full)} with full depth`;
-      this.part(".size").textContent = `${megabytes(first)} to the first picture, ${more}; then it runs on this device`;
+      this.part(".size").textContent = `${megabytes(first)} to the first picture, ${more}`;
     } catch (error) {
       this.say(error.message);
     }
