@@ -99,6 +99,9 @@ def _add_phase(phases: Any, name: str) -> None:
         parser.add_argument("--low-memory", action="store_true", help=LOW_MEMORY)
     if name in ("guides", *ALL):
         parser.add_argument("--exits", metavar="STAGE:SCALE,…", help=EXITS)
+        parser.add_argument(
+            "--guide-inputs", type=int, metavar="COUNT", help="that the bank is made of (1024)"
+        )
     if name == "guides":
         _add_best(parser)
     # Under torchrun `--start` is taken for the beginning of an option of its own.
@@ -271,6 +274,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from fiancee_hub.training import phases
 
     _check_samples(arguments.samples)
+    _check_guide_inputs(getattr(arguments, "guide_inputs", None))
     check_push(arguments.push, arguments.out)
     job = _job(arguments)
     packed = arguments.start and arguments.start.endswith(PACKED)
@@ -284,7 +288,9 @@ def _train(arguments: argparse.Namespace) -> int:
             anneal_minutes=arguments.anneal_minutes,
             judge_minutes=arguments.judge_minutes,
         ),
-        "guides": lambda: phases.build_guides(job, best=_best(arguments)),
+        "guides": lambda: phases.build_guides(
+            job, best=_best(arguments), inputs=arguments.guide_inputs
+        ),
         "branches": lambda: phases.train_branches(job, arguments.branches_minutes, branches),
         "predictor": lambda: phases.train_predictor(
             job, arguments.predictor_minutes, arguments.samples
@@ -323,6 +329,11 @@ def _check_samples(samples: int) -> None:
             f"--samples {samples} is too few: distances are measured {CHUNK} inputs at a time, and "
             f"a predictor that has seen fewer than {CHUNK} knows nothing; give {CHUNK} or more"
         )
+
+
+def _check_guide_inputs(count: int | None) -> None:
+    if count is not None and count < 1:
+        raise InputError(f"--guide-inputs {count}: a bank is made of one input or more")
 
 
 def _best(arguments: argparse.Namespace) -> bool:

@@ -15,8 +15,8 @@ from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.training.state import load_state, save_state
 from fiancee_hub.training.task import Inputs, InputSource, Task
 
-SAMPLES = 1024
-"""Training inputs that the entries of regions are averages of, where there are enough."""
+INPUTS = 1024
+"""Training inputs that a bank is made of at most, where nothing else is said."""
 
 VARIATIONS = 16
 """Of each training example, at most."""
@@ -31,18 +31,20 @@ DOUBT = 3.0
 """Pixels seen at a place that weigh as much as its surroundings."""
 
 
-def fill_guides(model: EarlyExitModel, task: Task, folder: Path) -> None:
+def fill_guides(model: EarlyExitModel, task: Task, folder: Path, inputs: int | None = None) -> None:
     """Fills the bank of ``model`` in place, from full depth's pictures.
 
     Args:
         model: its trunk must be trained.
         task: gives training inputs.
         folder: where a bank of regions is kept on the way, to go on from when interrupted.
+        inputs: that the entries of regions are averages of, at most (``INPUTS``); other
+            banks have an entry for each of theirs.
     """
     if isinstance(model.guides, GuideBank):
         _fill_whole(model, model.guides, task.guide_inputs(len(model.guides.keys)))
     elif isinstance(model.guides, RegionBank):
-        _fill_regions(model, model.guides, task.source(), folder)
+        _fill_regions(model, model.guides, task.source(), folder, inputs or INPUTS)
 
 
 @torch.inference_mode()
@@ -66,9 +68,9 @@ def _fill_whole(model: EarlyExitModel, bank: GuideBank, inputs: Inputs) -> None:
 
 @torch.no_grad()
 def _fill_regions(
-    model: EarlyExitModel, bank: RegionBank, source: InputSource, folder: Path
+    model: EarlyExitModel, bank: RegionBank, source: InputSource, folder: Path, inputs: int
 ) -> None:
-    """Every region's mean picture over ``SAMPLES`` inputs or fewer, saved on the way."""
+    """Every region's mean picture over so many inputs or fewer, saved on the way."""
     path = folder / f"regions-{_digest(model.trunk)}.safetensors"
     sums, counts, done = torch.zeros_like(bank.values), torch.zeros_like(bank.values), 0
     if path.is_file():
@@ -76,7 +78,7 @@ def _fill_regions(
         sums.copy_(begun["sums"])
         counts.copy_(begun["counts"])
         done = begun["done"]
-    batches = -(-min(SAMPLES, VARIATIONS * source.examples) // BATCH)
+    batches = -(-min(inputs, VARIATIONS * source.examples) // BATCH)
     for batch in tqdm(range(done, batches), desc="guide bank", initial=done, total=batches):
         random = torch.Generator().manual_seed(3_000_000 + batch)
         _add_pictures(model, source.draw(BATCH, random), sums, counts)

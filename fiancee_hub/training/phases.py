@@ -254,14 +254,15 @@ def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
 
 
-def build_guides(job: Run, *, best: bool = False) -> None:
+def build_guides(job: Run, *, best: bool = False, inputs: int | None = None) -> None:
     """Phase 2: a model around the trained trunk, its guide bank filled.
 
     Args:
         job: the run.
         best: takes the trunk that the judge liked best, not the last.
+        inputs: training inputs that the bank is made of at most; None stands for the usual.
     """
-    config = job.task.config()
+    config = _with_bank_of(job.task.config(), inputs)
     model = build(config).eval()
     state = _backbone(job, best=best)
     model.trunk.load_state_dict(state["phase"]["average"])
@@ -274,8 +275,16 @@ def build_guides(job: Run, *, best: bool = False) -> None:
     rounded = {name: stored(name, t).to(t.dtype) for name, t in model.state_dict().items()}
     model.load_state_dict(rounded)
     if job.accelerator.is_main_process:
-        fill_guides(model.to(job.accelerator.device), job.task, job.folder / "guides")
+        fill_guides(model.to(job.accelerator.device), job.task, job.folder / "guides", inputs)
     job.save(model, dataclasses.replace(config, costs=count(model)))
+
+
+def _with_bank_of(config: CheckpointConfig, inputs: int | None) -> CheckpointConfig:
+    """The config with no more entries of whole pictures than there are inputs."""
+    if inputs is None or config.guides.form != "whole":
+        return config
+    entries = min(config.guides.entries, inputs)
+    return dataclasses.replace(config, guides=dataclasses.replace(config.guides, entries=entries))
 
 
 def _note_state(job: Run, state: dict[str, Any]) -> None:

@@ -78,7 +78,6 @@ def few_steps() -> Iterator[None]:
         clock = SimpleNamespace(monotonic=lambda: next(ticks) / 4)
         patch.setattr("fiancee_hub.training.loop.time", clock)
         patch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
-        patch.setattr("fiancee_hub.training.guides.SAMPLES", 16)
         yield
 
 
@@ -91,7 +90,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder after the one command."""
     run = tmp_path_factory.mktemp("run")
-    words = (*MOMENT, "--samples", 16, "--out", run / "out")
+    words = (*MOMENT, "--samples", 16, "--guide-inputs", 16, "--out", run / "out")
     assert train("streets", scenes, run, *words) == 0
     return run
 

@@ -35,7 +35,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> MapsTask:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guides, "SAMPLES", SAMPLES)
+    monkeypatch.setattr(guides, "INPUTS", SAMPLES)
     monkeypatch.setattr(guides, "SAVE_EVERY", 1)
 
 
@@ -112,7 +112,7 @@ def test_few_examples_are_not_varied_without_end(
     task: MapsTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[int] = []
-    monkeypatch.setattr(guides, "SAMPLES", 1000)
+    monkeypatch.setattr(guides, "INPUTS", 1000)
     monkeypatch.setattr(guides, "VARIATIONS", 2)
     monkeypatch.setattr(
         guides, "_add_pictures", lambda _, inputs, *__: drawn.append(len(inputs[0]))
@@ -120,6 +120,17 @@ def test_few_examples_are_not_varied_without_end(
     assert task.source().examples == 6
     fill_guides(untrained_model(task), task, tmp_path)
     assert sum(drawn) == 12
+
+
+def test_a_bank_is_made_of_no_more_inputs_than_asked_for(
+    task: MapsTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr(
+        guides, "_add_pictures", lambda _, inputs, *__: drawn.append(len(inputs[0]))
+    )
+    fill_guides(untrained_model(task), task, tmp_path, inputs=8)
+    assert sum(drawn) == 8
 
 
 def test_guides_are_by_region_where_the_bank_stays_small() -> None:

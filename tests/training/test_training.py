@@ -33,7 +33,7 @@ from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.judging.judge import judge_of
 from fiancee_hub.families.label_maps.training.photographs import random_crops
 from fiancee_hub.families.label_maps.training.task import MapsTask
-from fiancee_hub.hub.checkpoints import build
+from fiancee_hub.hub.checkpoints import build, load_checkpoint
 from fiancee_hub.measuring.tables import BEGUN_FROM, training
 from fiancee_hub.training import loop, phases
 from fiancee_hub.training.adversarial import AdversarialPhase
@@ -125,6 +125,16 @@ def job(family: Family, tmp_path_factory: pytest.TempPathFactory) -> phases.Run:
         patch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
         phases.train_predictor(run, 0.01, samples=32)
     return run
+
+
+def test_guides_are_made_of_as_many_inputs_as_asked_for(
+    job: phases.Run, family: Family, tmp_path: Path
+) -> None:
+    shutil.copytree(job.folder / "backbone", tmp_path / "backbone")
+    phases.build_guides(phases.Run(tmp_path, family.task, job.accelerator), inputs=3)
+    _, config = load_checkpoint(tmp_path / "checkpoint")
+    whole = config.guides.form == "whole"
+    assert config.guides.entries == (3 if whole else family.task.config().guides.entries)
 
 
 @torch.no_grad()
