@@ -18,6 +18,7 @@ from tiny import CLASSES, random_map
 
 import fiancee_hub
 from fiancee_hub import CheckpointError, FianceeError, FianceePipeline, InputError, StreetsPipeline
+from fiancee_hub.cli.main import main
 from fiancee_hub.core import perceptual
 from fiancee_hub.core.errors import MissingPackageError
 from fiancee_hub.core.marking import MARK
@@ -233,3 +234,31 @@ def test_a_folder_of_checkpoints_names_them(tiny_checkpoint: Path, tmp_path: Pat
     (tmp_path / "streets").symlink_to(tiny_checkpoint)
     with pytest.raises(CheckpointError, match=r"holds no config\.json; .* holds streets/config"):
         FianceePipeline.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "package", "extra"),
+    [
+        ("evaluate", "matplotlib", "evaluate"),
+        ("evaluate", "lpips", "evaluate"),
+        ("train all --out mine", "matplotlib", "train"),
+        ("train branches", "torchvision", "train"),
+        ("train backbone", "accelerate", "train"),
+    ],
+)
+def test_long_work_is_not_begun_without_what_it_needs(
+    command: str,
+    package: str,
+    extra: str,
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, package, None)
+    checkpoint = [str(tiny_checkpoint)] if command == "evaluate" else []
+    assert main([*command.split(), *checkpoint, "--data", str(tmp_path)]) == 2
+    said = f'{package} is not installed: pip install "fiancee-hub[{extra}]"'
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -4,14 +4,13 @@ import json
 import logging
 from collections.abc import Mapping
 from functools import cache, partial
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 
 from fiancee_hub.backends.runners import CompiledRunner, UnitRunner
 from fiancee_hub.core.assets import read_asset
-from fiancee_hub.core.errors import InputError, missing_package
+from fiancee_hub.core.errors import InputError, is_installed, missing_package
 from fiancee_hub.core.exits import EarlyExitModel, Runner
 
 logger = logging.getLogger(__name__)
@@ -176,14 +175,7 @@ def measured() -> dict[str, dict[str, Any]]:
 def _missing(name: str) -> str | None:
     """The first package of a backend that is not installed."""
     packages = PACKAGES.get(name, {})
-    return next((package for package in packages if not _installed(package)), None)
-
-
-def _installed(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except ValueError:  # its place among the modules is taken by something that is no module
-        return False
+    return next((package for package in packages if not is_installed(package)), None)
 
 
 @cache

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from fiancee_hub import domains
 from fiancee_hub.cli.card import add_readme, write
-from fiancee_hub.core.errors import DataError
+from fiancee_hub.core.errors import DataError, need
 from fiancee_hub.core.family import family, names
 
 if TYPE_CHECKING:
     from fiancee_hub.evaluation.parts import EvaluationParts, EvaluationRequest
+
+PACKAGES = ("torchvision", "lpips", "matplotlib")
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -56,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         DataError: options contradict each other.
+        MissingPackageError: before anything is measured, which takes long.
     """
+    need(PACKAGES, "evaluate")
     from fiancee_hub.evaluation.evaluate import write_evaluation
     from fiancee_hub.evaluation.parts import EvaluationRequest
     from fiancee_hub.hub.config import read_config

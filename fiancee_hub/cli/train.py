@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiancee_hub import domains
-from fiancee_hub.core.errors import DataError, InputError
+from fiancee_hub.core.errors import DataError, InputError, need
 from fiancee_hub.core.family import of_data
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ START = "a file of `pack` to go on from, or a checkpoint whose full depth to tra
 EXITS = "branches in place of the recipe's, such as 1:6,2:4,4:1.25; `info` says what they cost"
 LOW_MEMORY = "branches one after another in a step: the same gradients, less memory"
 PACKED = ".safetensors"
+PACKAGES = ("accelerate", "torchvision", "lpips")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -198,6 +199,8 @@ def _accelerator(arguments: argparse.Namespace) -> "Accelerator":
 
 def _job(arguments: argparse.Namespace) -> "Run":
     """The run that the arguments describe, its data prepared and a foreign backbone in place."""
+    drawing = ("matplotlib",) if getattr(arguments, "out", None) else ()
+    need((*PACKAGES, *drawing), "train")
     from fiancee_hub.core.ladder import parse_ladder
     from fiancee_hub.training.adopting import adopt, adopted, offered
     from fiancee_hub.training.packing import packed_config

@@ -1,5 +1,8 @@
 """Errors that a user can act on. Their message is one sentence naming the fix."""
 
+from collections.abc import Iterable
+from importlib.util import find_spec
+
 
 class FianceeError(Exception):
     """Base of every error this package raises on purpose."""
@@ -28,3 +31,19 @@ class OutputError(FianceeError, OSError):
 def missing_package(package: str, extra: str) -> MissingPackageError:
     """The error for a package that is not installed, with the command that installs it."""
     return MissingPackageError(f'{package} is not installed: pip install "fiancee-hub[{extra}]"')
+
+
+def need(packages: Iterable[str], extra: str) -> None:
+    """Raises a MissingPackageError for the first package that is not installed: before long work,
+    not in its middle."""
+    for package in packages:
+        if not is_installed(package):
+            raise missing_package(package, extra)
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package is there to be imported."""
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # its place among the modules is taken by something that is no module
+        return False

@@ -112,7 +112,7 @@ def _of_other_kind(
         fix = "choose a picture" if kind.sort == "video" else fix
         return InputError(f"{subject} is {kind.name} where a picture is needed: {fix}")
     if kind.format == "HEIF" and "HEIF" in formats and not _heif_is_there():
-        fix = f"install the package pillow-heif, or {fix}"
+        fix = f'pip install "fiancee-hub[heic]", or {fix}'
     elif kind.format in formats:
         return None  # of the right kind, but damaged
     return InputError(f"{subject} is {kind.name}, which cannot be read here: {fix}")

@@ -17,7 +17,7 @@ OUR_SIDE = "Something went wrong on our side. Please try again or with another i
 
 IN_PYTHON = (
     ("listed by `pipe.config.classes`", "that the page lists"),
-    ("install the package pillow-heif, or ", ""),
+    ('pip install "fiancee-hub[heic]", or ', ""),
     (", or have it read by its colours", ""),
     ("as a PIL image", "as a picture"),
 )

@@ -352,11 +352,11 @@ def test_auto_without_its_package(
     table = {"label_maps": {"eager": EAGER_TIMES, "openvino": faster}}
     monkeypatch.setattr(choosing, "measured", lambda: table)
     place = torch.device("cpu"), torch.float32
-    monkeypatch.setattr(choosing, "_installed", lambda package: True)
+    monkeypatch.setattr(choosing, "is_installed", lambda package: True)
     assert automatic("label_maps", *place) == "openvino"
     assert automatic("label_maps", torch.device("cuda"), torch.float32) == "eager"
     assert automatic("label_maps", torch.device("cpu"), torch.bfloat16) == "eager"
-    monkeypatch.setattr(choosing, "_installed", lambda package: False)
+    monkeypatch.setattr(choosing, "is_installed", lambda package: False)
     with caplog.at_level(logging.INFO, logger="fiancee_hub"):
         pipe = FianceePipeline.from_pretrained(tiny_checkpoint)
     assert pipe.backend == "eager"

@@ -171,7 +171,7 @@ def test_heic_is_read_where_a_reader_is(monkeypatch: pytest.MonkeyPatch) -> None
         assert np.abs(np.subtract(pixel(picture.convert("RGB")), SKIN)).max() < 6
     monkeypatch.setattr("fiancee_hub.core.pictures._heif_is_there", lambda: False)
     with (
-        pytest.raises(InputError, match=r"a HEIC picture, .* install the package pillow-heif"),
+        pytest.raises(InputError, match=r"a HEIC picture, .* pip install .fiancee-hub\[heic\]."),
         opened(file, FORMATS, "It", FIX),
     ):
         pass
