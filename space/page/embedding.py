@@ -25,9 +25,9 @@ ADDRESS = "https://USER-SPACE.hf.space"
 """Stands for the demo's own address until the browser has told it."""
 
 FOLDER = Path(__file__).parent / "templates"
-FRAME, COMPONENT = (
+FRAME, COMPONENT, STATIC = (
     (FOLDER / f"{name}.html").read_text(encoding="utf-8").rstrip()
-    for name in ("frame", "component")
+    for name in ("frame", "component", "static")
 )
 
 
@@ -78,7 +78,7 @@ def _query(view: View, state: dict[str, str]) -> str:
 
 
 def screen() -> None:
-    """Both snippets; the browser fills in the demo's address and what the visitor sees there."""
+    """All snippets; the browser fills in the demo's address and what the visitor sees there."""
     gr.Markdown(texts.read("embed"), elem_id="embed")
     view = VIEWS[0]
     snippets = [
@@ -88,6 +88,7 @@ def screen() -> None:
             ("embed-component", COMPONENT, "As a web component", component(view)),
         )
     ]
+    snippets.append(render("snippet.html", id="", label="Without a server", text=STATIC))
     gr.HTML(render("embedding.html", views=VIEWS, snippets=snippets), elem_id="embed-snippets")
 
 

@@ -1,6 +1,7 @@
 """The demo without a browser: its pure parts, its handlers and the page that they build."""
 
 import asyncio
+import html
 import json
 import re
 from collections.abc import Callable
@@ -591,6 +592,14 @@ def test_the_readme_has_the_snippets_of_the_page() -> None:
         embedding.component(embedding.WHOLE),
     ):
         assert f"```html\n{snippet}\n```" in readme
+
+
+def test_the_page_has_the_snippet_of_an_embed_without_a_server() -> None:
+    with gr.Blocks() as page:
+        embedding.screen()
+    (shown,) = [one.value for one in page.blocks.values() if isinstance(one, gr.HTML)]
+    assert embedding.STATIC in html.unescape(shown)
+    assert f"```html\n{embedding.STATIC}\n```" in (ROOT / "docs" / "embed.md").read_text("utf-8")
 
 
 def test_every_picture_of_the_demo_is_where_the_pages_say() -> None:
