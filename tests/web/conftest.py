@@ -1,7 +1,10 @@
 """A small checkpoint as an embed on a static host."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from demo_fixtures import save_street_checkpoint
@@ -9,11 +12,12 @@ from embedded import EXAMPLES, Embedded
 from playwright.sync_api import Page
 from static_host import hosting
 
+from fiancee_hub.backends.export import MANIFEST
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.hub.checkpoints import CONFIG
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.examples import give_domain
-from fiancee_hub.web.embed import embed
+from fiancee_hub.web.embed import MODEL, embed
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +35,20 @@ def site(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("host")
     embed(checkpoint, root / "blog" / "streets", precision="fp32")
     return root
+
+
+@pytest.fixture(scope="module")
+def ready_graphs(site: Path) -> Iterator[None]:
+    """What is embedded again has the same graphs, which take long to write."""
+    made = site / "blog" / "streets" / MODEL
+
+    def copied(folder: Path, target: Path, *args: Any, **options: Any) -> dict[str, Any]:
+        shutil.copytree(made, target, dirs_exist_ok=True)
+        return json.loads((made / MANIFEST).read_text())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fiancee_hub.web.embed.export_checkpoint", copied)
+        yield
 
 
 @pytest.fixture(scope="session")

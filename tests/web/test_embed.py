@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -301,6 +302,16 @@ def test_the_command_line(
     assert len(facts["examples"]) == 2
     assert main(["embed", str(tiny_checkpoint), "--out", str(tmp_path / "none")]) == 2
     assert "no example maps" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("ready_graphs")
+def test_all_of_it_in_one_file(checkpoint: Path, tmp_path: Path) -> None:
+    assert main(["embed", str(checkpoint), "--out", str(tmp_path / "page.zip")]) == 0
+    with ZipFile(tmp_path / "page.zip") as packed:
+        names = packed.namelist()
+    assert {"page/index.html", "page/embed.json", "page/model/manifest.json"} <= set(names)
+    assert all(name.startswith("page/") for name in names)
+    assert [path.name for path in tmp_path.iterdir()] == ["page.zip"]
 
 
 def test_the_example_post_shows_the_element(site: Path, browser: Browser) -> None:

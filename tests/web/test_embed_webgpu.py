@@ -95,7 +95,12 @@ def npm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def address(checkpoint: Path, npm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(
+    checkpoint: Path,
+    npm: Path,
+    ready_graphs: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
     root = tmp_path_factory.mktemp("host")
     embed(checkpoint, root / "site", webgpu=True)
     with hosting(root) as url:
