@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
+import screens_embed  # noqa: E402
 from demo_server import (  # noqa: E402
     PATIENCE,
     DemoPage,
@@ -345,6 +346,7 @@ def write_page() -> None:
             for size, width in SHOWN.items()
         )
         rows.append(f"| {state.words} | {pictures} |")
+    rows += screens_embed.rows()
     PAGE.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 

@@ -3,10 +3,13 @@
 import html
 import json
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
+import numpy as np
 from PIL import Image
 
 from fiancee_hub.backends.export import Precision
@@ -17,11 +20,12 @@ from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.hub.examples import example_file
 from fiancee_hub.hub.exporting import export_checkpoint
+from fiancee_hub.web.runtimes import WEBASSEMBLY, WEBGPU, Runtime, add_webgpu
 
 STATIC = Path(__file__).with_name("static")
-RUNTIME = "vendor/ort-wasm-simd-threaded.wasm"
-FORMAT = 1
+FORMAT = 2
 FACTS, PAGE, POSTER, MODEL = "embed.json", "index.html", "poster.webp", "model"
+GOLDEN = "golden.bin"
 GAP = 8
 """Pixels between the pictures of the poster."""
 
@@ -42,19 +46,30 @@ class Embed:
 
 
 def embed(
-    folder: Path, target: Path, *, precision: Precision = "fp16", budget: float = 0.1
+    folder: Path,
+    target: Path,
+    *,
+    precision: Precision = "fp16",
+    budget: float = 0.1,
+    webgpu: bool = False,
 ) -> Embed:
     """Writes a page that runs a checkpoint of label maps in its reader's browser.
 
     Args:
         folder: of the checkpoint; it must have example maps.
-        target: folder to write; files of the same names are replaced.
+        target: folder to write, or a name that ends in ``.zip`` for all of it in one file; files
+            of the same names are replaced.
         precision: of the stored weights.
         budget: LPIPS of the poster's early exit.
+        webgpu: add the runtime that uses the reader's graphics processor, fetched with npm, and
+            pictures by which it is judged there.
 
     Raises:
-        InputError: it has no examples, no early exits, or is of a family that cannot be exported.
+        InputError: it has no examples, no early exits, or is of a family that cannot be exported;
+            npm is missing, or brought other files than the known ones.
     """
+    if target.suffix == ".zip":
+        return _zipped(folder, target, precision=precision, budget=budget, webgpu=webgpu)
     pipe = LabelMapPipeline.from_pretrained(folder)
     domain = pipe.config.domain
     if not domain.examples or not pipe.config.exits:
@@ -62,6 +77,8 @@ def embed(
             f"{folder} has no early exits or no example maps: an embed shows both; train its "
             "branches, or give the config's domain examples"
         )
+    if webgpu:  # First, as it may fail.
+        add_webgpu(target)
     manifest = export_checkpoint(folder, target / MODEL, precision, distance=True)
     _copy_static(target)
     for example in domain.examples:
@@ -69,16 +86,23 @@ def embed(
         path.parent.mkdir(exist_ok=True)
         drawn = to_rgb(pipe.read(example_file(folder, example)).ids, pipe.config.classes)
         write_picture(drawn, path, "png", optimize=True)
-    poster, caption = _poster(pipe, example_file(folder, domain.examples[0]), budget)
+    first_map = example_file(folder, domain.examples[0])
+    poster, caption = _poster(pipe, first_map, budget)
     write_bytes(target / POSTER, encoded(poster, "WEBP", quality=85))
-    first = first_bytes(manifest) + (target / RUNTIME).stat().st_size
+    runtimes = {"wasm": WEBASSEMBLY, **({"webgpu": WEBGPU} if webgpu else {})}
+    runtime_bytes = (target / WEBASSEMBLY.binary).stat().st_size
+    first = first_bytes(manifest) + runtime_bytes
     facts = {
         "format": FORMAT,
         "title": domain.title or folder.name,
-        "runtime": _entry(target / RUNTIME, RUNTIME),
+        "runtimes": {name: _files(target, runtime) for name, runtime in runtimes.items()},
         "first_bytes": first,
+        "full_bytes": full_bytes(manifest) + runtime_bytes,
         "examples": [{"file": one.file, "title": one.title} for one in domain.examples],
     }
+    if webgpu:
+        write_bytes(target / GOLDEN, golden(pipe, first_map))
+        facts["golden"] = {**_entry(target, GOLDEN), "seed": 0}
     write_text(target / FACTS, json.dumps(facts, indent=1) + "\n")
     page = (STATIC / PAGE).read_text(encoding="utf-8")
     words = {"title": html.escape(str(facts["title"])), "caption": html.escape(caption)}
@@ -88,11 +112,47 @@ def embed(
     return Embed(target, first, sum(path.stat().st_size for path in files))
 
 
+def _zipped(folder: Path, target: Path, **options: Any) -> Embed:
+    """The same in one file, in a folder of its name."""
+    with tempfile.TemporaryDirectory() as place:
+        made = embed(folder, Path(place) / target.stem, **options)
+        with replacing(target) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as packed:
+            for path in sorted(made.folder.rglob("*")):
+                packed.write(path, path.relative_to(place))
+    return Embed(target, made.first_bytes, made.all_bytes)
+
+
 def first_bytes(manifest: dict[str, Any]) -> int:
     """Bytes of the graphs that exit 1 runs."""
+    return _bytes(manifest, _first(manifest))
+
+
+def full_bytes(manifest: dict[str, Any]) -> int:
+    """Bytes of the graphs that exit 1 and full depth run."""
+    stages = {graph["name"] for graph in manifest["graphs"] if graph["name"].startswith("stage-")}
+    return _bytes(manifest, _first(manifest) | stages | {"image"})
+
+
+def _first(manifest: dict[str, Any]) -> set[str]:
     stages = {f"stage-{number}" for number in range(1, manifest["exits"][0]["stage"] + 1)}
-    names = {"condition", "predictor", "guides", "branch-1", *stages}
+    return {"condition", "predictor", "guides", "branch-1", *stages}
+
+
+def _bytes(manifest: dict[str, Any], names: set[str]) -> int:
     return sum(graph["bytes"] for graph in manifest["graphs"] if graph["name"] in names)
+
+
+def golden(pipe: LabelMapPipeline, path: Path) -> bytes:
+    """A map and its pictures by every exit, with seed 0.
+
+    Returns:
+        the classes, one byte a pixel, and then each exit's red, green and blue, row by row.
+    """
+    rendering = pipe.prepare(path, seed=0)
+    exits = range(1, pipe.model.exits + 1)
+    pictures = [np.asarray(rendering.result(exit_index).image) for exit_index in exits]
+    ids = np.asarray(pipe.read(path).ids, np.uint8)
+    return b"".join(array.tobytes() for array in (ids, *pictures))
 
 
 def _copy_static(target: Path) -> None:
@@ -108,7 +168,13 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, partial)
 
 
-def _entry(path: Path, name: str) -> dict[str, Any]:
+def _files(target: Path, runtime: Runtime) -> dict[str, Any]:
+    """Script and binary of a runtime; a page asks for both by their digests."""
+    return {"module": _entry(target, runtime.module), "binary": _entry(target, runtime.binary)}
+
+
+def _entry(target: Path, name: str) -> dict[str, Any]:
+    path = target / name
     return {"file": name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 

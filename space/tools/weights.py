@@ -166,6 +166,7 @@ def commands(name: str, data: Path | None, steps: Sequence[str]) -> list[list[st
             found.append(["docs/figures.py"])
         elif step == "screens":
             found.append(["docs/screens.py", name, "method"])
+            found.append(["docs/screens_embed.py", name])
         elif step in ("page", "load"):
             found.append([f"benchmarks/{step}.py", "--readme", "README.md"])
     return found

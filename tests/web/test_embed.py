@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,117 +11,20 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from demo_fixtures import save_street_checkpoint
+from embedded import EXAMPLES, PATIENCE, Embedded, shown
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 from static_host import hosting
 
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.marking import DESCRIPTION, MARK
 from fiancee_hub.core.router import BUDGETS, Calibration, route
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
-from fiancee_hub.hub.checkpoints import CONFIG
-from fiancee_hub.hub.config import read_config
-from fiancee_hub.hub.examples import give_domain
-from fiancee_hub.web.embed import FACTS, GAP, POSTER, STATIC, embed
+from fiancee_hub.web.embed import FACTS, GAP, POSTER, STATIC
 
 pytest.importorskip("onnxscript")
 
-PATIENCE = 60_000
 EXAMPLE_POST = Path(__file__).resolve().parents[2] / "examples" / "blog" / "index.html"
-EXAMPLES = Path(__file__).resolve().parents[2] / "weights_card" / "streets" / "examples"
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small, with two example maps and a router that takes another exit at another budget."""
-    folder = save_street_checkpoint(tmp_path_factory.mktemp("embedded"))
-    pictures = {path.stem: path for path in sorted(EXAMPLES.glob("*.png"))[:2]}
-    give_domain(folder, read_config(folder / CONFIG).domain, pictures)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def site(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embed's folder, below another one as on a page of a larger site."""
-    root = tmp_path_factory.mktemp("host")
-    embed(checkpoint, root / "blog" / "streets", precision="fp32")
-    return root
-
-
-@pytest.fixture(scope="module")
-def address(site: Path) -> Iterator[str]:
-    with hosting(site) as url:
-        yield f"{url}/blog/streets/"
-
-
-@pytest.fixture(scope="module")
-def library(checkpoint: Path) -> LabelMapPipeline:
-    return LabelMapPipeline.from_pretrained(checkpoint)
-
-
-class Embedded:
-    """The element through a reader's eyes and hands."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        page.set_default_timeout(PATIENCE)
-        page.goto(url)
-        expect(self.part(".size")).to_contain_text("MB")
-
-    def part(self, selector: str) -> Locator:
-        return self.page.locator(f"fiancee-embed {selector}")
-
-    def begin(self) -> None:
-        self.part(".start").click()
-        self.settle()
-
-    def settle(self) -> None:
-        """Waits until nothing is being made."""
-        expect(self.part(".right")).to_contain_text("ms here", timeout=PATIENCE)
-        self.page.wait_for_function(
-            "(() => { const one = document.querySelector('fiancee-embed');"
-            " return !one.working && one.full; })()"
-        )
-
-    def set(self, selector: str, value: str) -> None:
-        self.part(selector).evaluate(
-            "(one, value) => { one.value = value; one.dispatchEvent(new Event('input')); }", value
-        )
-        self.settle()
-
-    def pixels(self, selector: str) -> Any:
-        """Red, green and blue of a canvas."""
-        script = "one => [...one.getContext('2d').getImageData(0, 0, one.width, one.height).data]"
-        size = self.part(selector).evaluate("one => [one.height, one.width]")
-        return np.array(self.part(selector).evaluate(script), np.int16).reshape(*size, 4)[..., :3]
-
-    def ids(self) -> Any:
-        """The map that is drawn."""
-        found = self.page.evaluate("[...document.querySelector('fiancee-embed').drawing.ids]")
-        height, width = self.pixels(".map").shape[:2]
-        return np.array(found, np.uint8).reshape(height, width)
-
-    @property
-    def exit(self) -> int:
-        words = self.part(".headline").inner_text()
-        found = re.match(r"Exit (\d+)", words)
-        return int(found[1]) if found else 0
-
-
-@pytest.fixture
-def opened(page: Page, address: str) -> Embedded:
-    return Embedded(page, f"{address}index.html")
-
-
-@pytest.fixture
-def begun(opened: Embedded) -> Embedded:
-    opened.begin()
-    return opened
-
-
-def shown(result: Any) -> Any:
-    return np.asarray(result.image, np.int16)
 
 
 def test_nothing_of_the_model_is_fetched_before_the_reader_asks(page: Page, address: str) -> None:
@@ -282,7 +184,7 @@ def test_without_a_network_after_loading(begun: Embedded, library: LabelMapPipel
         (
             "vendor/ort-wasm-simd-threaded.wasm",
             lambda content: b"<!doctype html>",
-            "ort-wasm-simd-threaded.wasm arrived damaged",
+            "ort-wasm-simd-threaded.wasm is a web page instead of the file",
         ),
         ("model/manifest.json", lambda content: b"<!doctype html>", "manifest.json is no JSON"),
         ("model/stage-1.onnx", None, "stage-1.onnx is missing on this site (404)"),

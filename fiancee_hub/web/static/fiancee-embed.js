@@ -5,20 +5,29 @@
 //
 // Shows what stands between its tags until the reader presses the button; only then is the model
 // fetched. Attributes: src, the folder of `fiancee-hub embed` (the script's own if left out);
-// theme, light or dark (the reader's own if left out); state, a link's state to begin with.
+// theme, light or dark (the page's own if left out); state, a link's state to begin with.
 
 import { Client } from "./client.js";
 import { Drawing, idsOf } from "./drawing.js";
-import { forget, json } from "./files.js";
+import { FileError, forget, json, remember } from "./files.js";
+import { listenToHand, listenToKeys } from "./hand.js";
+import { begins, ends, stopped } from "./tab.js";
+import { watchTheme } from "./theme.js";
+import { adapter, place, trial, winner } from "./trial.js";
 
 const HERE = new URL("./", import.meta.url);
 const MEGABYTE = 1e6;
+const STOPPED =
+  "The last try here did not come to its end: if this tab was closed for want of memory, it may be again.";
 const parts = Promise.all(
   ["element.html", "element.css"].map(async (name) => (await fetch(new URL(name, HERE))).text()),
 );
 
 class FianceeEmbed extends HTMLElement {
   async connectedCallback() {
+    this.ignoreTheme = watchTheme(this, (theme) => {
+      this.dataset.around = theme;
+    });
     if (this.shadowRoot) return;
     this.base = new URL(this.getAttribute("src") ?? "./", this.hasAttribute("src") ? location : HERE);
     const root = this.attachShadow({ mode: "open" });
@@ -28,9 +37,12 @@ class FianceeEmbed extends HTMLElement {
     style.replaceSync(css);
     root.adoptedStyleSheets = [style];
     this.part(".start").onclick = () => this.begin();
+    if (stopped) this.say(STOPPED);
     try {
       this.facts = await json(new URL("embed.json", this.base));
-      this.part(".size").textContent = `${megabytes(this.facts.first_bytes)} to load, then it runs on this device`;
+      const { first_bytes: first, full_bytes: full } = this.facts;
+      const more = `${megabytes(full)} with full depth`;
+      this.part(".size").textContent = `${megabytes(first)} to the first picture, ${more}`;
     } catch (error) {
       this.say(error.message);
     }
@@ -38,7 +50,22 @@ class FianceeEmbed extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.ignoreTheme();
+    // One that is only moved goes on.
+    queueMicrotask(() => this.isConnected || this.rest());
+  }
+
+  /** Ends the model; the poster is back, and the next press goes on where this was. */
+  rest() {
     this.client?.close();
+    if (!this.drawing) return;
+    this.setAttribute("state", this.state());
+    this.show(".poster", ".offer");
+  }
+
+  /** Of the parts that take turns only these. */
+  show(...names) {
+    for (const name of [".poster", ".offer", ".loading", ".tool"]) this.part(name).hidden = !names.includes(name);
   }
 
   part(selector) {
@@ -54,30 +81,102 @@ class FianceeEmbed extends HTMLElement {
   /** Fetches the model; the poster stays until the first picture is there. */
   async begin() {
     this.say("");
-    const [start, loading] = [this.part(".offer"), this.part(".loading")];
-    [start.hidden, loading.hidden] = [true, false];
-    let bytes = 0;
-    this.client?.close();
-    this.client = new Client((more) => {
-      bytes += more;
-      const whole = Math.max(this.facts.first_bytes, bytes);
-      this.part("progress").value = bytes / whole;
-      this.part(".loaded").textContent = `${megabytes(bytes)} of ${megabytes(whole)}`;
-    });
+    this.show(".poster", ".loading");
+    begins();
+    this.bytes = 0;
+    this.loaded = false;
     try {
       this.facts ??= await json(new URL("embed.json", this.base));
-      const { manifest, exits } = await this.client.load(this.base.href);
-      this.manifest = manifest;
-      this.exits = exits;
+      await this.open(await this.provider());
       await this.build();
     } catch (error) {
-      this.client.close();
-      [start.hidden, loading.hidden] = [false, true];
+      if (!this.loaded) {
+        this.client?.close();
+        this.show(".poster", ".offer");
+      }
       this.say(error.message);
-      return;
+    } finally {
+      ends();
     }
-    [loading.hidden, this.part(".poster").hidden, this.part(".tool").hidden] = [true, true, false];
+  }
+
+  /** The first picture is there: the tool takes the poster's place. */
+  reveal() {
+    if (this.loaded) return;
+    this.loaded = true;
+    this.show(".tool");
     this.dispatchEvent(new Event("loaded"));
+  }
+
+  /** Loads the model; on WebAssembly if what won before fails now. */
+  async open(provider) {
+    const before = this.client;
+    this.client = new Client(this.base.href, provider, (more) => this.count(more));
+    before?.close();
+    try {
+      const { manifest, exits } = await this.client.load();
+      [this.manifest, this.exits, this.started] = [manifest, exits, false];
+    } catch (error) {
+      if (provider === "wasm") throw error;
+      await this.mistrust(error);
+      await this.open("wasm");
+    }
+    this.part(".engine").textContent = this.engine;
+  }
+
+  /** WebGPU won here once, and fails now: unless a file is missing, it is not used again. */
+  async mistrust(error) {
+    if (!(error instanceof FileError)) await remember(this.trialPlace, "wasm");
+  }
+
+  get engine() {
+    const { provider, threads } = this.client;
+    if (provider === "webgpu") return "by WebGPU";
+    return `by WebAssembly, ${threads === 1 ? "one thread" : `${threads} threads`}`;
+  }
+
+  count(more) {
+    this.bytes += more;
+    const { first_bytes: first, runtimes } = this.facts;
+    const other = runtimes[this.client.provider].binary.bytes - runtimes.wasm.binary.bytes;
+    const whole = Math.max(first + other, this.bytes);
+    this.part("progress").value = this.bytes / whole;
+    this.part(".loaded").textContent = `${megabytes(this.bytes)} of ${megabytes(whole)}`;
+  }
+
+  // The graphics processor
+
+  /** What won here before; offers the trial where there was none. */
+  async provider() {
+    this.trialPlace = null;
+    const name = this.facts.runtimes.webgpu && (await adapter());
+    if (typeof name !== "string") return "wasm";
+    this.trialPlace = place(this.base, this.facts, name);
+    const won = await winner(this.trialPlace);
+    this.part(".graphics").hidden = Boolean(won);
+    const { binary } = this.facts.runtimes.webgpu;
+    this.part(".graphics").textContent = `Try the graphics processor, ${megabytes(binary.bytes)}`;
+    return won ?? "wasm";
+  }
+
+  async tryGraphics() {
+    this.part(".graphics").hidden = true;
+    let bytes = 0;
+    const candidate = new Client(this.base.href, "webgpu", (more) => {
+      bytes += more;
+      this.say(`Trying the graphics processor: ${megabytes(bytes)} …`);
+    });
+    const { won, words, again } = await trial(this.client, candidate, this.trialPlace);
+    while (this.working) await new Promise((resolve) => setTimeout(resolve, 50));
+    if (won) {
+      this.client.close();
+      this.client = candidate;
+      this.started = false;
+      this.part(".engine").textContent = this.engine;
+    }
+    this.part(".graphics").hidden = !again;
+    this.note = words;
+    await this.renew();
   }
 
   // What the reader works with
@@ -93,7 +192,6 @@ class FianceeEmbed extends HTMLElement {
     this.buildClasses();
     this.buildExits();
     this.buildExamples();
-    this.started = false;
     if (!this.listening) this.listen();
     if (!this.readState(this.getAttribute("state") ?? "")) await this.takeExample(0);
     this.paintMap();
@@ -191,12 +289,13 @@ class FianceeEmbed extends HTMLElement {
     });
     on(".measure", "click", () => this.measure());
     on(".link", "click", () => this.copyLink());
+    on(".graphics", "click", () => this.tryGraphics());
     on(".forget", "click", async () => {
       await forget();
       this.say("Removed: the model is fetched again the next time.");
     });
-    this.listenToHand();
-    this.listenToKeys();
+    listenToHand(this, this.part(".map"));
+    listenToKeys(this, this.part(".map"));
     this.moveEdge();
   }
 
@@ -210,67 +309,6 @@ class FianceeEmbed extends HTMLElement {
 
   get budget() {
     return Number(this.part(".budget").value);
-  }
-
-  listenToHand() {
-    const map = this.part(".map");
-    const place = (event) => {
-      const box = map.getBoundingClientRect();
-      return [
-        ((event.clientX - box.left) / box.width) * map.width,
-        ((event.clientY - box.top) / box.height) * map.height,
-      ];
-    };
-    let before = null;
-    map.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      map.focus({ preventScroll: true });
-      map.setPointerCapture(event.pointerId);
-      this.drawing.mark();
-      if (this.part(".bucket").checked) {
-        this.drawing.fill(place(event), this.chosen);
-        this.changed();
-        return;
-      }
-      before = place(event);
-      this.drawing.stroke(before, before, this.radius, this.chosen);
-      this.changed({ moving: true });
-    });
-    map.addEventListener("pointermove", (event) => {
-      if (!before) return;
-      const now = place(event);
-      this.drawing.stroke(before, now, this.radius, this.chosen);
-      before = now;
-      this.changed({ moving: true });
-    });
-    const rest = () => {
-      if (!before) return;
-      before = null;
-      this.changed();
-    };
-    map.addEventListener("pointerup", rest);
-    map.addEventListener("pointercancel", rest);
-  }
-
-  listenToKeys() {
-    const map = this.part(".map");
-    const moves = { ArrowLeft: [-8, 0], ArrowRight: [8, 0], ArrowUp: [0, -8], ArrowDown: [0, 8] };
-    this.cursor = [map.width / 2, map.height / 2];
-    map.addEventListener("keydown", (event) => {
-      if (event.key in moves) {
-        const [x, y] = moves[event.key];
-        const within = (value, end) => Math.min(end - 1, Math.max(0, value));
-        this.cursor = [within(this.cursor[0] + x, map.width), within(this.cursor[1] + y, map.height)];
-        this.paintMap({ cursor: true });
-      } else if (event.key === " " || event.key.toLowerCase() === "f") {
-        this.drawing.mark();
-        if (event.key === " ") this.drawing.stroke(this.cursor, this.cursor, this.radius, this.chosen);
-        else this.drawing.fill(this.cursor, this.chosen);
-        this.changed();
-      } else return;
-      event.preventDefault();
-    });
-    map.addEventListener("blur", () => this.paintMap());
   }
 
   moveEdge() {
@@ -296,13 +334,25 @@ class FianceeEmbed extends HTMLElement {
       while (this.wanted) {
         const { moving = false } = this.wanted;
         this.wanted = null;
-        await this.make(moving);
+        await this.makeAgain(moving);
       }
       this.say(this.note ?? "");
     } catch (error) {
       this.say(error.message);
     } finally {
       this.working = false;
+    }
+  }
+
+  /** What is lost with a model that broke down is made anew on WebAssembly, once. */
+  async makeAgain(moving) {
+    try {
+      await this.make(moving);
+    } catch (error) {
+      if (error instanceof FileError || !this.isConnected) throw error;
+      if (this.client.provider === "webgpu") await this.mistrust(error);
+      await this.open("wasm");
+      await this.make(moving);
     }
   }
 
@@ -318,11 +368,18 @@ class FianceeEmbed extends HTMLElement {
     }
     const byTime = this.part(".by-time").checked;
     const routed = await this.client.ask("route", { budget: this.budget, byTime });
-    const exit = moving ? 1 : (this.shown ?? routed.exit);
-    const early = await this.picture(exit);
+    const exit = this.shown ?? routed.exit;
+    // While the brush moves, and before anything is there, the first exit stands in.
+    let early = await this.picture(moving || !this.loaded ? 1 : exit);
     this.paint(".early", early);
     this.tell(early, routed.exit);
+    this.reveal();
     if (moving || this.wanted) return;
+    if (early.exit !== exit) {
+      early = await this.picture(exit);
+      this.paint(".early", early);
+      this.tell(early, routed.exit);
+    }
     this.full ??= await this.picture(this.exits);
     this.paint(".full", this.full);
     this.part(".full").classList.remove("stale");
@@ -346,7 +403,8 @@ class FianceeEmbed extends HTMLElement {
 
   async picture(exit) {
     const { bytes } = await this.client.ask("missing", { exit });
-    if (bytes && this.part(".tool").hidden === false) this.say(`Fetching exit ${exit}, ${megabytes(bytes)} …`);
+    const name = exit === this.exits ? "full depth" : `exit ${exit}`;
+    if (bytes && this.loaded) this.say(`Fetching ${name}, ${megabytes(bytes)} …`);
     const made = await this.client.ask("render", { exit });
     this.made.add(exit);
     if (bytes) this.say(this.note ?? "");
@@ -355,7 +413,7 @@ class FianceeEmbed extends HTMLElement {
 
   // What the reader sees
 
-  paintMap({ cursor = false } = {}) {
+  paintMap(cursor = null) {
     const map = this.part(".map");
     const context = map.getContext("2d");
     const image = context.createImageData(map.width, map.height);
@@ -365,7 +423,7 @@ class FianceeEmbed extends HTMLElement {
     if (cursor) {
       context.strokeStyle = "#fff";
       context.beginPath();
-      context.arc(...this.cursor, this.radius, 0, 2 * Math.PI);
+      context.arc(...cursor, this.radius, 0, 2 * Math.PI);
       context.stroke();
     }
   }
@@ -382,7 +440,7 @@ class FianceeEmbed extends HTMLElement {
     const said = early.distance === undefined ? "" : `, measured ${early.distance.toFixed(3)}`;
     const distance = predicted === undefined ? "" : `, predicted LPIPS ${predicted.toFixed(3)}${said}`;
     const name = early.exit === this.exits ? "Full depth" : `Exit ${early.exit} of ${this.exits}`;
-    const fits = early.exit === taken ? `the cheapest within ${this.budget.toFixed(3)}` : "chosen by hand";
+    const fits = this.reason(early.exit, taken);
     this.part(".headline").textContent = `${name}: ${share} of the computation${distance}; ${fits}.`;
     this.part(".left").textContent = `${name.toLowerCase()}, ${early.milliseconds.toFixed(0)} ms here`;
     this.part(".right").textContent = this.full
@@ -393,6 +451,12 @@ class FianceeEmbed extends HTMLElement {
       button.classList.toggle("taken", index + 1 === taken);
       button.classList.toggle("computed", this.made.has(index + 1));
     }
+  }
+
+  reason(exit, taken) {
+    const fits = this.part(".by-time").checked ? "fastest" : "cheapest";
+    if (exit === taken) return `the ${fits} within ${this.budget.toFixed(3)}`;
+    return exit === this.shown ? "chosen by hand" : "the first stands in";
   }
 
   // Links
@@ -442,4 +506,5 @@ function percent(share) {
   return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
-customElements.define("fiancee-embed", FianceeEmbed);
+// The first script of a page serves all of its elements.
+if (!customElements.get("fiancee-embed")) customElements.define("fiancee-embed", FianceeEmbed);

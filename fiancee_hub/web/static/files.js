@@ -3,7 +3,9 @@
 const STORE = "fiancee-embed";
 
 /** What went wrong with a file, in a sentence that a reader can act on. */
-export class FileError extends Error {}
+export class FileError extends Error {
+  name = "FileError";
+}
 
 /**
  * @param {string} url
@@ -20,6 +22,7 @@ export async function file(url, entry, progress = () => {}) {
   }
   const content = await fetched(url, progress);
   if (!(await isWhole(content, entry))) {
+    if (isPage(content)) throw new FileError(`${url} is a web page instead of the file: it is missing on this site.`);
     throw new FileError(`${name(url)} arrived damaged: try again.`);
   }
   await keep(key, content);
@@ -32,8 +35,35 @@ export async function json(url) {
   try {
     return await response.json();
   } catch {
-    throw new FileError(`${name(url)} is no JSON: the server answered with another page.`);
+    throw new FileError(`${url} is no JSON: the server answered with another page.`);
   }
+}
+
+/** Deletes what was kept of earlier files of a folder. */
+export async function tidy(base, entries) {
+  const digests = new Set(entries.map(({ sha256 }) => sha256));
+  try {
+    const store = await caches.open(STORE);
+    for (const { url } of await store.keys()) {
+      const [path, digest] = url.split("?sha256=");
+      if (digest && path.startsWith(base) && !digests.has(digest)) await store.delete(url);
+    }
+  } catch {
+    // Nothing is kept here.
+  }
+}
+
+/** What was remembered on this device under an address; undefined for nothing. */
+export async function remembered(key) {
+  try {
+    return await (await (await caches.open(STORE)).match(key))?.text();
+  } catch {
+    return undefined;
+  }
+}
+
+export async function remember(key, text) {
+  await keep(key, text);
 }
 
 /** Deletes what was kept on this device. */
@@ -71,7 +101,7 @@ async function answer(url, options) {
     throw new FileError(`${name(url)} cannot be reached: check the connection and try again.`);
   }
   if (!response.ok) {
-    throw new FileError(`${name(url)} is missing on this site (${response.status}).`);
+    throw new FileError(`${url} is missing on this site (${response.status}).`);
   }
   return response;
 }
@@ -82,6 +112,11 @@ async function isWhole(content, { bytes, sha256 }) {
   if (!globalThis.crypto?.subtle) return true;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
   return sha256 === Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// What sites answer that have one page for every address.
+function isPage(content) {
+  return new TextDecoder().decode(content.subarray(0, 64)).trimStart().startsWith("<");
 }
 
 async function keptFile(key) {

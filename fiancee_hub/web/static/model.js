@@ -1,34 +1,71 @@
-// A checkpoint's exits in a browser: graphs that resume, over ONNX Runtime's WebAssembly.
+// A checkpoint's exits in a browser: graphs that resume, over ONNX Runtime.
 
-import { file, json } from "./files.js";
+import { FileError, file, json, tidy } from "./files.js";
 import { noise } from "./random.js";
 import { fastest, route } from "./router.js";
-import * as ort from "./vendor/ort.wasm.bundle.min.mjs";
 
-const FORMAT = 1;
+const FORMAT = 2;
 const HEAD = ["condition", "predictor"];
+
+// WebGPU's convolutions of a graph's inputs are wrong in its own layout (onnxruntime#29651).
+const PROVIDERS = { wasm: "wasm", webgpu: { name: "webgpu", preferredLayout: "NCHW" } };
+
+/** Grey levels of 255 by which a pixel may differ from the library's. */
+export const TOLERANCE = 6;
 
 /**
  * @param {string} base address of the folder that `fiancee-hub embed` wrote, with a slash
  * @param {(bytes: number) => void} progress
- * @param {number} threads more than one where the page is cross-origin isolated
+ * @param {{threads?: number, provider?: "wasm" | "webgpu"}} options more than one thread where the
+ *   page is cross-origin isolated; webgpu where the folder has it
  */
-export async function load(base, progress, threads = 1) {
+export async function load(base, progress, { threads = 1, provider = "wasm" } = {}) {
   const facts = await json(new URL("embed.json", base));
-  if (facts.format !== FORMAT) throw new Error("This page is of another version: reload it.");
-  const { runtime } = facts;
-  ort.env.wasm.numThreads = threads;
-  ort.env.wasm.wasmBinary = await file(new URL(runtime.file, base).href, runtime, progress);
+  if (facts.format !== FORMAT) throw new FileError("This page is of another version: reload it.");
+  const ort = await runtime(facts.runtimes[provider], base, progress, threads);
   const manifest = await json(new URL("model/manifest.json", base));
-  const model = new Model(manifest, new URL("model/", base).href, progress);
+  const model = new Model(ort, provider, manifest, facts, base, progress);
   for (const name of HEAD) await model.session(name);
+  ort.env.wasm.wasmBinary = undefined; // Its sessions have it now.
+  const kept = Object.values(facts.runtimes).map(({ binary }) => binary);
+  await tidy(base, [...kept, ...manifest.graphs, ...(facts.golden ? [facts.golden] : [])]);
   return model;
+}
+
+const runtimes = new Map();
+
+// One for all models of this worker.
+function runtime({ module, binary }, base, progress, threads) {
+  const key = binary.sha256;
+  if (!runtimes.has(key)) {
+    const made = start(module, binary, base, progress, threads);
+    made.catch(() => runtimes.delete(key));
+    runtimes.set(key, made);
+  }
+  return runtimes.get(key);
+}
+
+async function start(module, binary, base, progress, threads) {
+  const wasmBinary = await file(new URL(binary.file, base).href, binary, progress);
+  // With its digest, so that no cache answers with a script of another version than the binary's.
+  const url = `${new URL(module.file, base)}?sha256=${module.sha256}`;
+  let ort;
+  try {
+    ort = await import(url);
+  } catch {
+    throw new FileError(`${url} cannot be loaded: check the connection and try again.`);
+  }
+  Object.assign(ort.env.wasm, { numThreads: threads, wasmBinary });
+  return ort;
 }
 
 /** Exits 1 to K of one checkpoint. A call holds what one input has computed so far. */
 export class Model {
-  constructor(manifest, base, progress) {
+  constructor(ort, provider, manifest, facts, base, progress) {
+    this.ort = ort;
+    this.provider = provider;
     this.manifest = manifest;
+    this.facts = facts;
     this.base = base;
     this.progress = progress;
     this.graphs = new Map(manifest.graphs.map((graph) => [graph.name, graph]));
@@ -70,8 +107,12 @@ export class Model {
   }
 
   async open(graph) {
-    const content = await file(new URL(graph.file, this.base).href, graph, this.progress);
-    return ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
+    const url = new URL(`model/${graph.file}`, this.base);
+    const content = await file(url.href, graph, this.progress);
+    // What decides, and what measures, computes as everywhere.
+    const decides = HEAD.includes(graph.name) || graph.name === "lpips";
+    const executionProviders = [decides ? "wasm" : PROVIDERS[this.provider]];
+    return this.ort.InferenceSession.create(content, { executionProviders });
   }
 
   /**
@@ -83,12 +124,41 @@ export class Model {
     const [height, width] = this.graphs.get("condition").inputs[0].shape.slice(1);
     if (ids.length !== height * width) throw new Error(`A map here has ${width} by ${height} pixels.`);
     const size = this.graphs.get("condition").inputs[1].shape[1];
+    const { Tensor } = this.ort;
     const call = new Call(this, {
-      "input-0": new ort.Tensor("int64", BigInt64Array.from(ids, BigInt), [1, height, width]),
-      "input-1": new ort.Tensor("float32", noise(seed, size), [1, size]),
+      "input-0": new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, height, width]),
+      "input-1": new Tensor("float32", noise(seed, size), [1, size]),
     });
     for (const name of HEAD) await call.run(name);
     return call;
+  }
+
+  /**
+   * Every exit of the input whose pictures came with the folder, made twice.
+   * @returns {Promise<{differences: number[], milliseconds: number[]}>} largest difference of a
+   *   pixel to the library's picture, in grey levels, and the second time, of exits 1 to K
+   */
+  async check() {
+    const { golden } = this.facts;
+    const content = await file(new URL(golden.file, this.base).href, golden, this.progress);
+    const [height, width] = this.graphs.get("condition").inputs[0].shape.slice(1);
+    const ids = content.subarray(0, height * width);
+    const pictures = content.subarray(ids.length);
+    const size = 3 * ids.length;
+    const differences = new Array(this.exits).fill(0);
+    let milliseconds;
+    for (let round = 0; round < 2; round++) {
+      const call = await this.start(ids, golden.seed);
+      milliseconds = [];
+      for (let exit = 1; exit <= this.exits; exit++) {
+        const made = await call.render(exit);
+        milliseconds.push(made.milliseconds);
+        const difference = largest(made.pixels, pictures.subarray((exit - 1) * size, exit * size));
+        differences[exit - 1] = Math.max(differences[exit - 1], difference);
+        if (difference > TOLERANCE) return { differences, milliseconds };
+      }
+    }
+    return { differences, milliseconds };
   }
 }
 
@@ -142,6 +212,16 @@ class Call {
     if ("image" in found) this.tensors[name] = found.image;
     else Object.assign(this.tensors, found);
   }
+}
+
+// Between a picture with four bytes a pixel and one with three.
+function largest(pixels, expected) {
+  let found = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const at = 4 * Math.floor(i / 3) + (i % 3);
+    found = Math.max(found, Math.abs(pixels[at] - expected[i]));
+  }
+  return found;
 }
 
 // Planes in [-1, 1] to red, green, blue and opaque.

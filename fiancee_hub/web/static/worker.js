@@ -1,31 +1,42 @@
-// Runs the model beside the page, so that drawing never stalls. Answers one message at a time.
+// Runs models beside the page, so that drawing never stalls. Answers one message at a time, for all
+// elements of the page.
 
+import { FileError } from "./files.js";
 import { load } from "./model.js";
 
-let model;
-let call;
+const models = new Map();
+const calls = new Map();
 
 const ACTIONS = {
-  async load({ base, threads }) {
-    const loaded = await load(base, (bytes) => postMessage({ bytes }), threads);
-    model = loaded;
-    return { exits: model.exits, first: model.missing(1), manifest: model.manifest };
+  async load({ base, options }) {
+    if (!models.has(base)) {
+      models.set(base, await load(base, (bytes) => postMessage({ base, bytes }), options));
+    }
+    const model = models.get(base);
+    return { exits: model.exits, manifest: model.manifest };
   },
-  async start({ ids, seed }) {
-    call = await model.start(ids, seed);
+  async start({ base, caller, ids, seed }) {
+    const call = await models.get(base).start(ids, seed);
+    calls.set(caller, call);
     return { prediction: call.prediction };
   },
-  async route({ budget, byTime }) {
-    return { exit: call.route(budget, byTime), times: model.times };
+  async route({ caller, budget, byTime }) {
+    return { exit: calls.get(caller).route(budget, byTime) };
   },
-  async missing({ exit }) {
-    return { bytes: model.missing(exit) };
+  async missing({ base, exit }) {
+    return { bytes: models.get(base).missing(exit) };
   },
-  async distance({ exit }) {
-    return call.distance(exit);
+  async distance({ caller, exit }) {
+    return calls.get(caller).distance(exit);
   },
-  async render({ exit }) {
-    return call.render(exit);
+  async render({ caller, exit }) {
+    return calls.get(caller).render(exit);
+  },
+  async check({ base }) {
+    return models.get(base).check();
+  },
+  async release({ caller }) {
+    calls.delete(caller);
   },
 };
 
@@ -36,7 +47,8 @@ addEventListener("message", ({ data }) => {
     try {
       postMessage({ id: data.id, value: await ACTIONS[data.action](data) });
     } catch (error) {
-      postMessage({ id: data.id, error: String(error.message ?? error) });
+      const file = error instanceof FileError;
+      postMessage({ id: data.id, error: String(error.message ?? error), file });
     }
   });
 });
