@@ -10,8 +10,13 @@ from gradio.context import LocalContext
 from gradio.state_holder import StateHolder
 
 from space.page.errors import plain_errors
-from space.page.events import MODEL
 from space.page.model_thread import there
+
+PROGRAMS = "programs"
+AT_ONCE = 3
+"""Calls of programs that are read, made and answered at once: the model's thread takes one after
+the other, and need not wait while Gradio reads or answers others. Visitors have a line of their
+own."""
 
 KEPT_SESSIONS = 32
 """Programs whose session is kept: more than can be in the middle of an answer."""
@@ -29,8 +34,8 @@ def publish(handler: Callable[P, R], name: str) -> None:
     gr.api(
         published,
         api_name=name,
-        concurrency_id=MODEL,
-        concurrency_limit=1,
+        concurrency_id=PROGRAMS,
+        concurrency_limit=AT_ONCE,
     )
 
 

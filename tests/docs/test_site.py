@@ -1,6 +1,7 @@
 """The documentation: it builds without a warning, and what it tells to run runs."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -10,7 +11,7 @@ import pytest
 from hub_client import ROOT
 
 from fiancee_hub import __all__ as public
-from fiancee_hub.cli.main import COMMANDS
+from fiancee_hub.cli.main import COMMANDS, _parser
 
 DOCS = ROOT / "docs"
 CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -69,3 +70,37 @@ def test_every_extra_has_a_purpose_and_a_size() -> None:
     )
     assert sorted(name for name, _ in rows) == sorted(project["optional-dependencies"])
     assert all(int(size) > 0 for _, size in rows)
+
+
+COMMAND = re.compile(r"^(?:    |)\$? ?(?:python -m fiancee_hub|fiancee-hub) (.+)$", re.MULTILINE)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Command lines in the blocks of a page, without variables and comments."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    lines = [line for line in COMMAND.findall(text) if "…" not in line]
+    return [shlex.split(re.sub(r"\[[^\]]*\]", "", line), comments=True) for line in lines]
+
+
+TOLD = [
+    (page, words)
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")))
+    for words in commands(page)
+]
+
+
+def test_commands_are_found() -> None:
+    assert {page.stem for page, _ in TOLD} >= {"README", "backends", "training", "embed"}
+    assert {words[0] for _, words in TOLD} >= {"info", "generate", "evaluate", "train", "publish"}
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), TOLD, ids=[f"{page.stem}-{words[0]}" for page, words in TOLD]
+)
+def test_a_command_that_a_page_tells_has_these_options(
+    page: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        assert _parser(words).parse_args(words).run
+    except SystemExit:
+        pytest.fail(f"{page.name}: {' '.join(words)}: {capsys.readouterr().err}")

@@ -27,7 +27,7 @@ from space.examples.draw import SCENES
 from space.label_maps import live, maps, packed
 from space.label_maps import screen as label_maps
 from space.label_maps.events import Handlers
-from space.page import embedding, errors, events, files, links, scripts, theme
+from space.page import embedding, endpoints, errors, events, files, links, scripts, theme
 from space.page.outputs import Outputs
 from space.page.tabs import Tab
 from space.result import facts, plots
@@ -571,10 +571,12 @@ def test_only_the_typed_endpoint_is_public(page: gr.Blocks) -> None:
     assert [p["parameter_name"] for p in parameters] == ["label_map", "budget", "seed"]
 
 
-def test_the_model_is_shared_by_one_queue(page: gr.Blocks) -> None:
+def test_visitors_share_the_model_and_programs_do_among_themselves(page: gr.Blocks) -> None:
     using = [f for f in page.fns.values() if f.concurrency_id == events.MODEL]
-    assert len(using) == 7
+    assert len(using) == 6
     assert {f.concurrency_limit for f in using} == {1}
+    called = [f for f in page.fns.values() if f.concurrency_id == endpoints.PROGRAMS]
+    assert [f.api_name for f in called] == ["streets"]
 
 
 def test_the_page_asks_no_other_host(page: gr.Blocks) -> None:

@@ -34,6 +34,7 @@ from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space import demo
 from space.page import endpoints
+from space.page.endpoints import AT_ONCE
 from space.page.recent import Recent
 from space.page.sessions import LightSession
 from space.settings import Settings
@@ -255,6 +256,13 @@ def test_a_failure_on_our_side_is_logged_without_the_upload(
     assert kept(cache) == before
 
 
+def wait_until_taken(page: gr.Blocks) -> None:
+    """Nothing waits in the queue any more."""
+    deadline = time.monotonic() + 60
+    while len(page._queue) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def test_a_full_queue_asks_to_come_back_and_the_others_are_served(
     checkpoints: list[demo.Loaded], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,16 +279,22 @@ def test_a_full_queue_asks_to_come_back_and_the_others_are_served(
     with httpx.Client(base_url=f"{page.local_url}gradio_api", timeout=120) as client:
         path = client.post("/upload", files={"files": STREET.read_bytes()}).json()[0]
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        first = client.post("/call/streets", json={"data": [file, 0.1, 0]})
+
+        def call(seed: int) -> httpx.Response:
+            return client.post("/call/streets", json={"data": [file, 0.1, seed]})
+
+        accepted = [call(0)]
         assert busy.wait(120)
-        second, third = (
-            client.post("/call/streets", json={"data": [file, 0.1, seed]}) for seed in (1, 2)
-        )
-        assert third.status_code == httpx.codes.SERVICE_UNAVAILABLE
-        assert third.json()["detail"].startswith("Queue is full")
+        for seed in range(1, AT_ONCE):
+            accepted.append(call(seed))
+            wait_until_taken(page)
+        accepted.append(call(AT_ONCE))
+        refused = call(AT_ONCE + 1)
+        assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert refused.json()["detail"].startswith("Queue is full")
         go_on.set()
-        for accepted in (first, second):
-            answer = client.get(f"/call/streets/{accepted.json()['event_id']}")
+        for answered in accepted:
+            answer = client.get(f"/call/streets/{answered.json()['event_id']}")
             assert "event: complete" in answer.text
     page.close()
 
@@ -354,9 +368,7 @@ def test_a_cancelled_request_frees_its_place(
         # taken from the queue at once, and given up before its turn comes.
         cancel(first)
         third = call(3)
-        deadline = time.monotonic() + 60
-        while len(page._queue) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until_taken(page)
         cancel(third)
         fourth = call(4)
         go_on.set()
