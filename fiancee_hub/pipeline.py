@@ -610,18 +610,22 @@ class FianceePipeline(ModelHubMixin):
         from fiancee_hub.core.router import check_budget
         from fiancee_hub.core.second_test import PRECISE, Place, second_test
 
-        calibration, precise = self.config.calibration, self.dtype in PRECISE
+        dtype = self._calculates_in()
+        calibration, precise = self.config.calibration, dtype in PRECISE
         if calibration is None or (self.backend == EAGER and precise):
             return
         budget = check_budget(budget)
-        place = Place.of(self.backend, self.dtype, self.device)
+        place = Place.of(self.backend, dtype, self.device)
         found = second_test(self._evaluation(), calibration, place)
         holds = None if found is None else found.holds.get(calibration.rule(budget)[0])
         if holds or (holds is None and precise):
             return
-        otherwise = "choose an exit with exit=, or load the checkpoint " + (
-            "with backend='eager'" if precise else "in float32"
-        )
+        instead = "load the checkpoint in float32"
+        if precise:
+            instead = "load the checkpoint with backend='eager'"
+        elif dtype != self.dtype:
+            instead = "call it outside of torch.autocast"
+        otherwise = f"choose an exit with exit=, or {instead}"
         if found is None:
             raise InputError(f"what a budget promises was never tested in {place}: {otherwise}")
         first = found.from_on()
@@ -631,6 +635,16 @@ class FianceePipeline(ModelHubMixin):
             f"what a budget of {budget:g} promises {problem} in {place}, tested on {found.inputs} "
             f"inputs: {larger}{otherwise}"
         )
+
+    def _calculates_in(self) -> torch.dtype:
+        """What stages and branches calculate in: PyTorch follows a caller's autocast."""
+        from fiancee_hub.backends.choosing import DTYPES
+
+        kind = self.device.type
+        follows = self.backend not in DTYPES and self.dtype != torch.float64
+        if follows and torch.is_autocast_enabled(kind):
+            return torch.get_autocast_dtype(kind)
+        return self.dtype
 
     def _evaluation(self) -> "Mapping[str, Any]":
         """evaluation.json, if it lies beside these weights or can be had; empty otherwise."""
