@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -522,3 +523,17 @@ def test_the_spread_is_checked_on_the_calibration_pairs(written: Figures) -> Non
 def test_streets_data_cannot_judge_faces(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"frames\.json"):
         evaluate_faces.evaluate_faces(checkpoint, FaceFolder(tmp_path), JUDGE)
+
+
+def test_the_second_test_is_on_the_same_pairs(
+    evaluated: Path, written: Figures, data: FaceFolder, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(evaluated, tmp_path / "faces")
+    words = ["evaluate", folder, "--data", data.root, "--backend", "eager", "--dtype", "bfloat16"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate_faces, "PAIRS", 6)
+        assert main([str(word) for word in words]) == 0
+    (test,) = json.loads((folder / "evaluation.json").read_text())["backends"]
+    assert test["n"] == written["n"]
+    branches = [row["lpips_mean"] for row in written["exits"]]
+    assert test["lpips"] == pytest.approx([*branches, 0], abs=0.02)
