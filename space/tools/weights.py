@@ -13,7 +13,8 @@ process of its own:
     figures      the pictures of docs/concepts.md
     screens      docs/screens
     page         the page's waiting times in README.md; on a quiet machine only
-    load         those of many visitors: the same, and the best part of an hour; only if named
+    opening      what the page weighs and how calmly it opens, in README.md
+    load         waiting times of many visitors: the same, and the best part of an hour; only if named
 
 It may be interrupted: ``--steps`` says where to go on, without ``--from``. docs/made-with.json says
 which weights each part was made with, and a test fails where these are not the ones beside it.
@@ -46,7 +47,17 @@ from space.settings import ROOT, SHIPPED
 logger = logging.getLogger(__name__)
 
 NOTES = "training.json"
-STEPS = ("evaluate", "pairs", "first", "transcript", "figures", "screens", "page", "load")
+STEPS = (
+    "evaluate",
+    "pairs",
+    "first",
+    "transcript",
+    "figures",
+    "screens",
+    "page",
+    "opening",
+    "load",
+)
 DEFAULT = STEPS[:-1]
 TRANSCRIPT = "streets"
 """The checkpoint that README's transcript and the documentation show."""
@@ -167,7 +178,7 @@ def commands(name: str, data: Path | None, steps: Sequence[str]) -> list[list[st
         elif step == "screens":
             found.append(["docs/screens.py", name, "method"])
             found.append(["docs/screens_embed.py", name])
-        elif step in ("page", "load"):
+        elif step in ("page", "opening", "load"):
             found.append([f"benchmarks/{step}.py", "--readme", "README.md"])
     return found
 

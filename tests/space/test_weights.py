@@ -32,6 +32,7 @@ PARTS = {
     "transcript/streets": ("streets",),
     **{f"figures/{path.stem}": ("streets",) for path in FIGURES.glob("*.webp")},
     "times/page": tuple(made.ADDRESSES),
+    "times/opening": tuple(made.ADDRESSES),
     "times/load": tuple(made.ADDRESSES),
     "times/web": ("streets",),
 }
