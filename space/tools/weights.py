@@ -14,7 +14,7 @@ process of its own:
     screens      docs/screens
     page         the page's waiting times in README.md; on a quiet machine only
     opening      what the page weighs and how calmly it opens, in README.md
-    load         waiting times of many visitors: the same, and the best part of an hour; only if named
+    load         times of many visitors: the same, and the best part of an hour; only if named
 
 It may be interrupted: ``--steps`` says where to go on, without ``--from``. docs/made-with.json says
 which weights each part was made with, and a test fails where these are not the ones beside it.
@@ -47,18 +47,11 @@ from space.settings import ROOT, SHIPPED
 logger = logging.getLogger(__name__)
 
 NOTES = "training.json"
-STEPS = (
-    "evaluate",
-    "pairs",
-    "first",
-    "transcript",
-    "figures",
-    "screens",
-    "page",
-    "opening",
-    "load",
+DEFAULT = (
+    *("evaluate", "pairs", "first", "transcript"),
+    *("figures", "screens", "page", "opening"),
 )
-DEFAULT = STEPS[:-1]
+STEPS = (*DEFAULT, "load")
 TRANSCRIPT = "streets"
 """The checkpoint that README's transcript and the documentation show."""
 

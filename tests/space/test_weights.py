@@ -101,9 +101,10 @@ def test_every_step_is_a_command() -> None:
         ["docs/screens.py", "streets", "method"],
         ["docs/screens_embed.py", "streets"],
         ["benchmarks/page.py", "--readme", "README.md"],
+        ["benchmarks/opening.py", "--readme", "README.md"],
         ["benchmarks/load.py", "--readme", "README.md"],
     ]
-    assert len(weights.commands("faces", Path("data"), weights.DEFAULT)) == 6
+    assert len(weights.commands("faces", Path("data"), weights.DEFAULT)) == 7
     assert weights.commands("faces", None, ["pairs"]) == [["-m", "space.tools.pairs", "faces"]]
     with pytest.raises(DataError, match="--data"):
         weights.commands("faces", None, ["evaluate"])
