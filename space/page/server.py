@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from space.page import embedding, leftovers
 from space.page.front import Front
+from space.page.gone import Gone
 
 
 def app_options(
@@ -24,5 +25,9 @@ def app_options(
     leftovers.sweep()
     return {
         "routes": [*embedding.routes(), *routes],
-        "middleware": [Middleware(Front, describe), Middleware(leftovers.SweepLeftovers)],
+        "middleware": [
+            Middleware(Gone),
+            Middleware(Front, describe),
+            Middleware(leftovers.SweepLeftovers),
+        ],
     }
