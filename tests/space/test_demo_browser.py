@@ -58,7 +58,8 @@ def largest_difference(first: Any, second: Any) -> int:
 def test_an_example_is_generated_as_the_library_does(
     screen: StreetsPage, shipped_pipe: StreetsPipeline
 ) -> None:
-    screen.pick_example(5)
+    with screen.new_result():
+        screen.pick_example(5)
     sources = screen.generate()
     expected = shipped_pipe.compare(examples()[4].path, budget=0.1, seed=0)
     early, full = (picture(screen, source) for source in sources)

@@ -75,7 +75,8 @@ def test_a_link_brings_example_budget_and_seed_back(
     page: Page, context: BrowserContext, demo_url: str, shipped_pipe: StreetsPipeline
 ) -> None:
     screen = StreetsPage(page, demo_url)
-    screen.pick_example(5)
+    with screen.new_result():
+        screen.pick_example(5)
     set_number(screen, "budget", "0.05")
     set_number(screen, "seed", "7")
     screen.generate()
