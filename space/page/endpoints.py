@@ -13,10 +13,9 @@ from space.page.errors import plain_errors
 from space.page.model_thread import there
 
 PROGRAMS = "programs"
-AT_ONCE = 3
-"""Calls of programs that are read, made and answered at once: the model's thread takes one after
-the other, and need not wait while Gradio reads or answers others. Visitors have a line of their
-own."""
+AT_ONCE = 1
+"""Calls of programs that are read, made and answered at once, in a line of their own: a visitor
+does not wait for all of theirs. More than one at a time made no difference on two cores."""
 
 KEPT_SESSIONS = 32
 """Programs whose session is kept: more than can be in the middle of an answer."""
