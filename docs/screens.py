@@ -347,7 +347,22 @@ def write_page() -> None:
         )
         rows.append(f"| {state.words} | {pictures} |")
     rows += screens_embed.rows()
+    rows += former_rows()
     PAGE.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def former_rows() -> list[str]:
+    """The streets screen as it was until its first window told the story, with older weights."""
+    rows = ["", "## Before", "", "The same screen in an earlier version.", ""]
+    rows += ["| state | desktop, 1280 pixels wide | phone, 390 |", "| --- | --- | --- |"]
+    for name in ("streets", "streets-dark"):
+        words = f"{STATES[name].words}, formerly"
+        pictures = " | ".join(
+            f'<img src="screens/before/{name}-{size}.webp" alt="{words}" width="{SHOWN[size]}">'
+            for size in MOST
+        )
+        rows.append(f"| {words} | {pictures} |")
+    return rows
 
 
 def main() -> None:
