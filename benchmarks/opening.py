@@ -40,9 +40,7 @@ PICTURE = """(tab) => {
   return picture?.complete && picture.naturalWidth > 0;
 }"""
 
-ON_EDGE = "(tab) => document.activeElement.closest(`#${tab}-pictures`)?.contains(" + (
-    "document.activeElement) && document.activeElement.getAttribute('role') === 'slider'"
-)
+ON_EDGE = "(tab) => document.activeElement.matches(`#${tab}-pictures [role=slider]`)"
 
 
 @dataclass
