@@ -39,6 +39,7 @@ from fiancee_hub.hub.info import in_order
 from fiancee_hub.training.adversarial import Example
 from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.branches import BranchPhase
+from fiancee_hub.training.loop import OVERALL
 
 accelerate = pytest.importorskip("accelerate")
 
@@ -440,3 +441,25 @@ def test_the_truth_has_no_loss_in_windows(data: FaceFolder) -> None:
     assert all(float(loss) == pytest.approx(0, abs=1e-5) for loss in losses.values())
     worse, _ = phase._window_distances(example.truth.flip(2), example)
     assert all(float(worse[name]) > 0.01 for name in weights)
+
+
+class Warping(torch.nn.Module):
+    """The plain warp, darkened."""
+
+    def __init__(self, light: float) -> None:
+        super().__init__()
+        self.light = light
+
+    def forward(self, *inputs: Any) -> Tensor:
+        return self.light * plain_warp(*inputs)
+
+
+def test_the_judge_holds_painting_against_the_plain_warp(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("judged") / "faces"
+    task = FacesTask(write_faces(root, {"train": 1, "val": 2}))
+    warp, dark = (task.judge(Warping(light), torch.device("cpu"))() for light in (1.0, 0.5))
+    assert warp.keys() == dark.keys() >= {OVERALL, "whole"}
+    assert all(ratio == pytest.approx(1) for ratio in warp.values())
+    assert all(ratio > 1.1 for ratio in dark.values())

@@ -10,13 +10,13 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from fiancee_hub.core.domain import Domain
-from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.pixels import signed
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.shapes import FACES
 from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, PortraitSettings
+from fiancee_hub.families.faces.training.judge import FacesJudge
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource, collate
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training.adversarial import AdversarialPhase
@@ -53,7 +53,7 @@ class FacesTask:
         return PortraitBackbonePhase(generator, self.data, accelerator, self.settings)
 
     def judge(self, generator: nn.Module, device: torch.device) -> Callable[[], dict[str, float]]:
-        raise DataError("only scenes have a judge while they train: leave --judge-minutes out")
+        return FacesJudge(self.data, self.generator.height, generator, device)
 
     def source(self) -> PairSource:
         return PairSource(self.data, "train")
