@@ -21,6 +21,7 @@ from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.families.faces.crops import PARTS, box
 from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.faces.heads import at_side, plain_warp
+from fiancee_hub.families.faces.order import task_of
 from fiancee_hub.families.faces.shapes import FACES
 from fiancee_hub.families.faces.training.backbone import (
     PortraitBackbonePhase,
@@ -40,6 +41,7 @@ from fiancee_hub.training.adversarial import Example
 from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.branches import BranchPhase
 from fiancee_hub.training.loop import OVERALL
+from fiancee_hub.training.task import TrainingRequest
 
 accelerate = pytest.importorskip("accelerate")
 
@@ -458,7 +460,8 @@ def test_the_judge_holds_painting_against_the_plain_warp(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     root = tmp_path_factory.mktemp("judged") / "faces"
-    task = FacesTask(write_faces(root, {"train": 1, "val": 2}))
+    data = write_faces(root, {"train": 1, "val": 2})
+    task = task_of(TrainingRequest(data.root, root, accelerate.Accelerator(cpu=True)))
     warp, dark = (task.judge(Warping(light), torch.device("cpu"))() for light in (1.0, 0.5))
     assert warp.keys() == dark.keys() >= {OVERALL, "whole"}
     assert all(ratio == pytest.approx(1) for ratio in warp.values())

@@ -12,7 +12,8 @@ from fiancee_hub.families.faces.judging.hard_places import (
     mouth_distance,
 )
 from fiancee_hub.families.faces.judging.pairs import FramePair, mouth_pairs, self_pairs
-from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource, collate
+from fiancee_hub.families.faces.training.pairs import PairSource, collate
+from fiancee_hub.families.faces.training.task import FacesTask
 from fiancee_hub.families.faces.visibility import revealed
 from fiancee_hub.training.loop import OVERALL
 
@@ -34,8 +35,7 @@ class FacesJudge:
     ``overall`` is their mean.
 
     Args:
-        data: with filmed persons in the split ``val``.
-        side: of the generator's pictures in pixels.
+        task: its data have filmed persons in the split ``val``.
         generator: full depth.
         device: where it is.
 
@@ -43,9 +43,8 @@ class FacesJudge:
         DataError: nobody was filmed.
     """
 
-    def __init__(
-        self, data: FaceFolder, side: int, generator: nn.Module, device: torch.device
-    ) -> None:
+    def __init__(self, task: FacesTask, generator: nn.Module, device: torch.device) -> None:
+        data, side = task.data, task.generator.height
         source, own = PairSource(data, "val"), self_pairs(data, "val", PAIRS, SEED)
         persons = len({pair.source.person for pair in own})
         mouths = mouth_pairs(data, "val", max(1, round(PAIRS / persons)), SEED)
