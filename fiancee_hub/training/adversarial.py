@@ -172,7 +172,7 @@ class AdversarialPhase(Resumable):
         self, example: Example, share: float | None, progress: float
     ) -> tuple[Losses, Tensor]:
         with self.accelerator.autocast():
-            generated = self.generator(*example.inputs).float()
+            generated = self._generate(example).float()
         leaf = generated.detach().requires_grad_()
         losses, gradient = self._faithful(leaf, example)
         if share:
@@ -185,6 +185,11 @@ class AdversarialPhase(Resumable):
         losses |= self._before_update(example, progress)
         self.generator_optimizer.step()
         return losses, leaf.detach()
+
+    def _generate(self, example: Example) -> Tensor:
+        """The pictures that all losses see."""
+        images: Tensor = self.generator(*example.inputs)
+        return images
 
     def _before_update(self, example: Example, progress: float) -> Losses:
         """Whatever else a family does to the generator's gradients before they are used."""

@@ -10,6 +10,15 @@ STRIDE = 8
 """LPIPS's AlexNet samples its input on a grid of 4 pixels; shifts run over twice that."""
 
 
+def shifted(images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Both with mirrored borders that move them by the same random 0 to 7 pixels."""
+    left, top = (int(torch.randint(STRIDE, (), generator=generator)) for _ in range(2))
+    pad = (left, STRIDE - 1 - left, top, STRIDE - 1 - top)
+    pair = F.pad(torch.cat([images, targets.to(images.dtype)]), pad, mode="reflect")
+    moved, wanted = pair.chunk(2)
+    return moved, wanted
+
+
 def shifted_lpips(
     lpips: PerceptualDistance, images: Tensor, targets: Tensor, generator: torch.Generator
 ) -> Tensor:
@@ -18,9 +27,7 @@ def shifted_lpips(
     Both pictures are moved by the same random 0 to 7 pixels first: AlexNet's first convolution
     has a stride of 4 and would otherwise print its grid into the images.
     """
-    left, top = (int(torch.randint(STRIDE, (), generator=generator)) for _ in range(2))
-    pad = (left, STRIDE - 1 - left, top, STRIDE - 1 - top)
-    pair = F.pad(torch.cat([images, targets.to(images.dtype)]), pad, mode="reflect")
+    pair = torch.cat(shifted(images, targets, generator))
     whole = lpips(*pair.chunk(2)).mean()
     height, width = images.shape[2] // 2, images.shape[3] // 2
     row = int(torch.randint(pair.shape[2] - height + 1, (), generator=generator))

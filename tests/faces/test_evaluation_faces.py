@@ -30,6 +30,7 @@ from fiancee_hub.evaluation import evaluate
 from fiancee_hub.evaluation.card import markers
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.judging import evaluate as evaluate_faces
+from fiancee_hub.families.faces.judging import hard_sheet
 from fiancee_hub.families.faces.judging import tables as face_tables
 from fiancee_hub.families.faces.judging.identity_judge import POINTS, FaceIdentity, load_judge
 from fiancee_hub.families.faces.judging.looks import FaceReader, Gallery, Look
@@ -53,7 +54,7 @@ from fiancee_hub.families.faces.judging.sheets import (
     headings,
     label,
 )
-from fiancee_hub.families.faces.judging.tables import CROSS_SHEET, OWN_SHEET
+from fiancee_hub.families.faces.judging.tables import CROSS_SHEET, HARD_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.landmarks.pose import rotation_from_euler
 from fiancee_hub.families.faces.pipeline import Controls
 from fiancee_hub.families.faces.training.pairs import FaceFolder
@@ -394,6 +395,31 @@ def test_sheets_show_the_persons_who_agreed(checkpoint: Path, tmp_path: Path) ->
         assert own.width > columns * 170
         # Two persons, then every slider.
         assert cross.height > (2 + len(SLIDERS)) * 170
+    assert not (tmp_path / HARD_SHEET).exists(), "nobody was filmed"
+
+
+def test_hard_motions_are_found_in_clips_and_drawn_as_lines(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "films"
+    data = write_faces(root, {"test": 2})
+    shown = ShownPersons(checkpoint, london(tmp_path / "data"), [0.1, 0.2, 0.3])
+    sources = [(shown._picture(frame), shown._read(frame)) for frame in shown.neutral]
+    columns = hard_sheet.columns(shown.pipeline, sources, data)
+    assert len(columns) == 1 + 3 * len(hard_sheet.KINDS)
+    assert {len(pictures) for pictures in columns.values()} == {2}
+    drawn = np.asarray(columns["mouth, clip"][0])
+    assert (drawn == 240).mean() > 0.8, "lines on an empty ground"
+    assert (drawn < 100).any()
+
+
+@pytest.mark.parametrize("kind", hard_sheet.KINDS, ids=lambda kind: kind.name)
+def test_the_best_frame_of_a_film_shows_the_motion(kind: hard_sheet.Hard, tmp_path: Path) -> None:
+    data = write_faces(tmp_path / "films", {"test": 2})
+    best = [kind.shown(filmed.motion, filmed.rest) for filmed in hard_sheet.clips_of(kind, data)]
+    assert best == sorted(best, reverse=True)
+    every = [kind.shown(m, rest) for _, motions, rest in hard_sheet.films(data) for m in motions]
+    assert best[0] == max(every)
 
 
 def test_without_such_persons_there_is_no_sheet(

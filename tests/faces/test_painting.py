@@ -18,8 +18,10 @@ from fiancee_hub.core.errors import DataError, InputError
 from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
 from fiancee_hub.core.ladder import check_ladder, parse_ladder
 from fiancee_hub.core.recipe import Recipe
+from fiancee_hub.families.faces.crops import PARTS, box
 from fiancee_hub.families.faces.generator import PortraitGenerator
 from fiancee_hub.families.faces.heads import at_side, plain_warp
+from fiancee_hub.families.faces.order import task_of
 from fiancee_hub.families.faces.shapes import FACES
 from fiancee_hub.families.faces.training.backbone import (
     PortraitBackbonePhase,
@@ -28,14 +30,18 @@ from fiancee_hub.families.faces.training.backbone import (
 )
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource
 from fiancee_hub.families.faces.training.task import FacesTask
+from fiancee_hub.families.faces.training.windows import WindowExample, draw_windows
 from fiancee_hub.families.faces.visibility import unshown
 from fiancee_hub.families.faces.warps import sample
+from fiancee_hub.families.faces.windows import Windows
 from fiancee_hub.hub.checkpoints import build
 from fiancee_hub.hub.config import parse_config, to_json, untrained
 from fiancee_hub.hub.info import in_order
 from fiancee_hub.training.adversarial import Example
 from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.branches import BranchPhase
+from fiancee_hub.training.loop import OVERALL
+from fiancee_hub.training.task import TrainingRequest
 
 accelerate = pytest.importorskip("accelerate")
 
@@ -361,3 +367,102 @@ def test_branches_learn_beside_an_exit_that_has_nothing_to_learn(data: FaceFolde
     assert {"exit 1", "exit 2", "adversarial"} <= learning.step(0.5).keys()
     with pytest.raises(DataError, match="anything to learn"):
         phase(ExitConfig(0, 1))
+
+
+def test_windows_show_what_the_whole_picture_shows(model: EarlyExitModel) -> None:
+    trunk = model.trunk_as(PortraitGenerator)
+    for name, parameter in trunk.named_parameters():
+        if "to_rgb" in name or "motion.output" in name or "outputs" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    picture, source, target = tiny_faces.inputs(2)
+    windows = Windows(torch.tensor([0, 1, 1]), torch.tensor([0, 2, 1]), torch.tensor([1, 0, 2]), 6)
+    condition = trunk.condition(picture, source, target)
+    inside = trunk.painted(condition, windows)
+    whole = windows.cut(trunk(picture, source, target), 8)
+    assert inside.shape == whole.shape == (3, 3, 48, 48)
+    middle = slice(20, -20)  # what a window's border hides reaches a few pixels in
+    torch.testing.assert_close(
+        inside[..., middle, middle], whole[..., middle, middle], atol=1e-4, rtol=0
+    )
+    assert not torch.allclose(inside[0], whole[1], atol=0.1)
+
+
+def test_windows_lie_on_parts_of_the_face_and_where_the_warp_is_wrong() -> None:
+    _, _, target = tiny_faces.inputs(2)
+    points = target.points.repeat(50, 1, 1)
+    wrong = torch.zeros(100, 1, 256, 256)
+    wrong[..., 200:, :30] = 1
+    windows = draw_windows(wrong, points, 32, torch.Generator().manual_seed(0))
+    assert windows.side == 14 and windows.owner.tolist() == list(range(100)) * 2
+    corners = torch.stack([windows.column, windows.row], 1)
+    assert corners.min() >= 0 and corners.max() <= 32 - 14
+    middles = (corners[:100] + 7) / 16 - 1
+    parts = torch.stack([box(points, part)[0] for part in PARTS], 1)
+    nearest = (parts - middles[:, None]).norm(dim=2).min(1)
+    reachable = parts.abs().amax((1, 2)) < 1 - 14 / 32
+    assert (nearest.values[reachable] < 0.1).all()
+    assert set(nearest.indices.tolist()) == {0, 1, 2}
+    assert (windows.column[100:] < 4).all() and (windows.row[100:] >= 12).all()
+
+
+def test_steps_in_windows_leave_the_reading_of_the_source_alone(data: FaceFolder) -> None:
+    phase = phase_of(data, warp_frozen=0.5, windowed=0.5)
+    generator = generator_of(phase)
+
+    def moved(progress: float) -> tuple[set[str], set[str]]:
+        start = {name: p.detach().clone() for name, p in generator.named_parameters()}
+        losses = phase.step(progress)
+        changed = {
+            name.split(".")[0]
+            for name, parameter in generator.named_parameters()
+            if not torch.equal(start[name], parameter)
+        }
+        return changed, set(losses)
+
+    phase.steps = 1  # every second step
+    changed, losses = moved(0.1)
+    assert {"window lpips", "window l1"} <= losses and "lpips" not in losses
+    assert {"masks", "to_rgb"} <= changed and not {"encoder", "motion"} & changed
+    changed, losses = moved(0.1)
+    assert "window lpips" not in losses and "encoder" in changed
+    changed, losses = moved(0.6)
+    assert "window lpips" not in losses, "the flow is free"
+
+
+def test_windows_are_judged_like_pictures(data: FaceFolder) -> None:
+    phase = phase_of(data, warp_frozen=1.0, windowed=1.0, judged_from=0.0, pulls_from=0.0)
+    assert {"real", "fake", "adversarial", "window l1"} <= set(phase.step(0.5))
+
+
+def test_the_truth_has_no_loss_in_windows(data: FaceFolder) -> None:
+    phase = phase_of(data, warp_frozen=1.0, windowed=1.0)
+    phase.windowed = True
+    example = phase._batch()
+    assert isinstance(example, WindowExample) and example.truth.shape == (4, 3, 96, 96)
+    losses, weights = phase._window_distances(example.truth, example)
+    assert all(float(loss) == pytest.approx(0, abs=1e-5) for loss in losses.values())
+    worse, _ = phase._window_distances(example.truth.flip(2), example)
+    assert all(float(worse[name]) > 0.01 for name in weights)
+
+
+class Warping(torch.nn.Module):
+    """The plain warp, darkened."""
+
+    def __init__(self, light: float) -> None:
+        super().__init__()
+        self.light = light
+
+    def forward(self, *inputs: Any) -> Tensor:
+        return self.light * plain_warp(*inputs)
+
+
+def test_the_judge_holds_painting_against_the_plain_warp(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("judged") / "faces"
+    data = write_faces(root, {"train": 1, "val": 2})
+    task = task_of(TrainingRequest(data.root, root, accelerate.Accelerator(cpu=True)))
+    warp, dark = (task.judge(Warping(light), torch.device("cpu"))() for light in (1.0, 0.5))
+    assert warp.keys() == dark.keys() >= {OVERALL, "whole"}
+    assert all(ratio == pytest.approx(1) for ratio in warp.values())
+    assert all(ratio > 1.1 for ratio in dark.values())

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fiancee_hub.families.faces.judging import tables as face_tables
-from fiancee_hub.families.faces.judging.tables import CROSS_SHEET, OWN_SHEET
+from fiancee_hub.families.faces.judging.tables import CROSS_SHEET, HARD_SHEET, OWN_SHEET
 from fiancee_hub.hub.card import CardParts
 from fiancee_hub.measuring import tables
 
@@ -30,7 +30,8 @@ Persons shown: Face Research Lab London Set, DeBruine and Jones (2017), \
 gave signed consent for their images to be 'used in lab-based and web-based studies in their \
 original or altered forms and to illustrate research'". Everything beyond the columns "source" and \
 "driver" is generated: they never made those movements. They are in the test split, no phase has \
-seen them."""
+seen them. Clips are of further test persons, of whom lines through their landmarks are shown and \
+nothing else."""
 
 CALL = """\
 source = pipe.encode("me.jpg")  # read once, for many drivers
@@ -165,6 +166,7 @@ CARD = CardParts(
     pictures=(
         (OWN_SHEET, "Neutral source, the same person smiling, mesh warp, exits, full depth"),
         (CROSS_SHEET, "Source, driver (a picture or sliders), exits, full depth"),
+        (HARD_SHEET, "Full depth: opened mouths, closed eyes, turned heads, by sliders and clips"),
     ),
     credits=CREDITS,
     results=_results,

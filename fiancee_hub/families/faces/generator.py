@@ -38,12 +38,16 @@ from fiancee_hub.families.faces.warps import (
     sample,
     sample_volume,
 )
+from fiancee_hub.families.faces.windows import Windows
 
 MOUTH_GATE = 2.0
 """Logit of the paint's share between the lips before training; elsewhere it is half."""
 
 ERASED_GATE = 4.0
 """Added to that logit where the warped source is erased."""
+
+VOLUME_STAGES = 2
+"""Stages that run at the volume's size."""
 
 SHIFT = 0.1
 """Unit of the learnt correction of the flow."""
@@ -80,7 +84,7 @@ class Condition(NamedTuple):
     def warped(self, stage: int) -> Tensor:
         """What the source gives to a stage (0-based), moved to where the target has it; what
         shall be painted anew is erased."""
-        if stage < 2:
+        if stage < VOLUME_STAGES:
             return self.volume
         level = len(self.appearance.features) - stage
         if level < 0:
@@ -94,6 +98,27 @@ class Condition(NamedTuple):
     def moved_picture(self) -> Tensor:
         """The source picture along the flow, nothing erased."""
         return sample(self.appearance.picture, self.flow)
+
+    def cut(self, windows: Windows) -> "Condition":
+        """The same inside windows: with features that have been moved already, and no flow."""
+        cells = self.volume.shape[2]
+        features = tuple(
+            windows.cut(sample(level, self.flow), cells) for level in self.appearance.features
+        )
+        appearance = Appearance(
+            windows.cut(self.moved_picture(), cells),
+            features,
+            self.appearance.descriptor[windows.owner],
+        )
+        volume = windows.cut(self.volume, cells)
+        return Condition(
+            appearance,
+            self.flow.new_zeros(len(windows.owner), 2, *volume.shape[2:]),
+            volume,
+            windows.cut(self.target_map, cells),
+            windows.cut(self.source_map, cells),
+            tuple(windows.cut(size, cells) for size in self.kept),
+        )
 
     def _erased(self, warped: Tensor, size: int) -> Tensor:
         return warped * self.kept[size].to(warped.dtype) if self.kept else warped
@@ -295,6 +320,20 @@ class PortraitGenerator(Trunk):
         """Features of the last stage to an image in [-1, 1], (batch, 3, size, size)."""
         raw = self.to_rgb(F.leaky_relu(unit_length(features), LEAK))
         return _composed(raw, condition.warped_picture(), condition)
+
+    def painted(self, condition: Condition, windows: Windows) -> Tensor:
+        """Full depth inside windows alone, (windows, 3, side, side): the stages of the volume's
+        size run whole, the later and larger ones on the windows. Near a window's border the
+        numbers differ from the whole picture's: what lies beyond it is not seen there."""
+        features = None
+        for index in range(VOLUME_STAGES):
+            features = self.stage(index, features, condition)
+        inside = condition.cut(windows)
+        assert features is not None
+        features = windows.cut(features, condition.volume.shape[2])
+        for index in range(VOLUME_STAGES, self.stages):
+            features = self.stage(index, features, inside)
+        return self.to_image(features, inside)
 
     def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
         """Maps of both heads, the flow, and what is kept if anything is erased, at the volume's

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from fiancee_hub.core.domain import Domain
 from fiancee_hub.core.errors import DataError
+from fiancee_hub.families.faces.judging.judge import FacesJudge
 from fiancee_hub.families.faces.training.backbone import PortraitSettings
 from fiancee_hub.families.faces.training.pairs import FaceFolder
 from fiancee_hub.families.faces.training.task import FacesTask
@@ -22,4 +23,5 @@ def task_of(request: TrainingRequest) -> FacesTask:
     if request.batch_size:
         settings = replace(settings, batch_size=request.batch_size)
     domain = request.domains[0] if request.domains else Domain()
-    return FacesTask(FaceFolder(request.data), settings=settings, domain=domain)
+    folder = FaceFolder(request.data)
+    return FacesTask(folder, settings=settings, domain=domain, make_judge=FacesJudge)

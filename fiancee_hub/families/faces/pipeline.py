@@ -37,6 +37,7 @@ from fiancee_hub.families.faces.controls import CONTROLS, check_switch
 from fiancee_hub.families.faces.controls import Controls as Controls
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
 from fiancee_hub.families.faces.heads import Head
+from fiancee_hub.families.faces.landmarks import lids
 from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
 from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of
@@ -332,7 +333,9 @@ class FacesPipeline(FianceePipeline):
             pose=replace(source.pose, rotation=rotation),
             expression=source.expression + change,
         )
-        return drive(source, wanted, self.basis)
+        driven = drive(source, wanted, self.basis)
+        shape = lids.closed(driven.canonical, source.canonical, controls.blink)
+        return replace(driven, canonical=shape)
 
     @overload
     def __call__(

@@ -20,6 +20,9 @@ LEAST_AREA = 0.5
 TOLERANCE = 0.08
 """Depth in [-1, 1] units by which a point must lie behind what a cell of the source shows."""
 
+LEAST_TRIANGLE = 1e-9
+"""Doubled area below which a triangle is a line."""
+
 INNER_LIPS = 13, 14
 MOUTH_CORNERS = 78, 308
 
@@ -78,20 +81,35 @@ def rasterise(points: Tensor, side: int = SIDE) -> Surface:
 
 def _drawn(corners: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Of one face: triangles (n, 3, 3) in cells (m, 1, 2)."""
-    area = _areas(corners)
-    plane = corners[..., :2]
-    shares = torch.stack(
+    area, places = _areas(corners), F.pad(cells[:, 0], (0, 1), value=1.0)
+    shares, depth = _planes(corners, area)
+    # Products with the planes' three numbers: ten times as fast as areas for every pair.
+    inside = places @ shares[0].mT
+    for share in shares[1:]:
+        inside = torch.minimum(inside, places @ share.mT)
+    far = (places @ depth.mT).masked_fill_((inside < 0) | (area.abs() < LEAST_TRIANGLE), torch.inf)
+    nearest, index = far.min(1)
+    chosen = torch.einsum("mc,kmc->mk", places, shares[:, index])
+    return index.masked_fill(nearest.isinf(), -1), chosen, nearest
+
+
+def _planes(corners: Tensor, area: Tensor) -> tuple[Tensor, Tensor]:
+    """The shares of a triangle's corners (3, n, 3), and its depth (n, 3), over the picture: what
+    x, y and 1 are multiplied with."""
+    double = corners.double()
+    one, two = double.roll(-1, 1), double.roll(-2, 1)
+    factors = torch.stack(
         [
-            _cross(plane[:, (k + 1) % 3] - cells, plane[:, (k + 2) % 3] - cells) / area
-            for k in range(3)
+            one[..., 1] - two[..., 1],
+            two[..., 0] - one[..., 0],
+            _cross(one, two),
         ],
         -1,
     )
-    depth = (shares * corners[..., 2]).sum(-1)
-    outside = (shares < 0).any(-1) | (area.abs() < 1e-9)
-    nearest, index = depth.masked_fill(outside, torch.inf).min(1)
-    chosen = shares[torch.arange(len(index), device=index.device), index]
-    return index.masked_fill(nearest.isinf(), -1), chosen, nearest
+    # In double: triangles are small, and their planes steep.
+    shares = factors / area.double().where(area.abs() >= LEAST_TRIANGLE, 1)[:, None, None]
+    depth = (shares * double[..., 2:]).sum(1)
+    return shares.permute(1, 0, 2).to(corners.dtype), depth.to(corners.dtype)
 
 
 @torch.no_grad()

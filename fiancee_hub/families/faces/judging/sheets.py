@@ -13,12 +13,13 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.errors import DataError, InputError
 from fiancee_hub.core.pixels import to_picture
+from fiancee_hub.families.faces.judging import hard_sheet
 from fiancee_hub.families.faces.judging.mesh_warp import MeshWarp
 from fiancee_hub.families.faces.judging.pairs import LONDON
 from fiancee_hub.families.faces.judging.quality import Shown
-from fiancee_hub.families.faces.judging.tables import CROSS_SHEET, OWN_SHEET
+from fiancee_hub.families.faces.judging.tables import CROSS_SHEET, HARD_SHEET, OWN_SHEET
 from fiancee_hub.families.faces.landmarks.motion import Motion, head_of
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline, Source
 from fiancee_hub.families.faces.training.pairs import SIZE, FaceFolder, Frame
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 WHOLE = 0, 0, SIZE, SIZE
 WIDTH = 176
 """Of a picture on a sheet, pixels."""
+
+HARD_WIDTH = 128
+"""Likewise, where a row is long."""
 
 PERSONS = 6
 ROWS = 12
@@ -62,22 +66,35 @@ class ShownPersons:
         self.pipeline = pipeline
         self.neutral, self.smiling = (self._frames(name) for name in ("neutral", "smile"))
 
-    def _frames(self, ending: str) -> list[Frame]:
+    def _frames(self, ending: str, count: int = PERSONS) -> list[Frame]:
         """One frame of each person, in the same order for every ending."""
         frames = [f for f in self.data.split("test") if f.source == LONDON]
-        return [frame for frame in frames if frame.group.endswith(ending)][:PERSONS]
+        return [frame for frame in frames if frame.group.endswith(ending)][:count]
 
     def draw(self, folder: Path, warp: MeshWarp) -> None:
-        """Writes both sheets; without anybody who may be shown, old ones are removed."""
+        """Writes the sheets; without anybody who may be shown, old ones are removed."""
         if not self.neutral or len(self.neutral) != len(self.smiling):
             logger.warning("nobody who may be shown: no contact sheets")
-            for name in (OWN_SHEET, CROSS_SHEET):
+            for name in (OWN_SHEET, CROSS_SHEET, HARD_SHEET):
                 (folder / name).unlink(missing_ok=True)
             return
         own = contact_sheet(self.own_columns(warp), picture_width=WIDTH)
         save_contact_sheet(own, folder / OWN_SHEET, limit=800_000)
         cross = contact_sheet(self.cross_columns(), picture_width=WIDTH)
         save_contact_sheet(cross, folder / CROSS_SHEET, limit=1_200_000)
+        self._draw_hard(folder)
+
+    def _draw_hard(self, folder: Path) -> None:
+        frames = self._frames("neutral", hard_sheet.PERSONS)
+        sources = [(self._picture(frame), self._read(frame)) for frame in frames]
+        try:
+            hard = hard_sheet.columns(self.pipeline, sources, self.data)
+        except DataError as error:
+            logger.warning("no contact sheet of hard motions: %s", error)
+            (folder / HARD_SHEET).unlink(missing_ok=True)
+            return
+        sheet = contact_sheet(hard, picture_width=HARD_WIDTH)
+        save_contact_sheet(sheet, folder / HARD_SHEET, limit=1_200_000)
 
     def own_columns(self, warp: MeshWarp) -> dict[str, Any]:
         """Neutral pictures driven to the same persons' smiles."""

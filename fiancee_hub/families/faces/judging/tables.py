@@ -5,6 +5,7 @@ from typing import Any
 from fiancee_hub.measuring.tables import percent, table
 
 OWN_SHEET, CROSS_SHEET = "self_reenactment.jpg", "cross_reenactment.jpg"
+HARD_SHEET = "hard_motions.jpg"
 """Files of the contact sheets."""
 
 Figures = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.nested import each_tensor
@@ -22,6 +22,13 @@ from fiancee_hub.families.faces.training.crop_judge import CropJudge
 from fiancee_hub.families.faces.training.identity import IdentityLoss
 from fiancee_hub.families.faces.training.motion_loss import MotionLoss
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource, fit_expression_basis
+from fiancee_hub.families.faces.training.windows import (
+    WindowExample,
+    draw_windows,
+    seen_through,
+    window_lpips,
+    without_margin,
+)
 from fiancee_hub.families.faces.visibility import unshown
 from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings, Example
@@ -65,6 +72,9 @@ class PortraitSettings(AdversarialSettings):
     """Weight of the discriminators of these crops, relative to the whole picture's; 0: none."""
     openings: float = 0.3
     """Share of the pairs of frames drawn by how far the mouth opens or shuts between them."""
+    windowed: float = 0.0
+    """Share of the steps, at full size and while the network of the flow stands still, in which
+    the source is read as it is and windows of the pictures alone are painted."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,7 @@ class PortraitBackbonePhase(AdversarialPhase):
         self.identity = IdentityLoss(data.root).to(accelerator.device)
         self.motion = MotionLoss().to(accelerator.device)
         self.crop_judge = self._crop_judge()
+        self.windowed = False
 
     def _crop_judge(self) -> CropJudge | None:
         settings = self.settings
@@ -139,6 +150,8 @@ class PortraitBackbonePhase(AdversarialPhase):
     def _before_update(self, example: Example, progress: float) -> Losses:
         """Masks learn what landmarks know, and the flow's network may stand still."""
         generator = self.accelerator.unwrap_model(self.generator)
+        if isinstance(example, WindowExample):
+            self._share_gradients(generator)
         if progress < self.settings.warp_frozen:
             for parameter in generator.motion.parameters():
                 parameter.grad = None
@@ -155,6 +168,25 @@ class PortraitBackbonePhase(AdversarialPhase):
             added = self.settings.masks * self.accelerator.reduce(gradient, "mean")
             parameter.grad = added if parameter.grad is None else parameter.grad + added
         return {"masks": loss.detach()}
+
+    def _share_gradients(self, generator: nn.Module) -> None:
+        """What a distributed wrapper does in steps on whole pictures."""
+        gradients = [p.grad for p in generator.parameters() if p.grad is not None]
+        whole = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
+        parts = whole.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def _generate(self, example: Example) -> Tensor:
+        if not isinstance(example, WindowExample):
+            return super()._generate(example)
+        # Not through the distributed wrapper: it waits for gradients of everything.
+        generator = self.accelerator.unwrap_model(self.generator)
+        picture, source, target = example.inputs
+        with torch.no_grad():
+            appearance = generator.encode(picture, source)
+        condition = generator.condition(appearance, source, target)
+        return without_margin(generator.painted(condition, example.windows))
 
     def _adversarial_share(self, progress: float) -> float | None:
         settings = self.settings
@@ -174,25 +206,47 @@ class PortraitBackbonePhase(AdversarialPhase):
         draw = self.source.crossed if crossed else self.source.pairs
         return crossed, draw(self.settings.batch_size, random, self.config.size)
 
+    def step(self, progress: float) -> Losses:
+        self.windowed = self._in_windows(progress)
+        return super().step(progress)
+
+    def _in_windows(self, progress: float) -> bool:
+        """Whether the next step paints windows: counted, so that all processes agree."""
+        share = self.settings.windowed
+        evenly = int((self.steps + 1) * share) > int(self.steps * share)
+        return evenly and self.grown and progress < self.settings.warp_frozen
+
     def _batch(self) -> Example:
         device = self.accelerator.device
         crossed, batch = next(self.batches)
+        while crossed and self.windowed:  # which have no truth to look at
+            crossed, batch = next(self.batches)
         inputs, truth = (
             each_tensor(batch[name], lambda tensor: tensor.to(device, non_blocking=True))
             for name in ("inputs", "truth")
         )
         labels = torch.zeros(len(truth), *truth.shape[2:], device=device)
         example = Example(inputs, truth, labels, torch.ones(2, device=device))
+        if self.windowed:
+            return self._window_example(example)
         if not crossed:
             return example
         return CrossExample(**vars(example), likeness=plain_warp(*inputs))
 
+    def _window_example(self, example: Example) -> WindowExample:
+        residual, target = self._residual(example), example.inputs[2]
+        cells = self.config.stage_size(0)
+        windows = draw_windows(residual, target.points, cells, self.draws)
+        return seen_through(example, windows, cells, self._importance(example, residual))
+
     def _faithful(self, leaf: Tensor, example: Example) -> tuple[Losses, Tensor]:
-        losses, weights = (
-            self._plausibility(leaf, example)
-            if isinstance(example, CrossExample)
-            else self._distances(leaf, example)
-        )
+        match example:
+            case CrossExample():
+                losses, weights = self._plausibility(leaf, example)
+            case WindowExample():
+                losses, weights = self._window_distances(leaf, example)
+            case _:
+                losses, weights = self._distances(leaf, example)
         loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
         (gradient,) = torch.autograd.grad(loss, leaf)
         return losses, gradient
@@ -201,9 +255,7 @@ class PortraitBackbonePhase(AdversarialPhase):
         """Losses against the true picture, and their weights."""
         target: Head = example.inputs[2]
         settings = self.settings
-        weights = F.adaptive_avg_pool2d(attention(target.map, settings.attention), leaf.shape[2])
-        if settings.residual:
-            weights = weights + settings.residual * self._residual(example)
+        weights = self._importance(example, self._residual(example))
         losses = {
             "lpips": self._perceptual(leaf, example.truth),
             "l1": (weights * (leaf - example.truth).abs()).mean(),
@@ -220,6 +272,27 @@ class PortraitBackbonePhase(AdversarialPhase):
             losses["crops"] = self._crop_distance(leaf, example)
             chosen["crops"] = settings.crops
         return losses, chosen
+
+    def _window_distances(
+        self, leaf: Tensor, example: WindowExample
+    ) -> tuple[Losses, dict[str, float]]:
+        """Losses against windows of the true picture, and their weights."""
+        with self.accelerator.autocast():
+            lpips = window_lpips(self.lpips, leaf, example.truth, self.random)
+        settings = self.settings
+        return (
+            {
+                "window lpips": lpips,
+                "window l1": (example.importance * (leaf - example.truth).abs()).mean(),
+            },
+            {"window lpips": settings.perceptual, "window l1": settings.reconstruction},
+        )
+
+    def _importance(self, example: Example, residual: Tensor) -> Tensor:
+        """Weights of the L1, (batch, 1, size, size)."""
+        settings, size = self.settings, example.truth.shape[2]
+        weights = attention(example.inputs[2].map, settings.attention)
+        return F.adaptive_avg_pool2d(weights, size) + settings.residual * residual
 
     @torch.no_grad()
     def _residual(self, example: Example) -> Tensor:
@@ -260,7 +333,7 @@ class PortraitBackbonePhase(AdversarialPhase):
         realism = real_loss(
             judge.classify(features), change.labels(example.labels), example.weights
         )
-        if self.crop_judge is not None:
+        if self.crop_judge is not None and not isinstance(example, WindowExample):
             seen = self.crop_judge.cut(leaf, example.inputs[2].points)
             realism = realism + self.settings.crop_adversarial * self.crop_judge.pull(seen)
         if isinstance(example, CrossExample):
@@ -272,7 +345,7 @@ class PortraitBackbonePhase(AdversarialPhase):
 
     def _discriminator_step(self, example: Example, generated: Tensor) -> Losses:
         losses = super()._discriminator_step(example, generated)
-        if self.crop_judge is None:
+        if self.crop_judge is None or isinstance(example, WindowExample):
             return losses
         # With another person's driver the truth is a picture of that person: the source's own
         # mouth and eyes are as real.

@@ -30,9 +30,16 @@ CALIBRATED = 300
 """Pairs of each kind for calibration."""
 
 
+Judge = Callable[[], dict[str, float]]
+"""Says how good a generator's pictures are, and ``OVERALL``; smaller is better."""
+
+
 @dataclass(frozen=True)
 class FacesTask:
-    """Reenactment from a prepared folder of frames with landmarks."""
+    """Reenactment from a prepared folder of frames with landmarks.
+
+    ``make_judge`` makes what judges a generator of the task while it is trained.
+    """
 
     data: FaceFolder
     recipe: Recipe = FACES
@@ -40,6 +47,7 @@ class FacesTask:
     settings: PortraitSettings = field(default_factory=PortraitSettings)
     domain: Domain = field(default_factory=Domain)
     branches: BranchSettings = BRANCHES
+    make_judge: "Callable[[FacesTask, nn.Module, torch.device], Judge] | None" = None
 
     @property
     def generator(self) -> PortraitConfig:
@@ -52,8 +60,10 @@ class FacesTask:
     def backbone(self, generator: PortraitConfig, accelerator: Accelerator) -> AdversarialPhase:
         return PortraitBackbonePhase(generator, self.data, accelerator, self.settings)
 
-    def judge(self, generator: nn.Module, device: torch.device) -> Callable[[], dict[str, float]]:
-        raise DataError("only scenes have a judge while they train: leave --judge-minutes out")
+    def judge(self, generator: nn.Module, device: torch.device) -> Judge:
+        if self.make_judge is None:
+            raise DataError("this task came without a judge: leave --judge-minutes out")
+        return self.make_judge(self, generator, device)
 
     def source(self) -> PairSource:
         return PairSource(self.data, "train")
