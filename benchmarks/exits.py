@@ -4,7 +4,9 @@ Of faces the driver's part is timed: a source is read once, ahead. With several 
 turns in every round; what each needs before its first pictures is told as well.
 
 python benchmarks/exits.py weights_card/streets --threads 1 2 --rounds 50
-python benchmarks/exits.py weights_card/streets --backends eager onnxruntime openvino --write
+python benchmarks/exits.py weights_card/streets weights_card/faces --write \\
+    --backends onnxruntime openvino
+python benchmarks/exits.py weights_card/streets --threads 2 --rounds 10 --batches 4 8
 """
 
 import argparse
@@ -12,6 +14,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,11 +22,11 @@ from typing import Any
 import torch
 from figures import write
 
-from fiancee_hub.backends.choosing import EAGER, NAMES, TABLE, check_backend, runner_of
+from fiancee_hub.backends.choosing import EAGER, NAMES, TABLE, best, check_backend, runner_of
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.files import write_text
 from fiancee_hub.hub.checkpoints import load_checkpoint
-from fiancee_hub.measuring.timing import exit_milliseconds, side_by_side, time_ratios
+from fiancee_hub.measuring.timing import batches, exit_milliseconds, side_by_side, time_ratios
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSET = ROOT / "fiancee_hub" / "assets" / TABLE
@@ -31,11 +34,39 @@ DOCUMENT = ROOT / "docs" / "backends.md"
 
 
 def main() -> None:
+    arguments = parsed()
+    found: dict[str, dict[str, Any]] = {}
+    for folder in arguments.checkpoints:
+        model, config = load_checkpoint(folder)
+        if arguments.batches:
+            text = batched(folder.name, model, arguments)
+            sys.stdout.write(text + "\n\n")
+            if arguments.write:
+                write(DOCUMENT, f"batches-{config.family}", text)
+            continue
+        if not arguments.backends:
+            sys.stdout.write(f"{folder.name}, ")
+            one_by_one(model, config.costs, arguments)
+            continue
+        found[config.family] = compared(model, arguments)
+        text = told(folder.name, found[config.family], arguments)
+        sys.stdout.write(text + "\n\n")
+        if arguments.write:
+            write(DOCUMENT, f"backends-{config.family}", text)
+    if found and arguments.write:
+        keep(found, arguments)
+
+
+def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="one of each family to --write")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--backends", nargs="+", choices=NAMES[1:], default=[])
+    parser.add_argument(
+        "--batches", type=int, nargs="+", default=[], help="sizes, against one after the other"
+    )
+    parser.add_argument("--exits", type=int, nargs="+", help="of --batches (all)")
     parser.add_argument(
         "--processor-time", action="store_true", help="on a busy machine, with one thread"
     )
@@ -43,18 +74,17 @@ def main() -> None:
         "--write", action="store_true", help=f"into {TABLE}, which `auto` goes by, and the docs"
     )
     arguments = parser.parse_args()
-    model, config = load_checkpoint(arguments.checkpoint)
-    if not arguments.backends:
-        one_by_one(model, config.costs, arguments)
-        return
-    found = compared(model, arguments)
-    sys.stdout.write(rows(found) + "\n")
-    if arguments.write:
-        table = json.loads(ASSET.read_text("utf-8"))
-        table["families"][config.family] = found
-        table["measured"] = surroundings(arguments)
-        write_text(ASSET, json.dumps(table, indent=1) + "\n")
-        write(DOCUMENT, f"backends-{config.family}", rows(found))
+    if arguments.write and not (arguments.backends or arguments.batches):
+        parser.error("--write goes with --backends or --batches")
+    return arguments
+
+
+def keep(found: dict[str, dict[str, Any]], arguments: argparse.Namespace) -> None:
+    """Puts the figures of families where ``auto`` looks them up."""
+    table = json.loads(ASSET.read_text("utf-8"))
+    table["families"] |= found
+    table["measured"] |= dict.fromkeys(found, surroundings(arguments))
+    write_text(ASSET, json.dumps(table, indent=1) + "\n")
 
 
 def one_by_one(model: EarlyExitModel, costs: Any, arguments: argparse.Namespace) -> None:
@@ -88,26 +118,73 @@ def compared(model: EarlyExitModel, arguments: argparse.Namespace) -> dict[str, 
                 found[name]["seconds"] = round(prepared - sum(again) / 1000, 1)
                 found[name]["megabytes"] = round(peak() - before)
         for name, rounds in side_by_side(model, inputs, runners, arguments.rounds, clock).items():
-            medians = [round(median(column), 2) for column in zip(*rounds, strict=True)]
-            found[name]["milliseconds"][str(threads)] = medians
+            found[name]["milliseconds"][str(threads)] = [round(each, 2) for each in middle(rounds)]
     return found
+
+
+def told(name: str, found: dict[str, Any], arguments: argparse.Namespace) -> str:
+    """Markdown: what was timed and how, the table, and what `auto` makes of it."""
+    first = sentence(name, "a picture with the predictor", arguments)
+    return f"{first}\n\n{rows(found)}\n\n`auto` is `{best(found)}` here."
+
+
+def batched(name: str, model: EarlyExitModel, arguments: argparse.Namespace) -> str:
+    """Markdown: milliseconds of a picture in batches beside one after the other."""
+    clock = time.process_time if arguments.processor_time else time.perf_counter
+    inputs, sizes = model.trunk.example_inputs(), sorted({1, *arguments.batches})
+    exits = arguments.exits or range(1, model.exits + 1)
+    lines = [["backend", "threads", "pictures at once", *exit_names(exits)]]
+    lines.append(["---"] * len(lines[0]))
+    for backend in dict.fromkeys([EAGER, *arguments.backends]):
+        for threads in arguments.threads:
+            torch.set_num_threads(threads)
+            runner = runner_of(check_backend(backend), model, torch.float32)
+            found = batches(model, inputs, runner, sizes, exits, arguments.rounds, clock)
+            for size, medians in ((size, middle(found[size])) for size in sizes):
+                cells = beside(medians, middle(found[1]), plain=size == 1)
+                lines.append([f"`{backend}`", str(threads), str(size), *cells])
+    return f"{sentence(name, 'a picture', arguments)}\n\n{markdown(lines)}"
+
+
+def middle(rounds: list[list[float]]) -> list[float]:
+    """Medians over the rounds."""
+    return [median(column) for column in zip(*rounds, strict=True)]
+
+
+def exit_names(exits: Iterable[int]) -> list[str]:
+    return [f"exit {index}" for index in exits]
+
+
+def beside(ours: list[float], theirs: list[float], *, plain: bool) -> list[str]:
+    """Milliseconds, and how many times as fast as others' unless ``plain``."""
+    return [
+        f"{mine:.1f} ms" + ("" if plain else f" ({other / mine:.2f}×)")
+        for mine, other in zip(ours, theirs, strict=True)
+    ]
+
+
+def sentence(name: str, timed: str, arguments: argparse.Namespace) -> str:
+    clock = "processor time" if arguments.processor_time else "by the clock"
+    rounds = arguments.rounds
+    return f"{name.capitalize()}: milliseconds of {timed}, {clock}, medians of {rounds} rounds."
+
+
+def markdown(lines: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def rows(found: dict[str, Any]) -> str:
     """Markdown: milliseconds of every exit, and how many times as fast as eager."""
     eager = found[EAGER]["milliseconds"]
-    exits = range(1, len(next(iter(eager.values()))) + 1)
-    heads = ["backend", "threads", *(f"exit {index}" for index in exits), "first pictures", "MB"]
-    lines = [heads, ["---"] * len(heads)]
+    names = exit_names(range(1, len(next(iter(eager.values()))) + 1))
+    lines = [["backend", "threads", *names, "first pictures", "MB"]]
+    lines.append(["---"] * len(lines[0]))
     for name, figures in found.items():
         before = [f"{figures.get('seconds', 0):g} s", f"{figures.get('megabytes', 0):g}"]
         for threads, row in figures["milliseconds"].items():
-            cells = [
-                f"{ours:.1f} ms" + ("" if name == EAGER else f" ({theirs / ours:.2f}×)")
-                for ours, theirs in zip(row, eager[threads], strict=True)
-            ]
+            cells = beside(row, eager[threads], plain=name == EAGER)
             lines.append([f"`{name}`", threads, *cells, *before])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(lines)
 
 
 def surroundings(arguments: argparse.Namespace) -> dict[str, Any]:

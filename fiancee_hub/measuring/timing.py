@@ -1,13 +1,14 @@
 """Time of every exit relative to full depth, measured side by side in one run."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import torch
 
 from fiancee_hub.core.exits import EarlyExitModel, Runner
+from fiancee_hub.core.nested import joined
 
 
 @torch.inference_mode()
@@ -66,6 +67,47 @@ def side_by_side(
         for name, runner in runners.items():
             found[name].append([_call(model, inputs, each, runner, clock) for each in exits])
     return found
+
+
+@torch.inference_mode()
+def batches(
+    model: EarlyExitModel,
+    inputs: tuple[Any, ...],
+    runner: Runner | None,
+    sizes: Sequence[int],
+    exits: Sequence[int],
+    rounds: int = 10,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[int, list[list[float]]]:
+    """Milliseconds of a picture in batches, all sizes in turn in every round.
+
+    A round renders as many pictures in every size: the largest size's number.
+
+    Args:
+        model: the model.
+        inputs: of one image.
+        runner: of the stages, warm; None for the model itself.
+        sizes: pictures of a batch; 1 is one after the other.
+        exits: to time.
+        rounds: how often; one more warms up.
+        clock: in seconds.
+
+    Returns:
+        by size for each round the milliseconds of a picture of each of ``exits``.
+    """
+    most = max(sizes)
+    given = {size: joined([inputs] * size) for size in sizes}
+    found: dict[int, list[list[float]]] = {size: [] for size in sizes}
+    for _ in range(rounds + 1):
+        rows: dict[int, list[float]] = {size: [] for size in sizes}
+        for exit_index in exits:
+            for size in sizes:
+                calls = range(0, most, size)
+                whole = sum(_call(model, given[size], exit_index, runner, clock) for _ in calls)
+                rows[size].append(whole / (len(calls) * size))
+        for size, row in rows.items():
+            found[size].append(row)
+    return {size: each[1:] for size, each in found.items()}
 
 
 def _call(

@@ -113,6 +113,19 @@ def test_folded_modulation_equals_the_plain_formula() -> None:
     torch.testing.assert_close(modulation(features, embedding), plain, atol=1e-5, rtol=1e-5)
 
 
+def test_what_is_folded_once_follows_the_statistics_of_training() -> None:
+    modulation = SharedModulation(4, 8).requires_grad_(False).eval()
+    features, embedding = 5 + 3 * torch.randn(4, 4, 8, 8), torch.rand(4, 8, 8, 8)
+    before = modulation(features, embedding)
+    assert torch.equal(modulation(features, embedding), before)
+    modulation.train()(features, embedding)
+    after = modulation.eval()(features, embedding)
+    scale, shift = modulation.scale_shift(embedding).chunk(2, 1)
+    plain = modulation.norm(features) * (1 + scale) + shift
+    torch.testing.assert_close(after, plain, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(after, before)
+
+
 def test_training_mode_normalises_with_the_batch() -> None:
     modulation = SharedModulation(4, 8).train()
     modulation.scale_shift.weight.zero_()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.exits import Branch, ExitConfig, GuideConfig, Trunk
+from fiancee_hub.core.remembered import Remembered
 from fiancee_hub.core.thinning import inherit_stages, strongest, take, thinner
 from fiancee_hub.families.label_maps.config import OasisConfig
 
@@ -52,12 +53,15 @@ class SharedModulation(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm2d(channels, affine=False)
         self.scale_shift = nn.Conv2d(hidden, 2 * channels, 1)
+        self._folded = Remembered()
 
     def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
         if self.training:
+            self._folded.forget()  # The statistics change, and their tensors do not tell.
             scale, shift = self.scale_shift(embedding).chunk(2, 1)
             return torch.addcmul(shift, self.norm(features), 1 + scale)
-        scale, shift = self._folded(embedding).chunk(2, 1)
+        weight, bias = self._folded.of(self._sources(), self._fold)
+        scale, shift = F.conv2d(embedding, weight, bias).chunk(2, 1)
         return torch.addcmul(shift, features, scale)
 
     @torch.no_grad()
@@ -68,24 +72,25 @@ class SharedModulation(nn.Module):
         for mine, theirs in zip(self.norm.buffers(), norm.norm.buffers(), strict=True):
             mine.copy_(theirs[channels] if theirs.dim() else theirs)
 
-    def _folded(self, embedding: Tensor) -> Tensor:
-        """Scale and shift with the normalisation's statistics folded into the convolution.
+    def _sources(self) -> tuple[Tensor, ...]:
+        convolution, mean, var = self.scale_shift, self.norm.running_mean, self.norm.running_var
+        assert convolution.bias is not None and mean is not None and var is not None
+        return convolution.weight, convolution.bias, mean, var
+
+    def _fold(self, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> tuple[Tensor, ...]:
+        """Weight and bias of the convolution with the normalisation's statistics in them.
 
         One pass over the features instead of two: at full resolution memory, not arithmetic,
         is what takes the time.
         """
-        mean, var = self.norm.running_mean, self.norm.running_var
-        assert mean is not None and var is not None
         inverse = torch.rsqrt(var + self.norm.eps)
-        weight_scale, weight_shift = self.scale_shift.weight.chunk(2, 0)
-        assert self.scale_shift.bias is not None
-        bias_scale, bias_shift = self.scale_shift.bias.chunk(2, 0)
+        weight_scale, weight_shift = weight.chunk(2, 0)
+        bias_scale, bias_shift = bias.chunk(2, 0)
         weight_scale = weight_scale * inverse.view(-1, 1, 1, 1)
         bias_scale = (1 + bias_scale) * inverse
         weight_shift = weight_shift - weight_scale * mean.view(-1, 1, 1, 1)
         bias_shift = bias_shift - bias_scale * mean
-        weight = torch.cat([weight_scale, weight_shift])
-        return F.conv2d(embedding, weight, torch.cat([bias_scale, bias_shift]))
+        return torch.cat([weight_scale, weight_shift]), torch.cat([bias_scale, bias_shift])
 
 
 class SharedBlock(nn.Module):

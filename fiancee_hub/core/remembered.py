@@ -1,0 +1,71 @@
+"""What is calculated from a module's weights once, not at every call."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class _Kept(NamedTuple):
+    sources: tuple[Tensor, ...]
+    memory: tuple[Tensor, ...]
+    """The same values; as long as they are held, nothing else can lie at their address."""
+    state: tuple[tuple[int, int], ...]
+    made: tuple[Tensor, ...]
+
+
+class Remembered:
+    """Tensors made from frozen weights of a module, and made again once a weight has changed.
+
+    A weight has changed if another tensor has taken its place, if it was moved or converted, or if
+    it was written to. Writing through ``.data`` and batch normalisation in training leave no trace
+    in a tensor: ``forget`` then. Weights that require gradients are never remembered.
+
+    Many threads may ask at once. Copies and pickles of a module begin with nothing remembered.
+    """
+
+    def __init__(self) -> None:
+        self._kept: _Kept | None = None
+
+    def __reduce__(self) -> tuple[type["Remembered"], tuple[()]]:
+        return Remembered, ()
+
+    def forget(self) -> None:
+        """Makes them anew at the next call."""
+        self._kept = None
+
+    def of(
+        self, sources: tuple[Tensor, ...], make: Callable[..., tuple[Tensor, ...]]
+    ) -> tuple[Tensor, ...]:
+        """What ``make`` returns for the sources, called only where it has to be.
+
+        Args:
+            sources: the weights.
+            make: from the weights to what is remembered.
+        """
+        if _must_be_seen(sources):
+            return make(*sources)
+        kept, state = self._kept, tuple(map(_state, sources))
+        if kept is None or kept.state != state or not _same(kept.sources, sources):
+            # In a caller's inference mode they would become tensors that stop later gradients.
+            with torch.inference_mode(False), torch.no_grad():
+                memory = tuple(source.detach() for source in sources)
+                kept = self._kept = _Kept(sources, memory, state, make(*sources))
+        return kept.made
+
+
+def _must_be_seen(sources: tuple[Tensor, ...]) -> bool:
+    """Whether gradients or a tracer need the calculation itself, or nobody counts changes."""
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if tracing or torch.compiler.is_compiling():
+        return True
+    return any(source.requires_grad or source.is_inference() for source in sources)
+
+
+def _state(source: Tensor) -> tuple[int, int]:
+    return source.data_ptr(), source._version
+
+
+def _same(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
+    return all(one is other for one, other in zip(some, others, strict=True))
