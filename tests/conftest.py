@@ -37,13 +37,19 @@ SHIPPED = TESTS.parent / "weights_card"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Files stay together; all that need the served demo share one, on one worker."""
+    """Files stay together; all that need the served demo share one, on one worker.
+
+    So do those of the embed, whose graphs take long to write.
+    """
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduler(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = str(super()._split_scope(nodeid))
-            return "demo" if needs_demo(TESTS / Path(file).relative_to("tests")) else file
+            path = Path(file).relative_to("tests")
+            if path.parts[0] == "web":
+                return "embed"
+            return "demo" if needs_demo(TESTS / path) else file
 
     return Scheduler(config, log)
 

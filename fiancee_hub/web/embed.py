@@ -20,6 +20,7 @@ from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.hub.examples import example_file
 from fiancee_hub.hub.exporting import export_checkpoint
+from fiancee_hub.hub.saving import CARD
 from fiancee_hub.web.runtimes import WEBASSEMBLY, WEBGPU, Runtime, add_webgpu
 
 STATIC = Path(__file__).with_name("static")
@@ -80,6 +81,8 @@ def embed(
     if webgpu:  # First, as it may fail.
         add_webgpu(target)
     manifest = export_checkpoint(folder, target / MODEL, precision, distance=True)
+    if (folder / CARD).is_file():  # The terms of the weights go where they go.
+        _copy(folder / CARD, target / MODEL / CARD)
     _copy_static(target)
     for example in domain.examples:
         path = target / example.file

@@ -17,6 +17,7 @@ from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.hub.checkpoints import CONFIG
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.examples import give_domain
+from fiancee_hub.hub.saving import CARD
 from fiancee_hub.web.embed import MODEL, embed
 
 
@@ -26,6 +27,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = save_street_checkpoint(tmp_path_factory.mktemp("embedded"))
     pictures = {path.stem: path for path in sorted(EXAMPLES.glob("*.png"))[:2]}
     give_domain(folder, read_config(folder / CONFIG).domain, pictures)
+    (folder / CARD).write_text("# Some streets\n\nWhat may be done with the weights.\n")
     return folder
 
 

@@ -21,7 +21,8 @@ from fiancee_hub.cli.main import main
 from fiancee_hub.core.marking import DESCRIPTION, MARK
 from fiancee_hub.core.router import BUDGETS, Calibration, route
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
-from fiancee_hub.web.embed import FACTS, GAP, POSTER, STATIC
+from fiancee_hub.hub.saving import CARD
+from fiancee_hub.web.embed import FACTS, GAP, MODEL, POSTER, STATIC
 
 pytest.importorskip("onnxscript")
 
@@ -43,6 +44,11 @@ def test_nothing_of_the_model_is_fetched_before_the_reader_asks(page: Page, addr
 def test_the_poster_says_that_it_is_generated(site: Path) -> None:
     with Image.open(site / "blog" / "streets" / POSTER) as poster:
         assert poster.getexif()[DESCRIPTION] == MARK
+
+
+def test_the_terms_of_the_weights_go_with_them(site: Path, checkpoint: Path) -> None:
+    copied = site / "blog" / "streets" / MODEL / CARD
+    assert copied.read_text() == (checkpoint / CARD).read_text()
 
 
 def test_every_exit_is_the_library_s(begun: Embedded, library: LabelMapPipeline) -> None:
@@ -70,6 +76,21 @@ def test_the_budget_moves_the_exit(begun: Embedded, library: LabelMapPipeline) -
             "one => [...one.parentNode.children].indexOf(one)"
         )
         assert index + 1 == expected
+
+
+@pytest.mark.parametrize("other", [".examples button >> nth=1", ".by-time"])
+def test_an_exit_chosen_by_hand_is_not_kept_for_another_question(
+    other: str, begun: Embedded
+) -> None:
+    assert begun.exit  # The router takes less than full depth, which is chosen now.
+    begun.part(".exits button").last.click()
+    begun.settle()
+    expect(begun.part(".headline")).to_contain_text("chosen by hand")
+    begun.part(other).click()
+    begun.settle()
+    expect(begun.part(".headline")).to_contain_text(re.compile("the (cheapest|fastest) within"))
+    pressed = begun.part('.exits [aria-pressed="true"]')
+    expect(pressed).to_have_class(re.compile("taken"))
 
 
 def test_the_true_distance_is_measured_on_request(
@@ -293,6 +314,7 @@ def test_the_runtime_is_what_its_page_says() -> None:
         assert hashlib.sha256(content).hexdigest() == digest, name
 
 
+@pytest.mark.usefixtures("ready_graphs")
 def test_the_command_line(
     checkpoint: Path, tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

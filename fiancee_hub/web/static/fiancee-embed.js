@@ -247,6 +247,7 @@ class FianceeEmbed extends HTMLElement {
         button.onclick = async () => {
           this.drawing.mark();
           await this.takeExample(index);
+          this.shown = null; // Another input: the router has its say again.
           this.changed();
         };
         return button;
@@ -275,7 +276,10 @@ class FianceeEmbed extends HTMLElement {
       this.shown = null;
       this.renew();
     });
-    on(".by-time", "change", () => this.renew());
+    on(".by-time", "change", () => {
+      this.shown = null;
+      this.renew();
+    });
     on(".edge", "input", () => this.moveEdge());
     on(".undo", "click", () => this.drawing.undo() && this.changed());
     on(".blank", "click", () => {
