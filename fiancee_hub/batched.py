@@ -130,8 +130,8 @@ def route_batch(
 
 def in_batches(
     pipeline: FianceePipeline, items: Iterable[Routed[Key]], size: int, *, paid: bool
-) -> Iterator[tuple[Key, Result]]:
-    """Each key with its result, in the order in which batches fill.
+) -> Iterator[list[tuple[Key, Result]]]:
+    """Each key with its result, batch by batch, in the order in which batches fill.
 
     Args:
         pipeline: that routed them.
@@ -140,7 +140,18 @@ def in_batches(
         paid: whether the predictor chose the exits.
     """
     for group in grouped(items, attrgetter("exit"), size, WAITING * size):
-        yield from _rendered(pipeline, group, paid=paid)
+        for batch in _fitting(pipeline, group):
+            yield _rendered(pipeline, batch, paid=paid)
+
+
+def _fitting(pipeline: FianceePipeline, group: list[Routed[Key]]) -> list[list[Routed[Key]]]:
+    """Inputs of one exit as batches that are no slower than one after the other.
+
+    Full depth's features leave a processor's caches: four at once take a third longer than one
+    after the other, while early exits gain as much (docs/backends.md).
+    """
+    alone = pipeline.device.type == CPU.type and group[0].exit == pipeline.model.exits
+    return [[each] for each in group] if alone else [group]
 
 
 def in_order(

@@ -44,9 +44,10 @@ def _add_second_test(parser: argparse.ArgumentParser) -> None:
     )
     options.add_argument(
         "--backend",
+        action="extend",
         nargs="+",
         metavar="NAME",
-        default=(),
+        default=[],
         help="eager, compile, onnxruntime, openvino",
     )
     options.add_argument("--dtype", choices=DTYPES, help="float32, bfloat16, float16 (float32)")

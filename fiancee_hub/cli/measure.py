@@ -29,7 +29,14 @@ def add_parser(subparsers: Any) -> None:
         "subject", help="a checkpoint's folder or user/repo, or a file of training or `pack`"
     )
     parser.add_argument("--data", type=Path, required=True, help="data from `train prepare`")
-    parser.add_argument("--splits", nargs="+", default=(), metavar="SPLIT", help="calibration-*")
+    parser.add_argument(
+        "--splits",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="SPLIT",
+        help="calibration-*",
+    )
     parser.add_argument("--segmenter", type=Path, default=Path("weights_card/segmenter"))
     parser.add_argument("--most", type=int, help="pictures of a split at most (all)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (0)")

@@ -148,6 +148,7 @@ def _add_backbone(parser: argparse.ArgumentParser) -> None:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
+        action="extend",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",

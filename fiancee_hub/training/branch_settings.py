@@ -26,6 +26,8 @@ class BranchSettings:
     frozen_statistics: float = 0.4
     """Share of the time, at the end, in which normalisation uses its running statistics: what
     the branch learns there is exactly what inference runs."""
+    windowed: float = 0.0
+    """Share of the steps that see only parts of the pictures, where a family knows which matter."""
     batch_size: int = 4
     workers: int = 0
     """Processes that draw inputs; 0 draws in the training process."""

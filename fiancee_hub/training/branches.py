@@ -29,7 +29,7 @@ from fiancee_hub.training.loading import batches
 from fiancee_hub.training.loop import Losses
 from fiancee_hub.training.losses import STRIDE
 from fiancee_hub.training.resumable import Resumable
-from fiancee_hub.training.task import Inputs, Task
+from fiancee_hub.training.task import Inputs, Scene, Task
 
 SAMPLES = 8
 """Inputs of a sample grid."""
@@ -80,13 +80,9 @@ class _Lesson(NamedTuple):
     target, ``picked`` are the branches that the discriminator sees.
     """
 
-    state: Progress
-    guide: Tensor | None
-    target: Tensor
+    scene: Scene
     padding: tuple[int, int, int, int]
     wanted: list[Tensor]
-    labels: Tensor
-    weights: Tensor
     picked: list[int]
 
 
@@ -152,21 +148,31 @@ class BranchPhase(Resumable):
         losses = {f"exit {index}": one.distance for index, one in enumerate(learnt, 1)}
         shown = [one.picture for one in learnt if one.picture is not None]
         said = [one.adversarial for one in learnt if one.adversarial is not None]
-        losses |= self._discriminator_step(lesson.target, shown, lesson.labels, lesson.weights)
+        losses |= self._discriminator_step(lesson.scene, shown)
         self.steps += 1
         return losses | {"adversarial": torch.stack(said).mean()}
 
     def _lesson(self, inputs: Inputs) -> _Lesson:
-        labels, weights = self.task.judged(inputs)
-        state, target = self._full_depth(inputs)
-        guide = self._guide(state)
+        scene = self._scene(inputs)
         left, top = (int(torch.randint(STRIDE, (), generator=self.random)) for _ in range(2))
         padding = left, STRIDE - 1 - left, top, STRIDE - 1 - top
         with torch.no_grad(), self.accelerator.autocast():
-            wanted = self.lpips.features(F.pad(target, padding, mode="reflect"))
+            wanted = self.lpips.features(F.pad(scene.target, padding, mode="reflect"))
         learning = self.accelerator.unwrap_model(self.branches).learning()
         picked = [learning[pick] for pick in self._picked(len(learning))]
-        return _Lesson(state, guide, target, padding, wanted, labels, weights, picked)
+        return _Lesson(scene, padding, wanted, picked)
+
+    def _scene(self, inputs: Inputs) -> Scene:
+        """Whole pictures, or parts of them."""
+        state, target = self._full_depth(inputs)
+        scene = Scene(state, self._guide(state), target, *self.task.judged(inputs))
+        share = self.settings.windowed
+        if not share or float(torch.rand((), generator=self.random)) >= share:
+            return scene
+        parts = self.task.focus(scene, inputs, self.random)
+        if parts is None:
+            raise DataError("branches.windowed: this family's pictures are seen whole only")
+        return parts
 
     def _teach(self, chosen: list[int], lesson: _Lesson) -> list[_Learnt]:
         """Adds what some branches have to learn to their gradients; what they make in between is
@@ -175,17 +181,15 @@ class BranchPhase(Resumable):
         whole = not self.settings.low_memory
         branches = self.branches if whole else self.accelerator.unwrap_model(self.branches)
         with self.accelerator.autocast():
-            pictures = branches(lesson.state, lesson.guide, chosen)
-        pictures = [picture.float() for picture in pictures]
+            pictures = branches(lesson.scene.state, lesson.scene.guide, chosen)
+        pictures = [lesson.scene.shown(picture).float() for picture in pictures]
         gradients, learnt = [], []
         for index, picture in zip(chosen, pictures, strict=True):
             leaf = picture.detach().requires_grad_()
             distance, gradient = self._faithful(leaf, lesson)
             said = None
             if index in lesson.picked:
-                said = self._add_realistic(
-                    leaf, lesson.target, gradient, lesson.labels, lesson.weights
-                )
+                said = self._add_realistic(leaf, lesson.scene, gradient)
             gradients.append(gradient)
             learnt.append(_Learnt(distance, said, leaf.detach() if said is not None else None))
         pairs = [pair for pair in zip(pictures, gradients, strict=True) if pair[0].requires_grad]
@@ -268,38 +272,34 @@ class BranchPhase(Resumable):
         with self.accelerator.autocast():
             seen = self.lpips.features(F.pad(leaf, lesson.padding, mode="reflect"))
             distance = self.lpips.between(seen, lesson.wanted).mean()
-        loss = distance + self.settings.reconstruction * F.l1_loss(leaf, lesson.target)
+        loss = distance + self.settings.reconstruction * F.l1_loss(leaf, lesson.scene.target)
         (gradient,) = torch.autograd.grad(loss, leaf)
         return distance.detach(), gradient
 
-    def _add_realistic(
-        self, leaf: Tensor, target: Tensor, gradient: Tensor, labels: Tensor, weights: Tensor
-    ) -> Tensor:
+    def _add_realistic(self, leaf: Tensor, scene: Scene, gradient: Tensor) -> Tensor:
         """Adds what the discriminator says to ``gradient`` in place; its loss."""
         judge = self.accelerator.unwrap_model(self.discriminator)
         judge.requires_grad_(False)
         faithful, matching = gradient.norm(), self.settings.feature_matching
         with self.accelerator.autocast():
             features = judge.features(leaf)
-            loss = real_loss(judge.classify(features), labels, weights)
+            loss = real_loss(judge.classify(features), scene.labels, scene.weights)
         (pull,) = torch.autograd.grad(loss, leaf, retain_graph=matching > 0)
         _add(gradient, pull, self.settings.adversarial_share * faithful)
         if matching:
             with torch.no_grad(), self.accelerator.autocast():
-                wanted = judge.features(target)
+                wanted = judge.features(scene.target)
             (pull,) = torch.autograd.grad(F.l1_loss(features.float(), wanted.float()), leaf)
             _add(gradient, pull, matching * faithful)
         for parameter in self.trained:
             parameter.requires_grad_(True)
         return loss.detach()
 
-    def _discriminator_step(
-        self, target: Tensor, shown: list[Tensor], labels: Tensor, weights: Tensor
-    ) -> Losses:
+    def _discriminator_step(self, scene: Scene, shown: list[Tensor]) -> Losses:
         with self.accelerator.autocast():
-            logits = self.discriminator(torch.cat([target, *shown]))
-        real, *fakes = logits.split(len(target))
-        loss = real_loss(real, labels, weights) + fake_loss(torch.cat(fakes))
+            logits = self.discriminator(torch.cat([scene.target, *shown]))
+        real, *fakes = logits.split(len(scene.target))
+        loss = real_loss(real, scene.labels, scene.weights) + fake_loss(torch.cat(fakes))
         self.discriminator_optimizer.zero_grad()
         self.accelerator.backward(loss)
         self.discriminator_optimizer.step()

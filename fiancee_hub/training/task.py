@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from fiancee_hub.core.exits import Progress
 from fiancee_hub.core.recipe import Recipe
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.training.adversarial import AdversarialPhase
@@ -66,6 +67,31 @@ class HeldOut(NamedTuple):
     units: list[str]
 
 
+class Scene(NamedTuple):
+    """What branches see of a batch.
+
+    Args:
+        state: that they leave from.
+        guide: its values, if there is one.
+        target: full depth's pictures (batch, 3, height, width).
+        labels: for the discriminator, (batch, height, width).
+        weights: of the classes and of "fake", (classes + 1,).
+        margin: pixels along each border that the branches' pictures have in excess of ``target``.
+    """
+
+    state: Progress
+    guide: Tensor | None
+    target: Tensor
+    labels: Tensor
+    weights: Tensor
+    margin: int = 0
+
+    def shown(self, picture: Tensor) -> Tensor:
+        """What counts of a branch's picture."""
+        margin = self.margin
+        return picture[:, :, margin:-margin, margin:-margin] if margin else picture
+
+
 class Task(Protocol):
     """Data and recipe of one family."""
 
@@ -113,6 +139,10 @@ class Task(Protocol):
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Classes of the pixels (batch, height, width) and their weights (classes + 1,)."""
+
+    def focus(self, scene: Scene, inputs: Inputs, random: torch.Generator) -> Scene | None:
+        """Parts of the pictures where branches have most to learn, drawn anew at each call; None
+        where a family knows of none."""
 
     def preview(self, inputs: Inputs) -> list[Tensor]:
         """Pictures (batch, 3, height, width) in [-1, 1] that show the inputs in a sample grid."""

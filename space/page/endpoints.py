@@ -1,21 +1,26 @@
 """What programs call: typed endpoints, which are MCP tools as well."""
 
 import functools
+import inspect
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import gradio as gr
 from gradio.context import LocalContext
 from gradio.state_holder import StateHolder
 
 from space.page.errors import plain_errors
-from space.page.model_thread import there
+from space.page.model_thread import Steps, Together, there
 
-PROGRAMS = "programs"
+PROGRAMS, BATCHED = "programs", "programs-batched"
 AT_ONCE = 1
 """Calls of programs that are read, made and answered at once, in a line of their own: a visitor
 does not wait for all of theirs. More than one at a time made no difference on two cores."""
+
+TOGETHER = 4
+"""Calls at once of endpoints that make batches of them: what four gain early exits, and eight
+hardly more."""
 
 KEPT_SESSIONS = 32
 """Programs whose session is kept: more than can be in the middle of an answer."""
@@ -23,23 +28,50 @@ KEPT_SESSIONS = 32
 P = ParamSpec("P")
 R = TypeVar("R")
 
+Batches: TypeAlias = Callable[[Sequence[tuple[Any, ...]]], Steps[Any]]
+"""From the arguments of several calls to their answers, batch by batch."""
+
 _sessions: OrderedDict[str, None] = OrderedDict()
 
 
-def publish(handler: Callable[P, R], name: str) -> None:
-    """Makes an endpoint, and an MCP tool, of a handler on the page that is being built."""
-    published = _forgetful(handler)
+def publish(handler: Callable[P, R], name: str, batches: Batches | None = None) -> None:
+    """Makes an endpoint, and an MCP tool, of a handler on the page that is being built.
+
+    Args:
+        handler: of one call; the model's thread runs it.
+        name: of the endpoint.
+        batches: of several calls that wait at the same time, for ``model_thread.Together``.
+    """
+    published = _forgetful(_by_model(handler, batches), handler)
     published.__name__ = name  # Gradio calls the tool so.
     gr.api(
         published,
         api_name=name,
-        concurrency_id=PROGRAMS,
-        concurrency_limit=AT_ONCE,
+        concurrency_id=BATCHED if batches else PROGRAMS,
+        concurrency_limit=TOGETHER if batches else AT_ONCE,
     )
 
 
-def _forgetful(handler: Callable[P, R]) -> Callable[P, Awaitable[R]]:
-    """A handler that the model's thread runs, after which Gradio forgets the sessions of programs.
+def _by_model(handler: Callable[P, R], batches: Batches | None) -> Callable[P, Awaitable[R]]:
+    """A handler that the model's thread runs, alone or together with others."""
+    if batches is None:
+        return functools.partial(there, handler)
+    together: Together[..., R] = Together(handler, batches, TOGETHER)
+    signature = inspect.signature(handler)
+
+    def answered(*args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        return together.there(*given.args)
+
+    return answered
+
+
+def _forgetful(
+    run: Callable[P, Awaitable[R]], handler: Callable[P, R]
+) -> Callable[P, Awaitable[R]]:
+    """What an endpoint runs under the name of its handler, after which Gradio forgets the sessions
+    of programs.
 
     Endpoints keep no state, yet every call of a program opens a session, for which Gradio copies
     lists of the whole page: for each of the last ten thousand.
@@ -49,7 +81,7 @@ def _forgetful(handler: Callable[P, R]) -> Callable[P, Awaitable[R]]:
     async def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             with plain_errors(escaped=False):
-                return await there(handler, *args, **kwargs)
+                return await run(*args, **kwargs)
         finally:
             # Here, where Gradio looks sessions up: none may vanish between two lines of its own.
             _forget_oldest()

@@ -30,7 +30,7 @@ from fiancee_hub.families.faces.training.backbone import (
 )
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource
 from fiancee_hub.families.faces.training.task import FacesTask
-from fiancee_hub.families.faces.training.windows import WindowExample, draw_windows
+from fiancee_hub.families.faces.training.windows import WindowExample, draw_windows, warp_error
 from fiancee_hub.families.faces.visibility import unshown
 from fiancee_hub.families.faces.warps import sample
 from fiancee_hub.families.faces.windows import Windows
@@ -226,7 +226,7 @@ def test_the_flow_stands_still_while_it_is_frozen(data: FaceFolder) -> None:
 def test_the_l1_looks_where_the_plain_warp_is_wrong(data: FaceFolder) -> None:
     plain, looking = phase_of(data, residual=0.0), phase_of(data, residual=5.0)
     example = plain._batch()
-    weights = looking._residual(example)
+    weights = warp_error(example.inputs, example.truth)
     torch.testing.assert_close(weights.mean((1, 2, 3)), torch.ones(2))
     error = (plain_warp(*example.inputs) - example.truth).abs().mean(1, keepdim=True)
     assert (weights * error).mean() > 1.5 * error.mean()
@@ -367,6 +367,43 @@ def test_branches_learn_beside_an_exit_that_has_nothing_to_learn(data: FaceFolde
     assert {"exit 1", "exit 2", "adversarial"} <= learning.step(0.5).keys()
     with pytest.raises(DataError, match="anything to learn"):
         phase(ExitConfig(0, 1))
+
+
+def test_branches_see_windows(data: FaceFolder) -> None:
+    recipe = Recipe(PAINTING, (ExitConfig(0, 1), ExitConfig(1, 2)), GuideConfig(2, (12, 8, 8)))
+    task, settings = FacesTask(data, recipe), BranchSettings(batch_size=2, windowed=1.0)
+    model = build(task.config())
+    phase = BranchPhase(model, None, task, accelerate.Accelerator(cpu=True), settings)
+    inputs = phase.source.draw(2, torch.Generator().manual_seed(0))
+    scene = phase._scene(inputs)
+    assert scene.target.shape == (4, 3, 96, 96) and scene.labels.shape == (4, 96, 96)
+    whole = phase._full_depth(inputs)[1]
+    found = [
+        any(
+            torch.equal(part, crop)
+            for crop in whole.unfold(2, 96, 8)
+            .unfold(3, 96, 8)
+            .permute(0, 2, 3, 1, 4, 5)
+            .reshape(-1, 3, 96, 96)
+        )
+        for part in scene.target
+    ]
+    assert all(found), "they are parts of full depth's pictures"
+    made = [scene.shown(picture) for picture in phase.branches(scene.state, scene.guide, [0, 1])]
+    assert {picture.shape for picture in made} == {scene.target.shape}
+    assert {"exit 1", "exit 2"} <= phase.step(0.5).keys()
+
+
+def test_a_family_without_windows_says_so(
+    data: FaceFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(PAINTING, (ExitConfig(1, 2),), GuideConfig())
+    task, settings = FacesTask(data, recipe), BranchSettings(batch_size=1, windowed=1.0)
+    monkeypatch.setattr(FacesTask, "focus", lambda *_: None)
+    accelerator = accelerate.Accelerator(cpu=True)
+    phase = BranchPhase(build(task.config()), None, task, accelerator, settings)
+    with pytest.raises(DataError, match="seen whole only"):
+        phase.step(0.5)
 
 
 def test_windows_show_what_the_whole_picture_shows(model: EarlyExitModel) -> None:

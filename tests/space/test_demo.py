@@ -575,8 +575,9 @@ def test_visitors_share_the_model_and_programs_do_among_themselves(page: gr.Bloc
     using = [f for f in page.fns.values() if f.concurrency_id == events.MODEL]
     assert len(using) == 6
     assert {f.concurrency_limit for f in using} == {1}
-    called = [f for f in page.fns.values() if f.concurrency_id == endpoints.PROGRAMS]
+    called = [f for f in page.fns.values() if f.concurrency_id == endpoints.BATCHED]
     assert [f.api_name for f in called] == ["streets"]
+    assert [f.concurrency_limit for f in called] == [endpoints.TOGETHER]
 
 
 def test_the_page_asks_no_other_host(page: gr.Blocks) -> None:

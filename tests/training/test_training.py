@@ -41,7 +41,7 @@ from fiancee_hub.training.branches import BranchPhase
 from fiancee_hub.training.packing import packed_config, unpack
 from fiancee_hub.training.predictor import LOOK, PredictorPhase, fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
-from fiancee_hub.training.task import Task, TrainingRequest
+from fiancee_hub.training.task import Scene, Task, TrainingRequest
 from fiancee_hub.training.trials import with_exits, with_settings
 
 accelerate = pytest.importorskip("accelerate")
@@ -476,9 +476,9 @@ def test_as_many_branches_of_a_step_as_wanted_see_the_discriminator(
     seen: list[int] = []
     add = phase._add_realistic
 
-    def noted(leaf: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+    def noted(leaf: torch.Tensor, scene: Scene, gradient: torch.Tensor) -> torch.Tensor:
         seen.append(id(leaf))
-        return add(leaf, *others)
+        return add(leaf, scene, gradient)
 
     monkeypatch.setattr(phase, "_add_realistic", noted)
     losses = phase.step(0.5)
@@ -490,14 +490,16 @@ def test_what_the_discriminator_adds_is_as_large_as_its_share(job: phases.Run) -
     sizes = {}
     for share, matching in ((0.0, 0.0), (1.0, 0.0), (0.0, 2.0)):
         phase = _branch_phase(job, adversarial_share=share, feature_matching=matching)
-        labels, weights = job.task.judged(job.task.source().draw(1, torch.Generator()))
+        inputs = job.task.source().draw(1, torch.Generator())
+        labels, weights = job.task.judged(inputs)
         random = torch.Generator().manual_seed(3)
         height, width = labels.shape[1:]
         leaf = torch.rand(1, 3, height, width, generator=random).requires_grad_()
         target = torch.rand(1, 3, height, width, generator=random)
         gradient = torch.randn(leaf.shape, generator=random)
         before = gradient.clone()
-        phase._add_realistic(leaf, target, gradient, labels, weights)
+        state, _ = phase._full_depth(inputs)
+        phase._add_realistic(leaf, Scene(state, None, target, labels, weights), gradient)
         sizes[share, matching] = float((gradient - before).norm() / before.norm())
     assert sizes == {
         (0.0, 0.0): 0.0,

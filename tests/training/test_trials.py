@@ -8,6 +8,7 @@ import pytest
 import torch
 from street_data import write_streets
 
+from fiancee_hub.cli.main import _parser
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.training.backbone import BackbonePhase, LabelMapSettings
 from fiancee_hub.families.label_maps.training.photographs import DataFolder, enlarged, random_crops
@@ -159,3 +160,13 @@ def test_networks_are_compiled_in_place_and_on_an_accelerator_only(
     phase.accelerator = SimpleNamespace(device=torch.device("meta"))
     phase._compiled(network)
     assert compiled == [(network, {"dynamic": False})]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--set", "lecam=0.1", "warping=2"], ["--set", "lecam=0.1", "--set", "warping=2"]],
+    ids=["one list", "one by one"],
+)
+def test_no_setting_of_several_is_lost(words: list[str]) -> None:
+    command = ["train", "backbone", "--data", "data", *words]
+    assert _parser(command).parse_args(command).set == ["lecam=0.1", "warping=2"]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self, TypeAlias, overload
 
@@ -441,8 +441,8 @@ class FacesPipeline(FianceePipeline):
             self._listed(sources, len(wanted), "sources"), wanted, neutral, budgets, strict=True
         )
         routed = self._routed(enumerate(pairs), exit, size)
-        results = in_batches(self, routed, size, paid=exit is None)
-        return in_order(results, len(wanted), progress=progress)
+        batches = in_batches(self, routed, size, paid=exit is None)
+        return in_order(chain.from_iterable(batches), len(wanted), progress=progress)
 
     def _listed(self, given: Any, count: int, name: str) -> list[Any]:
         """One for each driver; what is not a list is read once, for all."""

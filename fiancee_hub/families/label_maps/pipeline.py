@@ -1,7 +1,7 @@
 """Label map in, photograph out."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, overload
 
@@ -244,8 +244,8 @@ class LabelMapPipeline(FianceePipeline):
             raise InputError(f"{len(maps)} maps but {len(checked)} seeds: give one for each")
         budgets = budgets_of(budget, len(maps))
         items = zip(range(len(maps)), maps, checked, budgets, strict=True)
-        results = self._streamed(items, exit, batch_size, as_)
-        return in_order(results, len(maps), progress=progress)
+        batches = self._in_batches(items, exit, batch_size, as_)
+        return in_order(chain.from_iterable(batches), len(maps), progress=progress)
 
     def stream(
         self,
@@ -275,15 +275,33 @@ class LabelMapPipeline(FianceePipeline):
         budget = check_budget(budget)
         chosen = several(items, "items", "keys, label maps and seeds")
         with_budget = ((*_parts(item), budget) for item in chosen)
-        return self._streamed(with_budget, exit, batch_size, as_)
+        return chain.from_iterable(self._in_batches(with_budget, exit, batch_size, as_))
 
-    def _streamed(
+    def batches(
+        self, items: Iterable[tuple[Key, Any, int, float]], *, batch_size: int = 8
+    ) -> Iterator[list[tuple[Key, Result]]]:
+        """What ``stream`` does, one batch at every step, for items with budgets of their own.
+
+        Args:
+            items: a key of your choice, any map that ``__call__`` takes, its seed and its budget,
+                LPIPS.
+            batch_size: maps that go through the model at once.
+
+        Returns:
+            each key with its result, in the order in which batches fill.
+
+        Raises:
+            InputError: an argument cannot be used, at once; an item, when it is its turn.
+        """
+        return self._in_batches(items, None, batch_size, None)
+
+    def _in_batches(
         self,
         items: Iterable[tuple[Key, Any, Any, float]],
         exit: int | None,
         batch_size: int,
         as_: Reading | None,
-    ) -> Iterator[tuple[Key, Result]]:
+    ) -> Iterator[list[tuple[Key, Result]]]:
         """Arguments are checked at once, an item when it is its turn."""
         exit = None if exit is None else self.check_exit(exit)
         size = whole(batch_size, "batch_size", 1)

@@ -20,7 +20,7 @@ from fiancee_hub.training import pictures
 from fiancee_hub.training.adversarial import AdversarialPhase, AdversarialSettings, Example
 from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.loop import Losses
-from fiancee_hub.training.task import HeldOut, Inputs, Task
+from fiancee_hub.training.task import HeldOut, Inputs, Scene, Task
 from toy.family import ToyConfig
 from toy.generator import VECTOR, ToyTrunk
 
@@ -112,6 +112,9 @@ class ToyTask:
 
     def examples(self) -> dict[str, Path]:
         return {}
+
+    def focus(self, scene: Scene, inputs: Inputs, random: torch.Generator) -> None:
+        """Pictures are seen whole."""
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         side = self.recipe.generator.height

@@ -26,6 +26,7 @@ from fiancee_hub.families.faces.training.windows import (
     WindowExample,
     draw_windows,
     seen_through,
+    warp_error,
     window_lpips,
     without_margin,
 )
@@ -87,10 +88,6 @@ class CrossExample(Example):
     """
 
     likeness: Tensor
-
-
-AROUND = 9
-"""Pixels along a side of the neighbourhood over which the warp's error is averaged."""
 
 
 def mask_loss(logits: list[Tensor], source: Head, target: Head) -> Tensor:
@@ -234,7 +231,7 @@ class PortraitBackbonePhase(AdversarialPhase):
         return CrossExample(**vars(example), likeness=plain_warp(*inputs))
 
     def _window_example(self, example: Example) -> WindowExample:
-        residual, target = self._residual(example), example.inputs[2]
+        residual, target = warp_error(example.inputs, example.truth), example.inputs[2]
         cells = self.config.stage_size(0)
         windows = draw_windows(residual, target.points, cells, self.draws)
         return seen_through(example, windows, cells, self._importance(example, residual))
@@ -255,7 +252,7 @@ class PortraitBackbonePhase(AdversarialPhase):
         """Losses against the true picture, and their weights."""
         target: Head = example.inputs[2]
         settings = self.settings
-        weights = self._importance(example, self._residual(example))
+        weights = self._importance(example, warp_error(example.inputs, example.truth))
         losses = {
             "lpips": self._perceptual(leaf, example.truth),
             "l1": (weights * (leaf - example.truth).abs()).mean(),
@@ -293,13 +290,6 @@ class PortraitBackbonePhase(AdversarialPhase):
         settings, size = self.settings, example.truth.shape[2]
         weights = attention(example.inputs[2].map, settings.attention)
         return F.adaptive_avg_pool2d(weights, size) + settings.residual * residual
-
-    @torch.no_grad()
-    def _residual(self, example: Example) -> Tensor:
-        """How wrong the plain warp is around each pixel, (batch, 1, size, size), 1 on average."""
-        error = (plain_warp(*example.inputs) - example.truth).abs().mean(1, keepdim=True)
-        around = F.avg_pool2d(error, AROUND, 1, AROUND // 2, count_include_pad=False)
-        return around / around.mean((1, 2, 3), keepdim=True).clamp(min=1e-6)
 
     def _crop_distance(self, leaf: Tensor, example: Example) -> Tensor:
         """LPIPS of mouths and eyes at about twice their size."""

@@ -18,10 +18,11 @@ from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.shapes import FACES
 from fiancee_hub.families.faces.training.backbone import PortraitBackbonePhase, PortraitSettings
 from fiancee_hub.families.faces.training.pairs import FaceFolder, PairSource, collate
+from fiancee_hub.families.faces.training.windows import focused
 from fiancee_hub.hub.config import CheckpointConfig, untrained
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branch_settings import BranchSettings
-from fiancee_hub.training.task import HeldOut, Inputs, Task
+from fiancee_hub.training.task import HeldOut, Inputs, Scene, Task
 
 BRANCHES = BranchSettings(adversarial_share=0.1)
 """An early strong adversarial pull brought stains into faces, and branches begin with theirs."""
@@ -93,6 +94,10 @@ class FacesTask:
         picture = inputs[0]
         labels = torch.zeros(len(picture), *picture.shape[2:], device=picture.device)
         return labels, torch.ones(2, device=picture.device)
+
+    def focus(self, scene: Scene, inputs: Inputs, random: torch.Generator) -> Scene:
+        """Windows on mouths and eyes, and where full depth differs from the plain warp."""
+        return focused(scene, inputs, self.generator.stage_size(0), random)
 
     def preview(self, inputs: Inputs) -> list[Tensor]:
         """The source, and face, lips and eyes of the target's map as colours."""

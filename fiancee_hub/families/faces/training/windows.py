@@ -3,7 +3,7 @@
 A whole picture's step spends nine tenths of its time where the warp is right already.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,15 +11,20 @@ from torch.nn import functional as F
 
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.families.faces.crops import PARTS, box
+from fiancee_hub.families.faces.heads import plain_warp
 from fiancee_hub.families.faces.windows import Windows
 from fiancee_hub.training.adversarial import Example
 from fiancee_hub.training.losses import shifted
+from fiancee_hub.training.task import Inputs, Scene
 
 SIDE = 112
 """Pixels along a side of a window, or the next larger multiple of a cell of the volume."""
 
 MARGIN = 8
 """Pixels along each border of a window that no loss sees: the picture beyond it is missing."""
+
+AROUND = 9
+"""Pixels along a side of the neighbourhood over which the warp's error is averaged."""
 
 SHARES = (0.6, 0.2, 0.2)
 """How often the first window of a picture lies on each of ``PARTS``."""
@@ -38,6 +43,19 @@ class WindowExample(Example):
 
     windows: Windows
     importance: Tensor
+
+
+@torch.no_grad()
+def warp_error(inputs: Inputs, truth: Tensor) -> Tensor:
+    """How wrong the plain warp is around each pixel, (batch, 1, size, size), 1 on average.
+
+    Args:
+        inputs: source picture, its head, and the head to show.
+        truth: pictures that the warp should be, (batch, 3, size, size).
+    """
+    error = (plain_warp(*inputs) - truth).abs().mean(1, keepdim=True)
+    around = F.avg_pool2d(error, AROUND, 1, AROUND // 2, count_include_pad=False)
+    return around / around.mean((1, 2, 3), keepdim=True).clamp(min=1e-6)
 
 
 def draw_windows(residual: Tensor, points: Tensor, cells: int, random: torch.Generator) -> Windows:
@@ -85,6 +103,42 @@ def seen_through(
     )
     labels = torch.zeros(len(truth), *truth.shape[2:], device=truth.device)
     return WindowExample(example.inputs, truth, labels, example.weights, windows, weights)
+
+
+def focused(scene: Scene, inputs: Inputs, cells: int, random: torch.Generator) -> Scene:
+    """What branches see, through two windows a picture.
+
+    Args:
+        scene: whole pictures.
+        inputs: source picture, its head, and the head to show.
+        cells: of the volume, along a side.
+        random: on the CPU.
+    """
+    error = warp_error(inputs, scene.target)
+    seed = int(torch.randint(2**31, (), generator=random))
+    drawn = torch.Generator(error.device).manual_seed(seed)
+    windows = draw_windows(error, inputs[2].points, cells, drawn)
+    state = replace(
+        scene.state,
+        condition=scene.state.condition.cut(windows),
+        features=tuple(windows.cut(features, cells) for features in scene.state.features),
+    )
+    target = without_margin(windows.cut(scene.target, cells))
+    return Scene(
+        state,
+        None if scene.guide is None else windows.cut(_at_volume(scene.guide, cells), cells),
+        target,
+        torch.zeros(len(target), *target.shape[2:], device=target.device),
+        scene.weights,
+        MARGIN,
+    )
+
+
+def _at_volume(guide: Tensor, cells: int) -> Tensor:
+    """A guide's values as branches get them that leave at the volume's size."""
+    if guide.shape[2] == cells:
+        return guide
+    return F.interpolate(guide, cells, mode="area" if guide.shape[2] > cells else "nearest")
 
 
 def without_margin(images: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from fiancee_hub.hub.format1 import domain_of
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branch_settings import BranchSettings
 from fiancee_hub.training.discriminator import class_weights
-from fiancee_hub.training.task import HeldOut, Inputs, Task
+from fiancee_hub.training.task import HeldOut, Inputs, Scene, Task
 
 TEST = "test"
 DRAWN = 300
@@ -132,6 +132,9 @@ class MapsTask:
 
     def judged(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return inputs[0], class_weights(inputs[0], self.classes, self.data.table.unknown)
+
+    def focus(self, scene: Scene, inputs: Inputs, random: torch.Generator) -> None:
+        """None: exits differ from full depth all over a picture."""
 
     def preview(self, inputs: Inputs) -> list[Tensor]:
         return [coloured(inputs[0].cpu(), self.data.classes)]
