@@ -55,12 +55,15 @@ class Remembered:
         return kept.made
 
 
+def being_traced() -> bool:
+    """Whether calls are written down for an export or a compiler."""
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return tracing or torch.compiler.is_compiling()
+
+
 def _must_be_seen(sources: tuple[Tensor, ...]) -> bool:
     """Whether gradients or a tracer need the calculation itself, or nobody counts changes."""
-    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    if tracing or torch.compiler.is_compiling():
-        return True
-    return any(source.requires_grad or source.is_inference() for source in sources)
+    return being_traced() or any(each.requires_grad or each.is_inference() for each in sources)
 
 
 def _state(source: Tensor) -> tuple[int, int]:

