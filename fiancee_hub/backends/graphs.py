@@ -61,6 +61,11 @@ class GraphModel:
             return self.trunk_stages
         return int(self.manifest["exits"][exit_index - 1]["stage"])
 
+    def encode(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """What a family reads once for many calls (a face's source); from some inputs of ``start``
+        to others, by their names ``input-0`` …"""
+        return self._run("encoder", inputs)
+
     def start(self, *inputs: Array) -> GraphProgress:
         """Prepares a call; ``inputs`` are the family's, with the batch first."""
         given = {f"input-{index}": array for index, array in enumerate(inputs)}

@@ -1,4 +1,4 @@
-"""A model cut into graphs that resume: condition, predictor, stages, guide look-up, branches.
+"""A model cut into graphs that resume: encoder, condition, predictor, stages, guides, branches.
 
 Every part takes and returns plain tensors, so that one that ran is never run again: exit k + 1
 goes on from the features that exit k left.
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.exits import EarlyExitModel, Trunk
 from fiancee_hub.core.guides import RegionBank
 from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
@@ -71,7 +71,10 @@ def parts(model: EarlyExitModel) -> list[Part]:
     """All graphs of a model, in the order in which full depth meets them."""
     trunk = model.trunk
     # Two images: exporters take a batch of one for a constant.
-    inputs = each_tensor(trunk.example_inputs(), lambda tensor: torch.cat([tensor, tensor]))
+    unread = each_tensor(
+        trunk.example_inputs(encoded=False), lambda tensor: torch.cat([tensor, tensor])
+    )
+    inputs = trunk.read_ahead(*unread)
     condition = trunk.condition(*inputs)
     given = {f"input-{i}": tensor for i, tensor in enumerate(leaves(inputs))}
     shared = {f"condition-{i}": tensor for i, tensor in enumerate(leaves(condition))}
@@ -90,7 +93,7 @@ def parts(model: EarlyExitModel) -> list[Part]:
     def start(*tensors: Tensor) -> Any:
         return trunk.condition(*rebuilt(inputs, iter(tensors)))
 
-    found = [make("condition", start, given, *shared)]
+    found = [*_encoder(trunk, unread, given, make), make("condition", start, given, *shared)]
     if model.predictor is not None:
 
         def predict(condition: Any) -> Any:
@@ -124,6 +127,23 @@ def distance_part(model: EarlyExitModel) -> Part:
     distance = PerceptualDistance()
     module = _Call(distance, lambda *pair: (distance(*pair),)).eval()
     return Part("lpips", module, inputs, ("distance",))
+
+
+def _encoder(
+    trunk: Trunk, unread: tuple[Any, ...], given: dict[str, Tensor], make: Callable[..., Part]
+) -> list[Part]:
+    """What reads ahead, if anything does: from some inputs of the condition to its others."""
+    names = {id(tensor): name for name, tensor in given.items()}
+    entering = leaves(unread)
+    made = [name for name, tensor in given.items() if all(tensor is not t for t in entering)]
+    if not made:
+        return []
+
+    def read(*tensors: Tensor) -> Any:
+        read_ahead = leaves(trunk.read_ahead(*rebuilt(unread, iter(tensors))))
+        return tuple(tensor for name, tensor in zip(given, read_ahead, strict=True) if name in made)
+
+    return [make("encoder", read, {names[id(tensor)]: tensor for tensor in entering}, *made)]
 
 
 def _stage(

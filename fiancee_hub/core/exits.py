@@ -75,6 +75,10 @@ class Trunk(nn.Module):
         """Channels of the features that leave each stage."""
         raise NotImplementedError
 
+    def read_ahead(self, *inputs: Any) -> tuple[Any, ...]:
+        """Inputs of ``condition`` with what serves many calls already read (a face's source)."""
+        return inputs
+
     def condition(self, *inputs: Any) -> Any:
         """From the family's inputs to what all stages share."""
         raise NotImplementedError

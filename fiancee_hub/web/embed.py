@@ -4,6 +4,7 @@ import html
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ STATIC = Path(__file__).with_name("static")
 FORMAT = 2
 FACTS, PAGE, POSTER, MODEL = "embed.json", "index.html", "poster.webp", "model"
 GOLDEN = "golden.bin"
+RUNTIMES = {"wasm": WEBASSEMBLY}
 GAP = 8
 """Pixels between the pictures of the poster."""
 
@@ -83,7 +85,7 @@ def embed(
     manifest = export_checkpoint(folder, target / MODEL, precision, distance=True)
     if (folder / CARD).is_file():  # The terms of the weights go where they go.
         _copy(folder / CARD, target / MODEL / CARD)
-    _copy_static(target)
+    copy_static(target)
     for example in domain.examples:
         path = target / example.file
         path.parent.mkdir(exist_ok=True)
@@ -92,13 +94,12 @@ def embed(
     first_map = example_file(folder, domain.examples[0])
     poster, caption = _poster(pipe, first_map, budget)
     write_bytes(target / POSTER, encoded(poster, "WEBP", quality=85))
-    runtimes = {"wasm": WEBASSEMBLY, **({"webgpu": WEBGPU} if webgpu else {})}
+    runtimes = RUNTIMES | ({"webgpu": WEBGPU} if webgpu else {})
     runtime_bytes = (target / WEBASSEMBLY.binary).stat().st_size
     first = first_bytes(manifest) + runtime_bytes
     facts = {
-        "format": FORMAT,
+        **runtime_facts(target, runtimes),
         "title": domain.title or folder.name,
-        "runtimes": {name: _files(target, runtime) for name, runtime in runtimes.items()},
         "first_bytes": first,
         "full_bytes": full_bytes(manifest) + runtime_bytes,
         "examples": [{"file": one.file, "title": one.title} for one in domain.examples],
@@ -158,7 +159,8 @@ def golden(pipe: LabelMapPipeline, path: Path) -> bytes:
     return b"".join(array.tobytes() for array in (ids, *pictures))
 
 
-def _copy_static(target: Path) -> None:
+def copy_static(target: Path) -> None:
+    """Puts scripts, styles and the runtime into a folder."""
     for path in sorted(STATIC.rglob("*")):
         if path.is_file() and path.name != PAGE:
             copy = target / path.relative_to(STATIC)
@@ -169,6 +171,19 @@ def _copy_static(target: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     with replacing(target) as partial:
         shutil.copyfile(source, partial)
+
+
+def runtime_facts(target: Path, runtimes: Mapping[str, Runtime] = RUNTIMES) -> dict[str, Any]:
+    """What a page's script must know before it loads a model.
+
+    Args:
+        target: the folder that has the runtimes.
+        runtimes: by the name of what they compute on.
+    """
+    return {
+        "format": FORMAT,
+        "runtimes": {name: _files(target, runtime) for name, runtime in runtimes.items()},
+    }
 
 
 def _files(target: Path, runtime: Runtime) -> dict[str, Any]:

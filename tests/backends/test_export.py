@@ -1,5 +1,6 @@
 """Exported graphs make the pictures that the library makes, and resume as it does."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_faces
 import torch
 from tiny import CLASSES, REGIONS, SIZE, random_model
 from torch import Tensor
@@ -18,6 +20,7 @@ from fiancee_hub.backends.parts import leaves, parts
 from fiancee_hub.backends.sessions import SESSIONS, session
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.family import family
 from fiancee_hub.hub.checkpoints import WEIGHTS
 
 pytest.importorskip("onnxscript")
@@ -155,8 +158,42 @@ def test_the_command(
     assert [entry["name"] for entry in checkpoint["classes"]] == [c.name for c in CLASSES]
 
 
-def test_faces_are_refused(
-    shipped_faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_faces_are_encoded_placed_and_predicted_in_graphs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["export", str(shipped_faces), "--out", str(tmp_path / "graphs")]) == 2
-    assert "family 'faces', which no exporter takes yet" in capsys.readouterr().err
+    pytest.importorskip("onnxruntime")
+    model = tiny_faces.random_model()
+    # The others are those that the backends run; each takes seconds to write.
+    first = [part for part in parts(model) if part.name in ("encoder", "condition", "predictor")]
+    monkeypatch.setattr("fiancee_hub.backends.export.parts", lambda model: first)
+    export(model, tmp_path, {}, precision="fp32")
+    graphs = GraphModel(tmp_path, threads=1)
+    inputs = tiny_faces.inputs(3)
+    begun = model.start(*inputs)
+    known = {
+        f"input-{i}": tensor.numpy()
+        for i, tensor in enumerate(leaves(model.trunk.read_ahead(*inputs)))
+    }
+    read = {name: known.pop(name) for name in first[0].outputs}
+    found = graphs.encode(known)
+    for name, expected in read.items():
+        np.testing.assert_allclose(found[name], expected, atol=1e-4, err_msg=name)
+    given = known | found
+    progress = graphs.start(*(given[f"input-{i}"] for i in range(len(given))))
+    for i, tensor in enumerate(leaves(begun.condition)):
+        name = f"condition-{i}"
+        np.testing.assert_allclose(progress.tensors[name], tensor, atol=2e-3, err_msg=name)
+    np.testing.assert_allclose(graphs.predict(progress)[0], model.predict(begun).mean, atol=1e-3)
+
+
+def test_a_family_that_no_exporter_takes_is_refused(
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    refused = dataclasses.replace(family("label_maps"), exportable=False)
+    monkeypatch.setattr("fiancee_hub.hub.exporting.family", lambda name: refused)
+    assert main(["export", str(tiny_checkpoint), "--out", str(tmp_path / "graphs")]) == 2
+    assert "family 'label_maps', which no exporter takes yet" in capsys.readouterr().err
+    assert not (tmp_path / "graphs").exists()

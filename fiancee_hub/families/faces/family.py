@@ -86,6 +86,7 @@ FAMILY = Family(
     evaluation=_evaluation,
     card=_card,
     recipes=_recipes,
+    exportable=True,
     inputs="a face",
     commands=_commands,
     options=(

@@ -9,7 +9,7 @@ repaint a face from memory.
 """
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -222,6 +222,9 @@ class PortraitGenerator(Trunk):
         appearance: Appearance = self.encoder(picture, as_shares(source.map))
         return appearance
 
+    def read_ahead(self, picture: Tensor, source: Head, target: Head) -> tuple[Any, ...]:
+        return self.encode(picture, source), source, target
+
     def condition(self, appearance: Tensor | Appearance, source: Head, target: Head) -> Condition:
         """Prepares what the stages share.
 
@@ -349,7 +352,7 @@ class PortraitGenerator(Trunk):
         return 2 * MAP_CHANNELS + 2 + masks, self.config.descriptor
 
     @torch.no_grad()
-    def example_inputs(self, *, encoded: bool = True) -> tuple[Tensor | Appearance, Head, Head]:
+    def example_inputs(self, *, encoded: bool = True) -> tuple[Any, ...]:
         """A grey picture, and a head whose landmarks lie on a spiral."""
         size = self.config.size
         turn = torch.arange(LANDMARKS + CROWN_POINTS, dtype=torch.float32)
@@ -358,7 +361,7 @@ class PortraitGenerator(Trunk):
         face_map = torch.zeros(1, MAP_CHANNELS, size // 2, size // 2, dtype=torch.uint8)
         head = Head(points, crown, torch.eye(3, 4, dtype=torch.float32)[None], face_map)
         picture = torch.zeros(1, 3, size, size, dtype=torch.float32)
-        return self.encode(picture, head) if encoded else picture, head, head
+        return self.read_ahead(picture, head, head) if encoded else (picture, head, head)
 
 
 class WarpBranch(Branch):

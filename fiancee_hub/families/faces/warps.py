@@ -79,7 +79,7 @@ def eliminated_spline(kernel: Tensor, plane: Tensor, wanted: Tensor) -> Tensor:
     needs no pivots there.
     """
     count = plane.shape[1]
-    basis = torch.eye(count, dtype=plane.dtype, device=plane.device).expand(len(plane), -1, -1)
+    basis = torch.eye(count, dtype=plane.dtype, device=plane.device).expand(plane.shape[0], -1, -1)
     for column in range(3):  # Householder's reflections turn the plane to the first axes
         tail = plane[:, column:, column : column + 1]
         sign = torch.where(tail[:, :1] < 0, -1.0, 1.0)
@@ -100,13 +100,23 @@ def eliminated_spline(kernel: Tensor, plane: Tensor, wanted: Tensor) -> Tensor:
 def _eliminated(system: Tensor, wanted: Tensor) -> Tensor:
     """Solution (batch, n, 2) of a positive definite system (batch, n, n)."""
     count = system.shape[1]
+
+    def eliminate(rows: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+        row = (rows * unit[:, None]).sum(1, keepdim=True)
+        column = (rows[:, :, :count] * unit).sum(2, keepdim=True)
+        pivot = (row[:, :, :count] * unit).sum(2, keepdim=True)
+        return rows - (column - unit[:, None]) * (row / pivot), pivot
+
     units = torch.eye(count, dtype=system.dtype, device=system.device)
     rows = torch.cat([system, wanted], 2)
-    for index in range(count):
-        row = rows[:, index : index + 1]
-        others = rows[:, :, :1] - units[:, index : index + 1]
-        rows = rows[:, :, 1:] - others * (row[:, :, 1:] / row[:, :, :1])
-    return rows
+    if torch.compiler.is_exporting():  # One step in the graph, not one for each column.
+        from torch._higher_order_ops.scan import scan
+
+        rows, _ = scan(eliminate, rows, units)
+    else:
+        for unit in units:
+            rows, _ = eliminate(rows, unit)
+    return rows[:, :, count:]
 
 
 def _kernel(points: Tensor, centres: Tensor) -> Tensor:

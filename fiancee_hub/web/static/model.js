@@ -125,10 +125,15 @@ export class Model {
     if (ids.length !== height * width) throw new Error(`A map here has ${width} by ${height} pixels.`);
     const size = this.graphs.get("condition").inputs[1].shape[1];
     const { Tensor } = this.ort;
-    const call = new Call(this, {
+    return this.begin({
       "input-0": new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, height, width]),
       "input-1": new Tensor("float32", noise(seed, size), [1, size]),
     });
+  }
+
+  /** The same with a family's inputs as the condition's graph takes them, by their names. */
+  async begin(tensors) {
+    const call = new Call(this, tensors);
     for (const name of HEAD) await call.run(name);
     return call;
   }
