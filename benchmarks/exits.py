@@ -15,6 +15,8 @@ import resource
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,24 +39,37 @@ def main() -> None:
     arguments = parsed()
     found: dict[str, dict[str, Any]] = {}
     for folder in arguments.checkpoints:
-        model, config = load_checkpoint(folder)
-        if arguments.batches:
-            text = batched(folder.name, model, arguments)
+        if arguments.backends and not arguments.batches:
+            family, figures = apart(folder, arguments)
+            found[family] = figures
+            text = told(folder.name, figures, arguments)
             sys.stdout.write(text + "\n\n")
             if arguments.write:
-                write(DOCUMENT, f"batches-{config.family}", text)
+                write(DOCUMENT, f"backends-{family}", text)
             continue
-        if not arguments.backends:
+        model, config = load_checkpoint(folder)
+        if not arguments.batches:
             sys.stdout.write(f"{folder.name}, ")
             one_by_one(model, config.costs, arguments)
             continue
-        found[config.family] = compared(model, arguments)
-        text = told(folder.name, found[config.family], arguments)
+        text = batched(folder.name, model, arguments)
         sys.stdout.write(text + "\n\n")
         if arguments.write:
-            write(DOCUMENT, f"backends-{config.family}", text)
+            write(DOCUMENT, f"batches-{config.family}", text)
     if found and arguments.write:
         keep(found, arguments)
+
+
+def apart(folder: Path, arguments: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """Family of a checkpoint and what ``compared`` finds, in a process of its own: memory that
+    another checkpoint has left would hide what this one takes."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(family_compared, folder, arguments).result()
+
+
+def family_compared(folder: Path, arguments: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    model, config = load_checkpoint(folder)
+    return config.family, compared(model, arguments)
 
 
 def parsed() -> argparse.Namespace:
