@@ -21,6 +21,17 @@ from fiancee_hub.hub.saving import CARD
 from fiancee_hub.web.embed import MODEL, embed
 
 
+PATIENCE = 900
+"""Seconds for a test here: whichever comes first waits for the graphs too."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(PATIENCE))
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Small, with two example maps and a router that takes another exit at another budget."""
