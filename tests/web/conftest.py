@@ -20,7 +20,6 @@ from fiancee_hub.hub.examples import give_domain
 from fiancee_hub.hub.saving import CARD
 from fiancee_hub.web.embed import MODEL, embed
 
-
 PATIENCE = 900
 """Seconds for a test here: whichever comes first waits for the graphs too."""
 
