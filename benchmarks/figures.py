@@ -4,9 +4,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from fiancee_hub.evaluation.card import markers
-from space.settings import ROOT
-from space.tools import made
+# Also where the repository is not on the path: a benchmark is a script.
+sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
+
+from fiancee_hub.evaluation.card import markers  # noqa: E402
+from space.settings import ROOT  # noqa: E402
+from space.tools import made  # noqa: E402
 
 OURS = tuple(ROOT / page for page in ("README.md", "docs/embed.md"))
 
