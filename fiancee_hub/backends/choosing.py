@@ -180,6 +180,6 @@ def _missing(name: str) -> str | None:
 
 @cache
 def _has_bfloat16() -> bool:
-    import openvino
+    from fiancee_hub.backends.silent import openvino
 
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -58,10 +58,10 @@ class OpenVinoSession:
     """
 
     def __init__(self, path: Path, threads: int) -> None:
-        import openvino
+        from fiancee_hub.backends.silent import openvino
 
         options = OPENVINO | {"INFERENCE_NUM_THREADS": threads}
-        self._compiled = openvino.Core().compile_model(str(path), "CPU", options)
+        self._compiled = openvino().Core().compile_model(str(path), "CPU", options)
         self._outputs = len(self._compiled.outputs)
 
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:

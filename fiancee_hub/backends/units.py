@@ -25,13 +25,14 @@ class OpenVinoUnit:
     """
 
     def __init__(self, part: Part, threads: int, precision: str = "f32") -> None:
-        import openvino
+        from fiancee_hub.backends.silent import openvino
 
+        package = openvino()
         examples = tuple(_last(tensor[:1]) for tensor in part.inputs.values())
         with warnings.catch_warnings():
             # Sizes become constants, as they are for one picture.
             warnings.filterwarnings("ignore", category=Warning, module="fiancee_hub")
-            converted = openvino.convert_model(
+            converted = package.convert_model(
                 _ChannelsLast(part.module),
                 example_input=examples,
                 input=[list(tensor.shape) for tensor in examples],
@@ -42,8 +43,8 @@ class OpenVinoUnit:
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": precision,
         }
-        self._tensor = openvino.Tensor
-        self._compiled = openvino.Core().compile_model(converted, "CPU", options)
+        self._tensor = package.Tensor
+        self._compiled = package.Core().compile_model(converted, "CPU", options)
         ports = enumerate(converted.inputs)
         self._used = [index for index, port in ports if port.get_target_inputs()]
         self._shape = tuple(self._compiled.outputs[0].shape)
