@@ -185,7 +185,9 @@ async def measure(
 ) -> list[str]:
     """Runs all parts and says what they show, as markdown; what failed."""
     users, faces = options.users, not options.streets_only
-    limits = httpx.Limits(max_connections=None)
+    # The server drops what is idle for five seconds, which is this client's own limit too: one
+    # that asks again at that very moment would find the door shut.
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=2)
     async with httpx.AsyncClient(base_url=url, timeout=SECONDS, limits=limits) as client:
         tally = await asyncio.wait_for(
             crowd(client, users, options.requests, lambda number: calls(number, faces)), SECONDS
