@@ -19,8 +19,8 @@ UPPER = 0.85
 
 
 def closed(canonical: Floats, source: Floats, share: float) -> Floats:
-    """Landmarks (478, 3) with lids that leave at most 1 − ``share`` of the source's gap, and at
-    1 none.
+    """Landmarks (478, 3) with lids that close the given share of the way from the source's gap to
+    shut eyes; eyes that are closed further stay so.
 
     Args:
         canonical: of the head to show, canonical units.
