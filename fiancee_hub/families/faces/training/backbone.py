@@ -182,7 +182,10 @@ class PortraitBackbonePhase(AdversarialPhase):
         picture, source, target = example.inputs
         with torch.no_grad():
             appearance = generator.encode(picture, source)
+        # The flow's network stands still: gradients through all that it moves are work for nothing.
+        generator.motion.requires_grad_(False)
         condition = generator.condition(appearance, source, target)
+        generator.motion.requires_grad_(True)
         return without_margin(generator.painted(condition, example.windows))
 
     def _adversarial_share(self, progress: float) -> float | None:
