@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from fiancee_hub import LabelMapPipeline, Rendering  # noqa: E402
 from fiancee_hub.families.label_maps.classes import to_rgb  # noqa: E402
-from fiancee_hub.pipeline import true_lpips  # noqa: E402
+from fiancee_hub.rendering import true_lpips  # noqa: E402
 from space.tools import made  # noqa: E402
 
 FOLDER = ROOT / "docs" / "figures"

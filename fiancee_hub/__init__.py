@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     )
     from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline, Source
     from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline, StreetsPipeline
-    from fiancee_hub.pipeline import AutoPipeline, Comparison, FianceePipeline, Rendering, Result
+    from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
+    from fiancee_hub.rendering import Rendering
+    from fiancee_hub.results import Comparison, Result
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AutoPipeline": "pipeline",
     "CheckpointError": "core.errors",
-    "Comparison": "pipeline",
+    "Comparison": "results",
     "Controls": "families.faces.pipeline",
     "DataError": "core.errors",
     "FacesPipeline": "families.faces.pipeline",
@@ -30,8 +32,8 @@ _HOMES = {
     "LabelMapPipeline": "families.label_maps.pipeline",
     "MissingPackageError": "core.errors",
     "OutputError": "core.errors",
-    "Rendering": "pipeline",
-    "Result": "pipeline",
+    "Rendering": "rendering",
+    "Result": "results",
     "Source": "families.faces.pipeline",
     "StreetsPipeline": "families.label_maps.pipeline",
 }

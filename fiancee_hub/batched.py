@@ -17,7 +17,8 @@ from fiancee_hub.core.grouping import grouped
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.placing import CPU, wait_for
 from fiancee_hub.core.router import budget_notes, check_budget, route
-from fiancee_hub.pipeline import FianceePipeline, Result
+from fiancee_hub.pipeline import FianceePipeline
+from fiancee_hub.results import Result
 
 WAITING = 4
 """Batches of inputs that may wait for others of their exit: what is kept of each is as large as

@@ -5,260 +5,31 @@ importing torch and the Hub's mixin.
 """
 
 import copy
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
-from PIL import Image
-from torch import Tensor
 
 from fiancee_hub.core.arguments import check_path, refuse_unknown
 from fiancee_hub.core.errors import CheckpointError, InputError
-from fiancee_hub.core.marking import save_picture
-from fiancee_hub.core.pixels import to_picture
-from fiancee_hub.core.placing import CPU, place, wait_for
-from fiancee_hub.core.precision import full_precision
+from fiancee_hub.core.placing import place
+from fiancee_hub.rendering import Rendering
+from fiancee_hub.results import Comparison, Result
 
 PUSH = ("commit_message", "private", "token", "branch", "create_pr")
 """What ``push_to_hub`` takes beside what ``save_pretrained`` takes."""
 
 if TYPE_CHECKING:
-    from fiancee_hub.core.exits import EarlyExitModel, Progress, Runner
-    from fiancee_hub.core.router import Forecast
+    from fiancee_hub.core.exits import EarlyExitModel, Runner
     from fiancee_hub.hub.config import CheckpointConfig
     from fiancee_hub.hub.download import Snapshot
     from fiancee_hub.hub.reference import Reference
-
-
-@dataclass(frozen=True)
-class Result:
-    """One delivered picture.
-
-    Args:
-        image: the picture.
-        exit: the exit that made it, 1 … K; K is full depth.
-        predicted_lpips: the predictor's LPIPS to full depth, 0 for full depth itself.
-        macs: multiply-accumulates, the predictor included where it chose the exit.
-        saving: 1 − macs / MACs of full depth; slightly below 0 when the router chose full depth.
-        milliseconds: time of the network for this picture, as if made alone.
-        seed: of the noise.
-        notes: what was done to the input, one sentence each.
-        source_macs: of reading the source picture once, which serves many drivers; not part of
-            ``macs``. 0 where nothing is read ahead.
-        backend: what ran the stages: "eager", "compile", "onnxruntime" or "openvino".
-    """
-
-    image: Image.Image
-    exit: int
-    predicted_lpips: float
-    macs: int
-    saving: float
-    milliseconds: float
-    seed: int
-    notes: tuple[str, ...] = ()
-    source_macs: int = 0
-    backend: str = "eager"
-
-    def save(self, path: str | Path) -> None:
-        """Writes the picture, marked as generated, whole or not at all.
-
-        Args:
-            path: the file; its ending says the format: .png, .jpg, .webp, .avif or .tif.
-
-        Raises:
-            InputError: the ending says no format with a place for the mark.
-            OutputError: it could not be written; an older file is still there.
-        """
-        save_picture(self.image, path)
-
-    def __repr__(self) -> str:
-        from fiancee_hub.notebook import of_result
-
-        return of_result(self)
-
-    def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
-        from fiancee_hub.notebook import png
-
-        return png(self.image)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The early result, full depth, and the truth about their distance.
-
-    Args:
-        early: what the budget buys.
-        full: full depth for the same input and noise.
-        lpips: true LPIPS between the two.
-        kept: whether ``lpips`` is within the budget.
-        budget: LPIPS.
-    """
-
-    early: Result
-    full: Result
-    lpips: float
-    kept: bool
-    budget: float
-
-    def save(
-        self, path: str | Path, inputs: Mapping[str, Image.Image] = MappingProxyType({})
-    ) -> None:
-        """Writes both pictures side by side, marked as generated, whole or not at all.
-
-        Args:
-            path: the file; its ending says the format, as for ``Result.save``.
-            inputs: pictures to show before them, by heading.
-
-        Raises:
-            InputError: the ending says no format with a place for the mark.
-            OutputError: it could not be written; an older file is still there.
-        """
-        from fiancee_hub.measuring.contact_sheet import contact_sheet
-
-        early = f"exit {self.early.exit} of {self.full.exit}"
-        made = {early: self.early.image, "full depth": self.full.image}
-        columns = {heading: [picture] for heading, picture in {**inputs, **made}.items()}
-        save_picture(contact_sheet(columns, picture_width=self.early.image.width), path)
-
-    def __repr__(self) -> str:
-        from fiancee_hub.notebook import of_comparison
-
-        return of_comparison(self)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from fiancee_hub.notebook import table
-
-        return table(self)
-
-
-class Rendering:
-    """One input on its way through the exits; going deeper pays only for what is missing.
-
-    Made by ``FianceePipeline.prepare``; belongs to one caller.
-    """
-
-    @torch.inference_mode()
-    def __init__(
-        self, pipeline: "FianceePipeline", progress: "Progress", seed: int, notes: tuple[str, ...]
-    ) -> None:
-        from fiancee_hub.core.router import Forecast
-
-        self.pipeline, self.seed, self.notes = pipeline, seed, notes
-        self._progress = progress
-        self._stage_seconds: list[float] = []
-        self._rendered: dict[int, tuple[Tensor, Result]] = {}
-        wait_for(pipeline.device)
-        started = time.perf_counter()
-        mean, spread = (part.cpu().numpy() for part in pipeline.model.predict(progress))
-        self._predictor_seconds = time.perf_counter() - started
-        self.forecast = Forecast(mean, spread, pipeline.config.calibration)
-
-    def __repr__(self) -> str:
-        """What the exits are predicted to be, and which were rendered, in one line."""
-        predicted = ", ".join(f"{lpips:.3f}" for lpips in self.predicted)
-        done = ", ".join(map(str, sorted(self._rendered))) or "none"
-        return f"<Rendering: predicted LPIPS {predicted or 'none'}; exits rendered: {done}>"
-
-    @property
-    def predicted(self) -> tuple[float, ...]:
-        """Predicted LPIPS of every branch, cheapest first."""
-        return self.forecast.predicted
-
-    def route(self, budget: float) -> int:
-        """The exit that ``budget`` (LPIPS) buys, without rendering anything."""
-        return self.forecast.route(budget)
-
-    def deliver(
-        self, budget: float, choose: "Callable[[Forecast, float], int] | None" = None
-    ) -> Result:
-        """What a routed call returns: the exit that ``budget`` buys, the predictor paid for.
-
-        Args:
-            budget: LPIPS.
-            choose: from forecast and budget to an exit that keeps it, in place of the cheapest.
-
-        Raises:
-            InputError: the budget's promise was not tested in what the pipeline runs in, or does
-                not hold there.
-        """
-        from fiancee_hub.core.router import budget_notes
-
-        self.pipeline.check_promise(budget)
-        result = self.routed(choose(self.forecast, budget) if choose else self.route(budget))
-        notes = budget_notes(budget, self.pipeline.config.calibration)
-        return replace(result, notes=result.notes + notes)
-
-    def routed(self, exit_index: int) -> Result:
-        """An exit (1 … K) as the router's choice: the predictor is paid for."""
-        result = self.result(exit_index)
-        costs = self.pipeline.config.costs
-        return replace(
-            result,
-            macs=costs.routed(result.exit),
-            saving=1 - costs.ratio(result.exit),
-            milliseconds=result.milliseconds + 1000 * self._predictor_seconds,
-        )
-
-    def image(self, exit_index: int) -> Tensor:
-        """Image of an exit in [-1, 1], (1, 3, height, width), float32 on the CPU."""
-        self.result(exit_index)
-        return self._rendered[exit_index][0]
-
-    @torch.inference_mode()
-    def result(self, exit_index: int) -> Result:
-        """Renders an exit (1 … K) on its own account, or returns it if it was rendered before.
-
-        ``milliseconds`` is what the exit takes from the beginning, also when some of its stages
-        had been run for another exit.
-
-        Raises:
-            InputError: there is no such exit.
-        """
-        exit_index = self.pipeline.check_exit(exit_index)
-        if exit_index not in self._rendered:
-            self._rendered[exit_index] = self._render(exit_index)
-        return self._rendered[exit_index][1]
-
-    def _render(self, exit_index: int) -> tuple[Tensor, Result]:
-        pipeline, model, costs = self.pipeline, self.pipeline.model, self.pipeline.config.costs
-        stages = model.stages_of(exit_index)
-        self._advance(stages)
-        started = time.perf_counter()
-        rendered, self._progress = model.render(self._progress, exit_index, runner=pipeline.runner)
-        image = rendered.to(CPU, torch.float32)
-        seconds = time.perf_counter() - started + sum(self._stage_seconds[:stages])
-        full = exit_index == model.exits
-        return image, Result(
-            image=to_picture(image[0]),
-            exit=exit_index,
-            predicted_lpips=0.0 if full else self.predicted[exit_index - 1],
-            macs=costs.exits[exit_index - 1],
-            saving=1 - costs.exits[exit_index - 1] / costs.full_depth,
-            milliseconds=1000 * seconds,
-            seed=self.seed,
-            notes=self.notes,
-            source_macs=costs.encoder,
-            backend=pipeline.backend,
-        )
-
-    def _advance(self, stages: int) -> None:
-        for stage in range(len(self._stage_seconds), stages):
-            started = time.perf_counter()
-            self._progress = self.pipeline.model.advance(
-                self._progress, stage + 1, runner=self.pipeline.runner
-            )
-            wait_for(self.pipeline.device)
-            self._stage_seconds.append(time.perf_counter() - started)
 
 
 class FianceePipeline(ModelHubMixin):
@@ -674,30 +445,6 @@ class FianceePipeline(ModelHubMixin):
         except InputError:
             shown = repr(exit_index) if isinstance(exit_index, str) else exit_index
             raise InputError(f"exit {shown} does not exist: choose 1 to {exits}") from None
-
-
-def compare(rendering: Rendering, budget: float) -> Comparison:
-    """Both results of a rendering and their true LPIPS (loads ``lpips`` at the first call)."""
-    from fiancee_hub.core.router import check_budget
-
-    budget = check_budget(budget)
-    early = rendering.deliver(budget)
-    full = rendering.result(rendering.pipeline.model.exits)
-    distance = true_lpips(rendering, early.exit)
-    return Comparison(early, full, distance, distance <= budget, budget)
-
-
-@torch.inference_mode()
-def true_lpips(rendering: Rendering, exit_index: int) -> float:
-    """LPIPS between an exit and full depth of the same rendering."""
-    from fiancee_hub.core.perceptual import perceptual_distance
-
-    exits = rendering.pipeline.model.exits
-    if exit_index == exits:
-        return 0.0
-    with full_precision(CPU):
-        distance = perceptual_distance()(rendering.image(exit_index), rendering.image(exits))
-    return float(distance)
 
 
 def _restored(

@@ -22,7 +22,7 @@ from fiancee_hub.core.family import family, of_data
 from fiancee_hub.hub.checkpoints import build
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.info import describe
-from fiancee_hub.pipeline import Rendering
+from fiancee_hub.rendering import Rendering
 from fiancee_hub.training import phases
 from fiancee_hub.training.task import Task, TrainingRequest
 

@@ -49,7 +49,7 @@ print(set({HEAVY!r}) & sys.modules.keys() or "nothing")
 """
     loaded, heavy = run(code, cwd=ROOT).split("\n")
     homes = {".".join(name.split(".")[:2]) for name in loaded.split()}
-    assert homes == {"fiancee_hub.core", "fiancee_hub.pipeline"}
+    assert homes == {f"fiancee_hub.{name}" for name in ("core", "pipeline", "rendering", "results")}
     assert heavy == "nothing"
 
 

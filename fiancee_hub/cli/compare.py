@@ -10,7 +10,7 @@ from fiancee_hub.core.files import check_output
 from fiancee_hub.core.marking import picture_format
 
 if TYPE_CHECKING:
-    from fiancee_hub.pipeline import Comparison
+    from fiancee_hub.results import Comparison
 
 COMMAND = "compare"
 

@@ -16,7 +16,7 @@ from fiancee_hub.families.faces.clips import MOST_SECONDS, Clip, Sound, read_cli
 from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.landmarks.motion import Motion
 from fiancee_hub.families.faces.pipeline import ClipFrame, FacesPipeline, filled
-from fiancee_hub.pipeline import Result
+from fiancee_hub.results import Result
 from space.faces.persons import Person
 from space.page.files import address
 from space.page.markup import render

@@ -14,7 +14,8 @@ from PIL import Image
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.controls import CONTROLS, Controls
 from fiancee_hub.families.faces.pipeline import FacesPipeline
-from fiancee_hub.pipeline import Rendering, Result
+from fiancee_hub.rendering import Rendering
+from fiancee_hub.results import Result
 from space.faces import clips, code, persons
 from space.faces.examples import examples
 from space.faces.persons import Person

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.faces.controls import CONTROLS, Controls
 from fiancee_hub.families.faces.pipeline import FacesPipeline, Source
-from fiancee_hub.pipeline import Rendering
+from fiancee_hub.rendering import Rendering
 from space.faces.examples import examples
 from space.faces.persons import Driver, Person
 from space.page import links

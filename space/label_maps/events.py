@@ -11,7 +11,8 @@ from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.classes import to_palette_image, to_rgb
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline, check_seed
 from fiancee_hub.families.label_maps.reading import LabelMap
-from fiancee_hub.pipeline import Rendering, Result
+from fiancee_hub.rendering import Rendering
+from fiancee_hub.results import Result
 from space.label_maps import maps, packed
 from space.label_maps.code import recipe
 from space.label_maps.live import OUTDATED

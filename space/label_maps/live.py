@@ -10,7 +10,7 @@ from PIL import Image
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
-from fiancee_hub.pipeline import Rendering
+from fiancee_hub.rendering import Rendering
 from space.label_maps import maps
 from space.label_maps.code import recipe
 from space.label_maps.seeds import whole

@@ -10,7 +10,7 @@ import gradio as gr
 from space.page.links import Field
 
 if TYPE_CHECKING:
-    from fiancee_hub.pipeline import Rendering
+    from fiancee_hub.rendering import Rendering
 
 
 @dataclass(frozen=True)

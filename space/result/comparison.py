@@ -7,7 +7,8 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from fiancee_hub.pipeline import Rendering, Result
+from fiancee_hub.rendering import Rendering
+from fiancee_hub.results import Result
 from space.page.components import PictureSlider
 from space.page.events import memory, quick_event
 from space.page.markup import render

@@ -3,7 +3,7 @@
 from PIL import Image, ImageDraw, ImageFont
 
 from fiancee_hub.measuring.contact_sheet import BACKGROUND, GAP, INK, contact_sheet
-from fiancee_hub.pipeline import Result
+from fiancee_hub.results import Result
 from space.result.difference import MOST, colour_bar, difference, heat_map
 from space.result.facts import distance, exit_name, giga, saved, time
 from space.result.record import Record

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from fiancee_hub.pipeline import Rendering, true_lpips
+from fiancee_hub.rendering import Rendering, true_lpips
 from space.page.files import picture_address
 from space.page.links import TAB
 from space.page.markup import render

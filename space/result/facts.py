@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fiancee_hub.pipeline import Result
+from fiancee_hub.results import Result
 from space.page.markup import render
 
 WAITING = "…"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from fiancee_hub.pipeline import FianceePipeline
+from fiancee_hub.rendering import Painter
 from space import texts
 from space.result import scale
 from space.result.scale import Level
@@ -40,11 +40,11 @@ class Network:
         return self.stages if exit_index == self.exits else self.leaves[exit_index - 1]
 
 
-_known: WeakKeyDictionary[FianceePipeline, Network] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Painter, Network] = WeakKeyDictionary()
 _lock = Lock()
 
 
-def network_of(pipeline: FianceePipeline) -> Network:
+def network_of(pipeline: Painter) -> Network:
     """The network of a pipeline; read once."""
     with _lock:
         if pipeline not in _known:
@@ -52,7 +52,7 @@ def network_of(pipeline: FianceePipeline) -> Network:
         return _known[pipeline]
 
 
-def _read(pipeline: FianceePipeline) -> Network:
+def _read(pipeline: Painter) -> Network:
     config = pipeline.config  # Not the model: it may not be loaded yet.
     exits = config.exits
     return Network(
@@ -64,7 +64,7 @@ def _read(pipeline: FianceePipeline) -> Network:
     )
 
 
-def _levels(pipeline: FianceePipeline) -> list[Level]:
+def _levels(pipeline: Painter) -> list[Level]:
     """Distances of the early exits as evaluated; none where the checkpoint has no evaluation."""
     path = pipeline.loaded_from and pipeline.loaded_from / EVALUATION
     try:

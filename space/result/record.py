@@ -6,7 +6,8 @@ from functools import cached_property
 
 from fiancee_hub.core.cost import Costs
 from fiancee_hub.core.router import Forecast
-from fiancee_hub.pipeline import Rendering, Result, true_lpips
+from fiancee_hub.rendering import Rendering, true_lpips
+from fiancee_hub.results import Result
 from space.page.files import picture_address
 from space.result import code
 from space.result.code import Recipe

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.pipeline import Rendering
+from fiancee_hub.rendering import Rendering
 from space.page import links
 from space.page.files import encoded
 from space.page.front import CARD

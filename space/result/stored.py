@@ -13,7 +13,7 @@ from PIL import Image
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.files import sha256_of, write_text
 from fiancee_hub.hub.checkpoints import WEIGHTS
-from fiancee_hub.pipeline import Rendering
+from fiancee_hub.rendering import Rendering
 from space.page.events import private
 from space.page.files import picture_address
 from space.page.model_thread import there

@@ -5,7 +5,7 @@ from statistics import median
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from fiancee_hub.pipeline import FianceePipeline
+from fiancee_hub.rendering import Painter
 
 KEPT = 15
 """Measurements of an exit that count."""
@@ -26,11 +26,11 @@ class Times:
         return median(tuple(recent)) if recent else None
 
 
-_known: WeakKeyDictionary[FianceePipeline, Times] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Painter, Times] = WeakKeyDictionary()
 _lock = Lock()
 
 
-def times_of(pipeline: FianceePipeline) -> Times:
+def times_of(pipeline: Painter) -> Times:
     """What was measured with a pipeline so far, for whomever."""
     with _lock:
         return _known.setdefault(pipeline, Times())

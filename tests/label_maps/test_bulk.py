@@ -34,7 +34,7 @@ from fiancee_hub.families.label_maps.bulk import (
 from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.families.label_maps.routes import place as placed
-from fiancee_hub.pipeline import Result
+from fiancee_hub.results import Result
 
 BUDGET = 0.05
 """The tiny model's router sends maps to each of its exits."""

@@ -21,7 +21,7 @@ from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.domains.streets.classes import STREETS
 from fiancee_hub.families.label_maps.palettes import voc_colour
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
-from fiancee_hub.pipeline import Result
+from fiancee_hub.results import Result
 from space import demo
 from space.examples.draw import SCENES
 from space.label_maps import live, maps, packed

@@ -22,7 +22,7 @@ from fiancee_hub.core.marking import GENERATED, MARK
 from fiancee_hub.core.router import Forecast, route
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
-from fiancee_hub.pipeline import Rendering
+from fiancee_hub.rendering import Rendering
 from space.faces.events import Handlers as FaceHandlers
 from space.faces.examples import examples as face_examples
 from space.faces.samples import samples as face_samples

@@ -24,7 +24,7 @@ from fiancee_hub.families.faces.controls import CONTROLS, Controls
 from fiancee_hub.families.faces.films import write_clip
 from fiancee_hub.families.faces.landmarks.landmarker import FaceLandmarker
 from fiancee_hub.families.faces.pipeline import FacesPipeline
-from fiancee_hub.pipeline import Result
+from fiancee_hub.results import Result
 from space import demo
 from space.faces import clips, persons
 from space.faces import events as faces

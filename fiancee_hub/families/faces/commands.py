@@ -17,7 +17,7 @@ from fiancee_hub.families.faces.films import check_clip_name, holds_sound, write
 from fiancee_hub.families.faces.pipeline import ClipFrame, FacesPipeline, filled
 
 if TYPE_CHECKING:
-    from fiancee_hub.pipeline import Comparison
+    from fiancee_hub.results import Comparison
 
 
 def _check_inputs(arguments: argparse.Namespace) -> None:

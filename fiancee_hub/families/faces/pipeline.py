@@ -57,7 +57,9 @@ from fiancee_hub.families.faces.photos import (
 )
 from fiancee_hub.families.faces.steadying import ExitHold, steadied
 from fiancee_hub.hub.config import CheckpointConfig
-from fiancee_hub.pipeline import Comparison, FianceePipeline, Rendering, Result, compare
+from fiancee_hub.pipeline import FianceePipeline
+from fiancee_hub.rendering import Rendering, compare
+from fiancee_hub.results import Comparison, Result
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from fiancee_hub.families.label_maps.forms import Reading
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline, check_seed
 from fiancee_hub.families.label_maps.reading import LabelMap
 from fiancee_hub.families.label_maps.routes import ROUTES, place, settle
-from fiancee_hub.pipeline import Result
+from fiancee_hub.results import Result
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 if TYPE_CHECKING:
     from PIL import Image
 
-    from fiancee_hub.pipeline import Comparison
+    from fiancee_hub.results import Comparison
 
 
 def generate(pipe: LabelMapPipeline, arguments: argparse.Namespace) -> int:

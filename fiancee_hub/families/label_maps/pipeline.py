@@ -30,13 +30,9 @@ from fiancee_hub.families.label_maps.forms import Reading, check_reading
 from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
 from fiancee_hub.hub.config import CheckpointConfig
-from fiancee_hub.pipeline import (
-    Comparison,
-    FianceePipeline,
-    Rendering,
-    Result,
-    compare,
-)
+from fiancee_hub.pipeline import FianceePipeline
+from fiancee_hub.rendering import Rendering, compare
+from fiancee_hub.results import Comparison, Result
 
 MAX_SEED = 2**63 - 1
 

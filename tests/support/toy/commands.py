@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from fiancee_hub.pipeline import Comparison
+from fiancee_hub.results import Comparison
 from toy.pipeline import ToyPipeline
 
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import torch
 
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.pipeline import Comparison, FianceePipeline, Rendering, Result, compare
+from fiancee_hub.pipeline import FianceePipeline
+from fiancee_hub.rendering import Rendering, compare
+from fiancee_hub.results import Comparison, Result
 
 
 class ToyPipeline(FianceePipeline):
