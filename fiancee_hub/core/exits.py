@@ -163,11 +163,15 @@ class Branch(nn.Module):
         size = features.shape[2:]
         if guide is None:
             return features.new_zeros(len(features), self.guide_channels, *size)
-        guide = guide.to(features.dtype)
-        if guide.shape[2:] == size:
-            return guide
-        mode = "area" if guide.shape[2] > features.shape[2] else "nearest"
-        return F.interpolate(guide, size=size, mode=mode)
+        return fitted(guide.to(features.dtype), size)
+
+
+def fitted(guide: Tensor, size: Sequence[int]) -> Tensor:
+    """A guide's values (batch, channels, h, w) at another size."""
+    if tuple(guide.shape[2:]) == tuple(size):
+        return guide
+    mode = "area" if guide.shape[2] > size[0] else "nearest"
+    return F.interpolate(guide, size=tuple(size), mode=mode)
 
 
 class Runner(Protocol):

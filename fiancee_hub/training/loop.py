@@ -18,6 +18,7 @@ from torch import Tensor
 from fiancee_hub.core.marking import save_picture
 from fiancee_hub.training.curve import Curve
 from fiancee_hub.training.state import load_state, save_state
+from fiancee_hub.training.stopping import wishes
 
 STATE, BEST = "state.safetensors", "best.safetensors"
 
@@ -117,7 +118,8 @@ def run(
     """Trains ``phase`` until its time is up, resuming from ``folder/state.safetensors``.
 
     Every process of a distributed run calls this; the main one reports, judges and saves. Where
-    there is a judge, ``folder/best.safetensors`` is the state that it liked best.
+    there is a judge, ``folder/best.safetensors`` is the state that it liked best. Whoever is asked
+    to stop, by Ctrl-C or SIGTERM, ends the step, saves, and leaves; and all others with it.
 
     Returns:
         steps, images and hours trained in all.
@@ -142,15 +144,19 @@ def run(
     book = _Book(
         phase, folder, schedule, accelerator.num_processes, _Moment(seconds, steps, images)
     )
-    while schedule.goes_on(seconds, images):
-        with _patience(first=steps == begun):
-            losses = phase.step(schedule.progress(seconds, images))
-        steps, images = steps + 1, images + images_a_step
-        seconds = _agreed(time.monotonic() - clock, accelerator)
+    with wishes() as wish:
+        stopped = False
+        while not stopped and schedule.goes_on(seconds, images):
+            with _patience(first=steps == begun):
+                losses = phase.step(schedule.progress(seconds, images))
+            steps, images = steps + 1, images + images_a_step
+            seconds, stopped = _agreed(time.monotonic() - clock, bool(wish), accelerator)
+            if accelerator.is_main_process:
+                book.keep(losses, _Moment(seconds, steps, images))
         if accelerator.is_main_process:
-            book.keep(losses, _Moment(seconds, steps, images))
-    if accelerator.is_main_process:
-        book.close(_Moment(seconds, steps, images))
+            book.close(_Moment(seconds, steps, images), stopped=stopped)
+    if stopped:
+        wish.follow()
     return {"steps": steps, "images": images, "hours": seconds / 3600}
 
 
@@ -213,10 +219,12 @@ class _Book:
         if judging and now.seconds - self.judged_at > 60 * judging.minutes:
             self._judge(now)
 
-    def close(self, now: _Moment) -> None:
-        """Saves and judges the last state."""
+    def close(self, now: _Moment, *, stopped: bool) -> None:
+        """Saves the last state, and judges it unless the run was stopped and will go on."""
         self._save(now)
-        if self.schedule.judging and self.judged < now.steps:
+        if stopped:
+            logger.info("stopped after %d steps; the same command goes on from there", now.steps)
+        elif self.schedule.judging and self.judged < now.steps:
             self._judge(now)
 
     def _add(self, now: _Moment, **kinds: dict[str, float]) -> None:
@@ -249,12 +257,14 @@ class _Book:
         }
 
 
-def _agreed(seconds: float, accelerator: Accelerator) -> float:
-    """One clock for all processes, so that they stop after the same step."""
+def _agreed(seconds: float, stopped: bool, accelerator: Accelerator) -> tuple[float, bool]:
+    """One clock for all processes, and whether any of them was asked to stop, so that they end
+    after the same step."""
     if accelerator.num_processes == 1:
-        return seconds
-    clock = torch.tensor(seconds, device=accelerator.device, dtype=torch.float32)
-    return float(accelerator.reduce(clock, "mean"))
+        return seconds, stopped
+    clock = torch.tensor([seconds, stopped], device=accelerator.device, dtype=torch.float32)
+    mean, wishing = accelerator.reduce(clock, "mean").tolist()
+    return mean, wishing > 0
 
 
 class _Meter:

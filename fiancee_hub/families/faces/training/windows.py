@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fiancee_hub.core.exits import fitted
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.families.faces.crops import PARTS, box
 from fiancee_hub.families.faces.heads import plain_warp
@@ -126,19 +127,12 @@ def focused(scene: Scene, inputs: Inputs, cells: int, random: torch.Generator) -
     target = without_margin(windows.cut(scene.target, cells))
     return Scene(
         state,
-        None if scene.guide is None else windows.cut(_at_volume(scene.guide, cells), cells),
+        None if scene.guide is None else windows.cut(fitted(scene.guide, (cells, cells)), cells),
         target,
         torch.zeros(len(target), *target.shape[2:], device=target.device),
         scene.weights,
         MARGIN,
     )
-
-
-def _at_volume(guide: Tensor, cells: int) -> Tensor:
-    """A guide's values as branches get them that leave at the volume's size."""
-    if guide.shape[2] == cells:
-        return guide
-    return F.interpolate(guide, cells, mode="area" if guide.shape[2] > cells else "nearest")
 
 
 def without_margin(images: Tensor) -> Tensor:
