@@ -13,7 +13,7 @@ import torch
 from tiny import CLASSES, REGIONS, SIZE, random_model
 from torch import Tensor
 
-from fiancee_hub import CheckpointError, InputError, MissingPackageError
+from fiancee_hub import CheckpointError, FianceePipeline, InputError, MissingPackageError
 from fiancee_hub.backends.export import MANIFEST, as_onnx, export
 from fiancee_hub.backends.graphs import GraphModel
 from fiancee_hub.backends.parts import leaves, parts
@@ -29,9 +29,15 @@ GREY_LEVEL = 2 / 255
 
 
 @pytest.fixture(scope="module")
-def exported(model: EarlyExitModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def loaded(pipeline: FianceePipeline) -> EarlyExitModel:
+    """As the checkpoint holds it: its graphs are those of other tests too."""
+    return pipeline.model
+
+
+@pytest.fixture(scope="module")
+def exported(loaded: EarlyExitModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graphs")
-    export(model, folder, {"family": "label_maps"}, precision="fp32")
+    export(loaded, folder, {"family": "label_maps"}, precision="fp32")
     return folder
 
 
@@ -44,23 +50,25 @@ def inputs(seed: int, batch: int = 1) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("runtime", SESSIONS)
 @pytest.mark.parametrize("batch", [1, 3])
 @torch.inference_mode()
-def test_every_exit_agrees(runtime: str, batch: int, model: EarlyExitModel, exported: Path) -> None:
+def test_every_exit_agrees(
+    runtime: str, batch: int, loaded: EarlyExitModel, exported: Path
+) -> None:
     pytest.importorskip(runtime)
     graphs = GraphModel(exported, runtime, threads=1)
     label_map, noise = inputs(batch, batch)
-    begun, progress = model.start(label_map, noise), graphs.start(label_map.numpy(), noise.numpy())
-    prediction, (mean, spread) = model.predict(begun), graphs.predict(progress)
+    begun, progress = loaded.start(label_map, noise), graphs.start(label_map.numpy(), noise.numpy())
+    prediction, (mean, spread) = loaded.predict(begun), graphs.predict(progress)
     np.testing.assert_allclose(mean, prediction.mean, atol=1e-4)
     np.testing.assert_allclose(spread, prediction.spread, atol=1e-4)
-    assert graphs.exits == model.exits
-    for index in range(1, model.exits + 1):
-        expected, begun = model.render(begun, index)
+    assert graphs.exits == loaded.exits
+    for index in range(1, loaded.exits + 1):
+        expected, begun = loaded.render(begun, index)
         image, progress = graphs.render(progress, index)
         assert np.abs(image - expected.numpy()).max() < GREY_LEVEL / 20
 
 
 def test_going_deeper_runs_no_stage_twice(
-    exported: Path, model: EarlyExitModel, monkeypatch: pytest.MonkeyPatch
+    exported: Path, loaded: EarlyExitModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graphs = GraphModel(exported, threads=1)
     ran: list[str] = []
@@ -80,16 +88,17 @@ def test_going_deeper_runs_no_stage_twice(
 
 
 @torch.inference_mode()
-def test_half_weights_are_half_as_large_and_near(exported: Path, tmp_path: Path) -> None:
-    model = random_model()
+def test_half_weights_are_half_as_large_and_near(
+    loaded: EarlyExitModel, exported: Path, tmp_path: Path
+) -> None:
     label_map, noise = inputs(1)
     whole = json.loads((exported / MANIFEST).read_text())
-    half = export(model, tmp_path, {}, precision="fp16")
+    half = export(loaded, tmp_path, {}, precision="fp16")
     sizes = [sum(graph["bytes"] for graph in found["graphs"]) for found in (half, whole)]
     assert sizes[0] < 0.9 * sizes[1]
     graphs = GraphModel(tmp_path, threads=1)
     image, _ = graphs.render(graphs.start(label_map.numpy(), noise.numpy()), graphs.exits)
-    expected = model(label_map, noise, exit_index=model.exits)
+    expected = loaded(label_map, noise, exit_index=loaded.exits)
     assert np.abs(image - expected.numpy()).mean() < GREY_LEVEL
 
 
