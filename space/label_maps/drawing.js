@@ -46,10 +46,11 @@
     return btoa(String.fromCharCode(...content)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
   }
 
-  // An example by its name, anything else pixel by pixel; null while there is no map.
+  // An example by its name, anything else pixel by pixel; null while the map is not there.
   fiancee.drawn = async (tab, colours, examples) => {
+    if (fiancee.mapIsComing(tab)) return null;
     const places = await fiancee.places(tab, colours).catch(() => null);
-    if (!places) return null;
+    if (!places || fiancee.mapIsComing(tab)) return null;
     const example = examples[mark(places)];
     return example ? { example } : { map: await packed(places) };
   };

@@ -9,11 +9,31 @@
   const FITTINGS = 4;
 
   // Every editor announces itself under the same name, and the last one would hide the others.
-  const editors = new Set([window.editor].filter(Boolean));
+  const editors = new Set();
+  const coming = new WeakMap(); // how many maps are on their way to an editor
+
+  function announced(editor) {
+    if (!editor || editors.has(editor)) return;
+    editors.add(editor);
+    const add = editor.add_image_from_url;
+    editor.add_image_from_url = async (...image) => {
+      count(editor, 1);
+      try {
+        return await add.apply(editor, image);
+      } finally {
+        count(editor, -1);
+        fiancee.hasCome(tabOf(editor.target_element, ".label-map"));
+      }
+    };
+  }
+
+  const count = (editor, more) => coming.set(editor, (coming.get(editor) ?? 0) + more);
+
+  announced(window.editor);
   Object.defineProperty(window, "editor", {
     configurable: true,
     get: () => [...editors].at(-1),
-    set: (editor) => editors.add(editor),
+    set: announced,
   });
 
   const part = (tab, name) => document.getElementById(`${tab}-${name}`);
@@ -58,6 +78,8 @@
     });
   }
 
+  // Whether the editor is to hold another map than it does now.
+  fiancee.mapIsComing = (tab) => coming.get(editorOf(tab)) > 0;
   fiancee.readMap = read;
   fiancee.editorOf = editorOf;
 

@@ -75,6 +75,7 @@
 
   const addresses = new Map(); // of each tab that has a state
   const waiting = new Map();
+  const late = new Map(); // of each tab, what is remembered once that of which a link tells is there
   const restoring = new Set();
   let shown = ""; // the tab with a state that was open last
 
@@ -99,17 +100,28 @@
 
   fiancee.remember = (state, ...values) => {
     const { tab } = state;
-    clearTimeout(waiting.get(tab));
-    waiting.set(tab, setTimeout(async () => {
+    forget(tab);
+    const turn = setTimeout(async () => {
       if (restoring.has(tab)) return;
       const link = await linkTo(state, values);
-      if (!link) return;
+      if (waiting.get(tab) !== turn || restoring.has(tab)) return;
+      if (!link) return void late.set(tab, () => fiancee.remember(state, ...values));
       addresses.set(tab, link);
       if (opened() !== tab) return;
       shown = tab;
       if (!source()) show(link, true);
-    }, PAUSE));
+    }, PAUSE);
+    waiting.set(tab, turn);
   };
+
+  // A result can be there before the map in the editor is.
+  fiancee.hasCome = (tab) => late.get(tab)?.();
+
+  function forget(tab) {
+    clearTimeout(waiting.get(tab));
+    waiting.delete(tab);
+    late.delete(tab);
+  }
 
   // The demo's own address, without a state.
   fiancee.home = () => {
@@ -138,6 +150,7 @@
     const tab = new URLSearchParams(location.search).get(NAME);
     const button = tab && document.getElementById(`${tab}-restore`);
     if (source() || !button) return;
+    forget(tab);
     restoring.add(tab);
     fiancee.openTab(tab);
     button.click();

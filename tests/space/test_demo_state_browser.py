@@ -1,13 +1,15 @@
 """What a visitor did stays: in the address bar, on a reload, on *Back*, after a refused upload."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from demo_server import PATIENCE, FacesPage, StreetsPage
+from demo_server import PATIENCE, DemoPage, FacesPage, StreetsPage
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space.result.stored import read_contrast
@@ -20,6 +22,17 @@ def state(page: Page) -> dict[str, str]:
 def wait_for(page: Page, part: str) -> None:
     """The address bar holds a part of a query."""
     page.wait_for_function("part => location.href.includes(part)", arg=part, timeout=PATIENCE)
+
+
+@contextmanager
+def late_map(page: Page) -> Iterator[None]:
+    """No map reaches the page before the end."""
+    held: list[Route] = []
+    page.route("**/map.png", lambda route: held.append(route))
+    yield
+    for route in held:
+        route.continue_()
+    page.unroute("**/map.png")
 
 
 def drawing(screen: StreetsPage) -> bytes:
@@ -53,6 +66,48 @@ def test_the_address_bar_carries_the_drawing(page: Page, demo_url: str) -> None:
     screen.page.wait_for_timeout(500)
     page.wait_for_function("!document.querySelector('#streets-stale p')")
     assert drawing(screen) == drawn
+
+
+def test_the_address_bar_carries_a_map_that_comes_after_its_picture(
+    page: Page, demo_url: str
+) -> None:
+    with late_map(page):
+        DemoPage(page, demo_url).wait_until_measured()
+        page.wait_for_timeout(500)
+        assert not state(page)
+    wait_for(page, "example=terrace")
+    screen = DemoPage(page, f"{demo_url}/?tab=streets&example=terrace")
+    screen.wait_until_measured()
+    with late_map(page):
+        with screen.new_result():
+            screen.pick("examples", 3)
+        page.wait_for_timeout(500)
+        assert state(page)["example"] == "terrace"
+    wait_for(page, "example=avenue")
+
+
+def test_on_the_way_back_a_late_map_is_no_step(page: Page, demo_url: str) -> None:
+    screen = StreetsPage(page, demo_url)
+    with screen.new_result():
+        screen.pick_blank()
+    wait_for(page, "map=")
+    for number, name in ((2, "junction"), (3, "avenue")):
+        with screen.new_result():
+            screen.pick("examples", number)
+        wait_for(page, f"example={name}")
+    page.reload()
+    screen.wait_until_measured()
+    wait_for(page, "example=avenue")
+    with late_map(page):
+        with screen.new_result():
+            page.go_back()
+        page.wait_for_timeout(500)
+        assert state(page)["example"] == "junction"
+    page.wait_for_timeout(500)
+    assert state(page)["example"] == "junction"
+    with screen.new_result():
+        page.go_forward()
+    wait_for(page, "example=avenue")
 
 
 def test_the_address_bar_carries_a_blank_map(page: Page, demo_url: str) -> None:

@@ -188,6 +188,9 @@ class StreetsPage(DemoPage):
     def __init__(self, page: Page, url: str, tab: str = "") -> None:
         super().__init__(page, url, tab)
         self.wait_until_measured()
+        # The picture may be there before the map on which somebody is to draw.
+        has_map = "tab => fiancee.editorOf(tab)?.background_image"
+        page.wait_for_function(has_map, arg=self.tab, timeout=PATIENCE)
 
     def beside(self, tab: str) -> "StreetsPage":
         """Another tab of the same page, of label maps as well."""
