@@ -96,6 +96,7 @@ def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
         limits.connect(settings.upload)
         links.open_tab(demo, {loaded.name: loaded.fields for loaded in checkpoints})
     demo.queue(max_size=settings.queue)
+    sessions.keep_no_statistics(demo)
     return demo
 
 

@@ -1,7 +1,7 @@
 """What happens on the faces screen: a source and a driver in, pictures and figures out."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ from space.faces.wish import (
 from space.page import links
 from space.page.files import answer, picture_address, received, remove, stored
 from space.page.markup import render
+from space.page.model_thread import aside, there
 from space.page.outputs import Updates
 from space.page.tabs import Tab
 from space.result import comparison, facts
@@ -49,7 +50,7 @@ WHOLE_SIDE = 1600
 NO_CLIP = "There is no clip yet: upload one, or wait until it has been read."
 NO_NEUTRAL = "Driven absolutely: relative driving needs the driver's neutral picture."
 
-Endpoint = Callable[..., tuple[FileData, dict[str, Any]]]
+Endpoint = Callable[..., Coroutine[Any, Any, tuple[FileData, dict[str, Any]]]]
 
 
 class Handlers:
@@ -288,7 +289,7 @@ class Handlers:
 
     # programs
 
-    def reenact(
+    async def reenact(
         self,
         source: FileData,
         driver: FileData,
@@ -309,9 +310,10 @@ class Handlers:
         """
         # Both are taken before either is judged: what is refused must go as well.
         contents = [received(file) for file in (source, driver)]
-        return self._answer(
-            self.pipe(source=contents[0], driver=contents[1], budget=budget, exit=exit)
+        made = await there(
+            self.pipe, source=contents[0], driver=contents[1], budget=budget, exit=exit
         )
+        return await aside(self._answer, made)
 
     @cached_property
     def drive(self) -> Endpoint:
@@ -327,16 +329,17 @@ class Handlers:
             return_annotation=tuple[FileData, dict[str, Any]],
         )
 
-        def drive(*args: Any, **kwargs: Any) -> Any:
+        async def drive(*args: Any, **kwargs: Any) -> Any:
             given = signature.bind(*args, **kwargs)
             given.apply_defaults()
             values = dict(given.arguments)
             content = received(values.pop("source"))
             budget, exit_index = values.pop("budget"), values.pop("exit")
             controls = Controls(**values)
-            return self._answer(
-                self.pipe(source=content, driver=controls, budget=budget, exit=exit_index)
+            made = await there(
+                self.pipe, source=content, driver=controls, budget=budget, exit=exit_index
             )
+            return await aside(self._answer, made)
 
         drive.__signature__ = signature  # type: ignore[attr-defined]
         annotations = {name: value.annotation for name, value in signature.parameters.items()}

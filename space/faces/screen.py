@@ -65,7 +65,8 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
     connect(handlers, screen)
     for action, handler in (("reenact", handlers.reenact), ("drive", handlers.drive)):
         # The tab that comes along has the names that programs know.
-        endpoints.publish(handler, action if tab.name == KIND else tab.endpoint(action))
+        name = action if tab.name == KIND else tab.endpoint(action)
+        endpoints.publish(handler, name, tab.name)
     gr.Markdown(texts.limits(pipe.config.domain, KIND), elem_classes="limits")
 
 

@@ -1,15 +1,14 @@
 """What happens on a label-map screen: a map in, pictures and figures out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
 
-from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.classes import to_palette_image, to_rgb
-from fiancee_hub.families.label_maps.pipeline import StreetsPipeline, check_seed
+from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.families.label_maps.reading import LabelMap
 from fiancee_hub.rendering import Rendering
 from fiancee_hub.results import Result
@@ -19,7 +18,7 @@ from space.label_maps.live import OUTDATED
 from space.label_maps.seeds import whole
 from space.page import links
 from space.page.files import answer, picture_address, stored, uploaded
-from space.page.model_thread import Steps
+from space.page.model_thread import aside, there
 from space.page.outputs import Updates
 from space.page.tabs import Tab
 from space.result import comparison, downloads, facts
@@ -28,7 +27,7 @@ from space.result.record import Record
 from space.result.scale import BUDGET, MOST_BUDGET
 
 Answer = tuple[FileData, dict[str, Any]]
-Endpoint = Callable[..., Answer]
+Endpoint = Callable[..., Coroutine[Any, Any, Answer]]
 
 SUMMARY = "A label map goes in, a picture of it comes out."
 ENDPOINT = """{summary} The cheapest exit that keeps a budget makes it.
@@ -183,26 +182,15 @@ class Handlers:
     def endpoint(self) -> Endpoint:
         """What programs call."""
 
-        def picture(label_map: FileData, budget: float = BUDGET, seed: int = 0) -> Answer:
-            return self._answer(self.pipe(uploaded(label_map), budget=budget, seed=seed))
+        async def picture(label_map: FileData, budget: float = BUDGET, seed: int = 0) -> Answer:
+            read = await aside(self._uploaded, label_map)
+            return await aside(self._answer, await there(self.pipe, read, budget=budget, seed=seed))
 
         picture.__doc__ = ENDPOINT.format(summary=self.pipe.config.domain.summary or SUMMARY)
         return picture
 
-    def answers(self, calls: Sequence[tuple[Any, ...]]) -> Steps[Answer]:
-        """What ``endpoint`` returns for several calls, maps of one exit together."""
-        refused: list[tuple[int, Answer | Exception]] = []
-        read = []
-        for number, (label_map, budget, seed) in enumerate(calls):
-            try:
-                self.pipe.check_promise(budget)
-                found = self.pipe.read(uploaded(label_map))
-                read.append((number, found, check_seed(seed), check_budget(budget)))
-            except Exception as error:  # which only this call is to hear of
-                refused.append((number, error))
-        yield refused
-        for batch in self.pipe.batches(read):
-            yield [(number, self._answer(result)) for number, result in batch]
+    def _uploaded(self, label_map: FileData) -> LabelMap:
+        return self.pipe.read(uploaded(label_map))
 
     def _answer(self, result: Result) -> Answer:
         made = answer(stored(result.image, self.tab.name))

@@ -121,7 +121,7 @@ def place(tab: Tab, pipe: StreetsPipeline) -> None:
     running = _connect_results(handlers, inputs, view)
     stored.connect(tab, pipe, view, inputs.generate)
     _connect_address(handlers, inputs, view, running)
-    endpoints.publish(handlers.endpoint, tab.name.replace("-", "_"), handlers.answers)
+    endpoints.publish(handlers.endpoint, tab.name.replace("-", "_"), tab.name)
     gr.Markdown(texts.limits(pipe.config.domain, KIND), elem_classes="limits")
 
 

@@ -2,12 +2,12 @@
 
 import base64
 import io
-import tempfile
+import os
 from pathlib import Path
 from typing import Any, Literal
 
 from gradio.context import LocalContext
-from gradio.processing_utils import save_file_to_cache
+from gradio.processing_utils import hash_bytes
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -54,13 +54,17 @@ def stored(picture: Image.Image, name: str = "picture", *, marked: bool = True) 
         name: of the file, where a visitor saves it.
         marked: its metadata says that it is synthetic.
 
-    Given a picture instead, Gradio writes over the file of an equal one, even while another
-    visitor is fetching it, who then sees half a picture or none.
+    Gradio itself writes over the file of an equal picture, even while another visitor is fetching
+    it, who then sees half a picture or none.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.png"
-        write_bytes(path, encoded(picture, marked=marked))
-        return save_file_to_cache(path, get_upload_folder())
+    content = encoded(picture, marked=marked)
+    path = Path(get_upload_folder()).resolve() / hash_bytes(content) / f"{name}.png"
+    try:
+        os.utime(path)  # Gradio deletes what is old.
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
+    return str(path)
 
 
 def answer(path: str) -> Any:

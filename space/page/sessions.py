@@ -1,5 +1,6 @@
-"""Sessions that cost little: Gradio describes every component of the page for each of them, which
-takes longer than a picture, though a program's call touches no component."""
+"""Calls that cost little: for each session Gradio describes every component of the page, which
+takes longer than a picture, though a program's call touches no component; and after each call it
+works out statistics of all calls, which nobody can see."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -30,3 +31,9 @@ class LightSession(SessionState):
 def keep_light() -> None:
     """Makes Gradio open such sessions."""
     gradio.state_holder.SessionState = LightSession  # type: ignore[assignment,misc]
+
+
+def keep_no_statistics(page: gr.Blocks) -> None:
+    """Spares a page, whose queue is set up, the statistics of its calls."""
+    queue: Any = page._queue
+    queue.compute_analytics_summary = lambda records: queue.cached_event_analytics_summary

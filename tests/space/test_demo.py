@@ -350,7 +350,7 @@ def test_what_is_not_the_visitors_fault_is_logged(caplog: pytest.LogCaptureFixtu
 def test_the_api_tells_the_route(handlers: Handlers, upload: Callable[..., Any]) -> None:
     file = upload(handlers.examples[1].path)
     picture: Any
-    picture, route = handlers.endpoint(file, budget=0.1, seed=3)
+    picture, route = asyncio.run(handlers.endpoint(file, budget=0.1, seed=3))
     expected = handlers.pipe(handlers.examples[1].path, budget=0.1, seed=3)
     with Image.open(picture["path"]) as saved:
         assert same(saved, expected.image) and saved.info[GENERATED] == MARK
@@ -373,7 +373,7 @@ def upload() -> Callable[[Path], dict[str, str]]:
 @pytest.mark.parametrize("file", [{"path": __file__}, {"path": ""}, {}, __file__, None])
 def test_the_api_reads_no_file_that_was_not_sent(handlers: Handlers, file: Any) -> None:
     with pytest.raises(InputError, match="handle_file"):
-        handlers.endpoint(file)
+        asyncio.run(handlers.endpoint(file))
 
 
 # drawing live
@@ -575,9 +575,9 @@ def test_visitors_share_the_model_and_programs_do_among_themselves(page: gr.Bloc
     using = [f for f in page.fns.values() if f.concurrency_id == events.MODEL]
     assert len(using) == 6
     assert {f.concurrency_limit for f in using} == {1}
-    called = [f for f in page.fns.values() if f.concurrency_id == endpoints.BATCHED]
+    called = [f for f in page.fns.values() if f.concurrency_id == endpoints.line("streets")]
     assert [f.api_name for f in called] == ["streets"]
-    assert [f.concurrency_limit for f in called] == [endpoints.TOGETHER]
+    assert [f.concurrency_limit for f in called] == [endpoints.AT_ONCE]
 
 
 def test_the_page_asks_no_other_host(page: gr.Blocks) -> None:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from asyncio import run
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -456,7 +457,7 @@ def test_programs_reenact_and_their_files_are_gone(
 ) -> None:
     paths = upload("source.jpg", example(0)), upload("driver.jpg", example(3))
     picture: Any
-    picture, route = handlers.reenact(sent(paths[0]), sent(paths[1]), budget=BUDGET)
+    picture, route = run(handlers.reenact(sent(paths[0]), sent(paths[1]), budget=BUDGET))
     expected = face_pipe(source=example(0), driver=example(3), budget=BUDGET)
     with Image.open(picture["path"]) as saved:
         assert same(saved, expected.image) and saved.info[GENERATED] == MARK
@@ -470,7 +471,7 @@ def test_refused_files_are_gone_as_well(
 ) -> None:
     paths = upload("source.png", no_face()), upload("driver.jpg", example(3))
     with pytest.raises(InputError, match="No face"):
-        handlers.reenact(sent(paths[0]), sent(paths[1]))
+        run(handlers.reenact(sent(paths[0]), sent(paths[1])))
     assert not any(path.exists() for path in paths)
 
 
@@ -478,7 +479,8 @@ def test_programs_drive_by_numbers(
     handlers: Handlers, face_pipe: FacesPipeline, upload: Callable[[str, bytes], Path]
 ) -> None:
     picture: Any
-    picture, route = handlers.drive(sent(upload("source.jpg", example(0))), yaw=15, exit=2)
+    source = sent(upload("source.jpg", example(0)))
+    picture, route = run(handlers.drive(source, yaw=15, exit=2))
     expected = face_pipe(source=example(0), driver=Controls(yaw=15, relative=True), exit=2)
     with Image.open(picture["path"]) as saved:
         assert same(saved, expected.image)

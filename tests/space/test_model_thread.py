@@ -1,109 +1,86 @@
-"""Calls that wait for the model's thread at the same time are answered in batches."""
+"""One thread runs the models, in turn; whatever else takes long does not wait for it."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from threading import Event
+from collections.abc import Callable, Coroutine, Iterator
+from threading import Event, current_thread
 from typing import Any
 
 import pytest
 
-from space.page.model_thread import Together, submit
-
-Answers = Iterator[list[tuple[int, int | Exception]]]
+from space.page.model_thread import aside, steps, submit, there
 
 
-class Server:
-    """Doubles numbers, two in a step, and keeps what it did in order."""
-
-    def __init__(self) -> None:
-        self.done: list[Any] = []
-        self.together = Together(self.alone, self.batches, most=4)
-
-    def alone(self, number: int) -> int:
-        self.done.append(number)
-        return 2 * number
-
-    def batches(self, calls: Sequence[tuple[Any, ...]]) -> Answers:
-        for begin in range(0, len(calls), 2):
-            numbers = [number for (number,) in calls[begin : begin + 2]]
-            self.done.append(numbers)
-            yield [(begin + row, self.answer(number)) for row, number in enumerate(numbers)]
-
-    def answer(self, number: int) -> int | Exception:
-        return ValueError("13 is refused") if number == 13 else 2 * number
-
-    def asked(self, numbers: Sequence[int], cancelled: Sequence[int] = ()) -> list[Any]:
-        """What calls are answered that all come while the thread is busy."""
-
-        async def ask() -> list[Any]:
-            go_on = Event()
-            busy = submit(go_on.wait, 60)
-            calls = [asyncio.create_task(self.together.there(number)) for number in numbers]
-            await asyncio.sleep(0)
-            submit(self.done.append, "another's")
-            for index in cancelled:
-                calls[index].cancel()
-            await asyncio.sleep(0)
-            go_on.set()
-            answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 60)
-            busy.result()
-            return answers
-
-        return asyncio.run(ask())
+def run(asked: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    return asyncio.run(asyncio.wait_for(asked(), 60))
 
 
-def test_a_call_alone_is_answered_by_itself() -> None:
-    server = Server()
-    assert server.asked([3]) == [6]
-    assert server.done[0] == 3
+def test_calls_take_turns_in_one_thread() -> None:
+    done: list[int] = []
+
+    async def ask() -> list[Any]:
+        await asyncio.gather(*(there(done.append, number) for number in range(5)))
+        return [await there(lambda: current_thread().name) for _ in range(2)]
+
+    assert run(ask) == ["model_0", "model_0"]
+    assert done == [0, 1, 2, 3, 4]
 
 
-def test_calls_that_wait_share_batches_and_others_have_their_turn_between_steps() -> None:
-    server = Server()
-    assert server.asked([1, 2, 3]) == [2, 4, 6]
-    assert server.done == [[1, 2], "another's", [3]]
+def test_what_needs_no_model_does_not_wait_for_it() -> None:
+    async def ask() -> Any:
+        go_on = Event()
+        busy = asyncio.create_task(there(go_on.wait, 60))
+        name = await aside(lambda: current_thread().name)
+        assert not busy.done()
+        go_on.set()
+        assert await busy
+        return name
+
+    assert run(ask) != "model_0"
 
 
-def test_no_more_calls_are_taken_than_may_go_together() -> None:
-    server = Server()
-    assert server.asked([1, 2, 3, 4, 5]) == [2, 4, 6, 8, 10]
-    assert [each for each in server.done if each != "another's"] == [[1, 2], 5, [3, 4]]
+def test_a_cancelled_call_gives_up_its_turn() -> None:
+    done: list[int] = []
+
+    async def ask() -> None:
+        go_on = Event()
+        busy = submit(go_on.wait, 60)
+        calls = [asyncio.create_task(there(done.append, number)) for number in range(3)]
+        await asyncio.sleep(0)
+        calls[1].cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(*calls, return_exceptions=True)
+        busy.result()
+
+    run(ask)
+    assert done == [0, 2]
 
 
-def test_a_refusal_is_only_for_its_own_call() -> None:
-    one, refused, two = Server().asked([1, 13, 2])
-    assert (one, two) == (2, 4)
-    assert isinstance(refused, ValueError)
+def test_others_have_a_turn_between_two_steps() -> None:
+    done: list[Any] = []
 
+    def made() -> Iterator[int]:
+        for number in range(2):
+            done.append(number)
+            yield number
 
-def test_cancelled_calls_are_left_out() -> None:
-    server = Server()
-    answers = server.asked([1, 2, 3], cancelled=[0])
-    assert isinstance(answers[0], asyncio.CancelledError)
-    assert answers[1:] == [4, 6]
-    assert [2, 3] in server.done
+    async def ask() -> None:
+        async for number in steps(made()):
+            if number == 0:
+                submit(done.append, "another's")
+
+    run(ask)
+    assert done == [0, "another's", 1]
 
 
 @pytest.mark.parametrize("end", [ValueError, SystemExit, MemoryError])
-def test_a_step_that_fails_is_answered_to_those_who_still_wait(
-    end: type[BaseException], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server, answer = Server(), Server.answer
+def test_the_thread_survives_whatever_ends_a_call(end: type[BaseException]) -> None:
+    def crash() -> None:
+        raise end
 
-    def failing(self: Server, number: int) -> int | Exception:
-        if number == 3:
-            raise end
-        return answer(self, number)
+    async def ask() -> Any:
+        with pytest.raises((ValueError, RuntimeError, MemoryError)):
+            await there(crash)
+        return await there(int, "8")
 
-    monkeypatch.setattr(Server, "answer", failing)
-    one, two, failed = server.asked([1, 2, 3])
-    assert (one, two) == (2, 4)
-    assert isinstance(failed, Exception)
-    assert server.asked([4]) == [8]
-
-
-def test_a_call_that_is_left_out_hears_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Server, "batches", lambda self, calls: iter([[(0, 1)]]))
-    one, forgotten = Server().asked([1, 2])
-    assert one == 1
-    assert isinstance(forgotten, RuntimeError)
+    assert run(ask) == 8

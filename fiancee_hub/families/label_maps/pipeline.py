@@ -273,24 +273,6 @@ class LabelMapPipeline(FianceePipeline):
         with_budget = ((*_parts(item), budget) for item in chosen)
         return chain.from_iterable(self._in_batches(with_budget, exit, batch_size, as_))
 
-    def batches(
-        self, items: Iterable[tuple[Key, Any, int, float]], *, batch_size: int = 8
-    ) -> Iterator[list[tuple[Key, Result]]]:
-        """What ``stream`` does, one batch at every step, for items with budgets of their own.
-
-        Args:
-            items: a key of your choice, any map that ``__call__`` takes, its seed and its budget,
-                LPIPS.
-            batch_size: maps that go through the model at once.
-
-        Returns:
-            each key with its result, in the order in which batches fill.
-
-        Raises:
-            InputError: an argument cannot be used, at once; an item, when it is its turn.
-        """
-        return self._in_batches(items, None, batch_size, None)
-
     def _in_batches(
         self,
         items: Iterable[tuple[Key, Any, Any, float]],
