@@ -156,6 +156,9 @@ def run(
         if accelerator.is_main_process:
             book.close(_Moment(seconds, steps, images), stopped=stopped)
     if stopped:
+        # Whoever left before the others would tear the connections to them.
+        accelerator.wait_for_everyone()
+        accelerator.end_training()
         wish.follow()
     return {"steps": steps, "images": images, "hours": seconds / 3600}
 
