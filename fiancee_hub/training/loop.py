@@ -18,7 +18,7 @@ from torch import Tensor
 from fiancee_hub.core.marking import save_picture
 from fiancee_hub.training.curve import Curve
 from fiancee_hub.training.state import load_state, save_state
-from fiancee_hub.training.stopping import wishes
+from fiancee_hub.training.stopping import stop_requests
 
 STATE, BEST = "state.safetensors", "best.safetensors"
 
@@ -144,13 +144,13 @@ def run(
     book = _Book(
         phase, folder, schedule, accelerator.num_processes, _Moment(seconds, steps, images)
     )
-    with wishes() as wish:
+    with stop_requests() as request:
         stopped = False
         while not stopped and schedule.goes_on(seconds, images):
             with _patience(first=steps == begun):
                 losses = phase.step(schedule.progress(seconds, images))
             steps, images = steps + 1, images + images_a_step
-            seconds, stopped = _agreed(time.monotonic() - clock, bool(wish), accelerator)
+            seconds, stopped = _agreed(time.monotonic() - clock, bool(request), accelerator)
             if accelerator.is_main_process:
                 book.keep(losses, _Moment(seconds, steps, images))
         if accelerator.is_main_process:
@@ -159,7 +159,7 @@ def run(
         # Whoever left before the others would tear the connections to them.
         accelerator.wait_for_everyone()
         accelerator.end_training()
-        wish.follow()
+        request.follow()
     return {"steps": steps, "images": images, "hours": seconds / 3600}
 
 
@@ -266,8 +266,8 @@ def _agreed(seconds: float, stopped: bool, accelerator: Accelerator) -> tuple[fl
     if accelerator.num_processes == 1:
         return seconds, stopped
     clock = torch.tensor([seconds, stopped], device=accelerator.device, dtype=torch.float32)
-    mean, wishing = accelerator.reduce(clock, "mean").tolist()
-    return mean, wishing > 0
+    mean, asking = accelerator.reduce(clock, "mean").tolist()
+    return mean, asking > 0
 
 
 class _Meter:

@@ -9,8 +9,8 @@ from types import FrameType
 SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
-class Wish:
-    """Whether somebody wants the run to stop."""
+class StopRequest:
+    """Whether somebody asked the run to stop."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -32,15 +32,15 @@ class Wish:
 
 
 @contextmanager
-def wishes() -> Iterator[Wish]:
+def stop_requests() -> Iterator[StopRequest]:
     """Notes signals instead of ending at once; in a thread that gets none, nothing is noted."""
-    wish = Wish()
+    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield request
         return
-    before = {number: signal.signal(number, wish.note) for number in SIGNALS}
+    before = {number: signal.signal(number, request.note) for number in SIGNALS}
     try:
-        yield wish
+        yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

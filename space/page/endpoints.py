@@ -13,7 +13,7 @@ from space.page.errors import plain_errors
 
 AT_ONCE = 2
 """Calls of a tab at once: one that is being made, while another is read or answered. A visitor of
-the page waits for no more than these."""
+the page waits for no more than these of each tab."""
 
 KEPT_SESSIONS = 32
 """Programs whose session is kept: more than can be in the middle of an answer."""

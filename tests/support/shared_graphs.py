@@ -37,7 +37,7 @@ def _once(write: Callable[[Part], Any], folder: Path) -> Callable[[Part], Any]:
 
 
 def _mark(part: Part) -> str:
-    """Digest of all that a graph is made of; which function of the model it is says the name."""
+    """Digest of all that a graph is made of; the name says which function of the model it is."""
     model = part.module.model
     assert isinstance(model, nn.Module)
     found = hashlib.sha256(repr((part.name, part.outputs, model)).encode())
