@@ -26,6 +26,8 @@ START = "a file of `pack` to go on from, or a checkpoint whose full depth to tra
 EXITS = "branches in place of the recipe's, such as 1:6,2:4,4:1.25; `info` says what they cost"
 LOW_MEMORY = "branches one after another in a step: the same gradients, less memory"
 PACKED = ".safetensors"
+IMITATING = ("NO AVX", "AVX2")
+"""Capabilities, as PyTorch names them, of x86 processors without arithmetic in bfloat16."""
 PACKAGES = ("accelerate", "torchvision", "lpips")
 
 
@@ -195,7 +197,23 @@ def _size(arguments: argparse.Namespace) -> tuple[int, int] | None:
 def _accelerator(arguments: argparse.Namespace) -> "Accelerator":
     from accelerate import Accelerator
 
-    return Accelerator(cpu=arguments.cpu, mixed_precision=arguments.precision)
+    accelerator = Accelerator(cpu=arguments.cpu, mixed_precision=arguments.precision)
+    if arguments.precision == "bf16" and accelerator.device.type == "cpu":
+        _advise_on_precision()
+    return accelerator
+
+
+def _advise_on_precision() -> None:
+    """Says so where the processor imitates bfloat16: a step then takes ten times as long."""
+    import torch
+
+    capability = torch.backends.cpu.get_cpu_capability()
+    if capability in IMITATING:
+        logger.warning(
+            "this processor (%s) does not calculate in bfloat16 and imitates it slowly: leave "
+            "--precision out",
+            capability,
+        )
 
 
 def _job(arguments: argparse.Namespace) -> "Run":

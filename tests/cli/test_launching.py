@@ -5,6 +5,8 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
+from own_data import write_scenes
 from torch.distributed.run import get_args_parser
 
 from fiancee_hub.cli.main import _parser, main
@@ -52,3 +54,27 @@ def test_every_option_of_the_training_gets_through(capsys: pytest.CaptureFixture
 def test_the_former_name_still_works(flag: str) -> None:
     words = ["train", "guides", "--data", "d", "--run-folder", "r", flag, "packed.safetensors"]
     assert _parser(words).parse_args(words).start == "packed.safetensors"
+
+
+@pytest.mark.parametrize(("capability", "said"), [("AVX2", 1), ("AVX512", 0)])
+def test_a_processor_without_bfloat16_is_told_of(
+    capability: str,
+    said: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    data, run = write_scenes(tmp_path / "mine", 12), str(tmp_path / "run")
+    words = [
+        "--run-folder",
+        run,
+        "--cpu",
+        "--precision",
+        "bf16",
+        "--exits",
+        "9:1",
+    ]  # which there are not: it ends here
+    assert main(["train", "guides", "--data", str(data), *words])
+    lines = [record.getMessage() for record in caplog.records]
+    assert sum("imitates it slowly: leave --precision out" in line for line in lines) == said
