@@ -1,0 +1,71 @@
+"""A training run that is sent signals in the middle of its third step; how it ended, as JSON.
+
+python stopped_run.py FOLDER [SIGNAL …]    without signals it goes on for a moment
+
+Launched as several processes, the last one alone is sent them.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from PIL import Image
+
+from fiancee_hub.training import loop
+from fiancee_hub.training.state import load_state
+
+MOMENT = 0.05
+"""Seconds."""
+
+
+class Interrupted:
+    """A phase that sends its process signals."""
+
+    def __init__(self, *signals: int) -> None:
+        self.signals, self.steps = signals, 0
+
+    def step(self, progress: float) -> loop.Losses:
+        if self.steps == 2:
+            for number in self.signals:
+                os.kill(os.getpid(), number)
+        self.steps += 1
+        return {"loss": torch.zeros(())}
+
+    def state(self) -> dict[str, Any]:
+        return {"steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.steps = state["steps"]
+
+    def samples(self) -> Image.Image:
+        return Image.new("L", (1, 1))
+
+
+def main() -> None:
+    folder, signals = Path(sys.argv[1]), [int(word) for word in sys.argv[2:]]
+    rank, processes = (int(os.environ.get(name, 0)) for name in ("RANK", "WORLD_SIZE"))
+    phase = Interrupted(*signals) if rank + 1 >= processes else Interrupted()
+    state = folder / loop.STATE
+    seconds = load_state(state)["seconds"] + MOMENT if state.exists() else 60_000
+    before = _handlers()
+    try:
+        loop.run(phase, folder, loop.Schedule(seconds / 60), Accelerator(cpu=True))
+        end = "its time was up"
+    except BaseException as error:
+        end = repr(error)
+    handlers = "as before" if _handlers() == before else "others"
+    found = {"end": end, "steps": phase.steps, "handlers": handlers}
+    (folder / f"end-{rank}.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+def _handlers() -> list[Any]:
+    return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+if __name__ == "__main__":
+    main()
