@@ -469,6 +469,7 @@ def test_what_is_shared_with_other_families_is_there(written: Figures) -> None:
     assert [(kind["split"], kind["n"]) for kind in written["other_inputs"]] == [
         ("self", 6),
         ("cross", 6),
+        ("controls", 6),
     ]
     shares = written["budgets"][0]["exit_shares"]
     assert shares == [0, 0, 0, 1]

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from PIL import Image
 from torch import Tensor
 
 from fiancee_hub.core.errors import DataError
+from fiancee_hub.families.faces.controls import CONTROLS, Controls
 from fiancee_hub.families.faces.heads import Head
-from fiancee_hub.families.faces.landmarks.pose import Floats, project, rotation_from_euler
+from fiancee_hub.families.faces.landmarks.pose import Floats, fit_pose, project, rotation_from_euler
 from fiancee_hub.families.faces.training.identity import (
     CROP,
     POINTS,
@@ -34,6 +36,7 @@ from fiancee_hub.families.faces.training.pairs import (
     fit_expression_basis,
     groups_of,
     motion_distance,
+    random_controls,
 )
 from fiancee_hub.families.faces.training.prepare import prepare_faces
 from fiancee_hub.families.faces.warps import identity_grid
@@ -362,3 +365,52 @@ def test_a_damaged_list_of_frames_is_named(tmp_path: Path) -> None:
     (tmp_path / "frames.json").write_text('[{"person": "1"}]')
     with pytest.raises(DataError, match=r"frames\.json is damaged"):
         _ = FaceFolder(tmp_path).frames
+
+
+def yaw(head: Head) -> float:
+    """Degrees, of landmarks in a picture."""
+    points = (head.points[0].numpy() + np.array([1, 1, 0])) * (SIZE / 2)
+    return float(fit_pose(points.astype(np.float32)).euler_deg()[0])
+
+
+@quick
+@given(st.floats(-30, 30))
+def test_controls_turn_the_source_as_they_say(source: PairSource, degrees: float) -> None:
+    frame = source.stills[0] if source.stills else next(iter(source.groups.values()))[0]
+    pair = source.moved(frame, Controls(yaw=degrees, relative=True))
+    assert yaw(pair.target) - yaw(pair.source) == pytest.approx(degrees, abs=1.5)
+    assert torch.equal(pair.truth, pair.picture) and pair.person == frame.person
+
+
+def test_controls_at_rest_leave_the_source_alone(source: PairSource) -> None:
+    frame = next(iter(source.groups.values()))[0]
+    pair = source.moved(frame, Controls(relative=True))
+    torch.testing.assert_close(pair.target.points, pair.source.points, atol=1e-4, rtol=0)
+
+
+def test_controls_are_drawn_within_their_range_and_each_is_left_alone_at_times() -> None:
+    hand = np.random.default_rng(0)
+    drawn = [random_controls(hand) for _ in range(200)]
+    for control in CONTROLS:
+        values = np.array([getattr(one, control.name) for one in drawn])
+        assert control.least <= values.min() and values.max() <= control.most
+        assert 0.35 < (values == 0).mean() < 0.65
+        assert np.ptp(values) > (control.most - control.least) / 2
+    assert all(one.relative for one in drawn)
+
+
+def test_all_kinds_of_drivers_are_drawn(
+    source: PairSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    for kind in ("random_self", "random_cross", "random_controls"):
+        plain = getattr(source, kind)
+
+        def noted(hand: np.random.Generator, kind: str = kind, plain: Any = plain) -> Any:
+            drawn.append(kind)
+            return plain(hand)
+
+        monkeypatch.setattr(source, kind, noted)
+    picture, *_ = source.draw(24, torch.Generator().manual_seed(0))
+    assert len(picture) == 24 and {drawn.count(kind) > 3 for kind in set(drawn)} == {True}
+    assert len(set(drawn)) == 3

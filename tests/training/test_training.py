@@ -81,7 +81,7 @@ def streets(root: Path) -> Family:
 
 def faces(root: Path) -> Family:
     task = FacesTask(write_faces(root, {"train": 3, "val": 2}), FACES)
-    return Family(task, (256, 256), {"self": 12, "cross": 12})
+    return Family(task, (256, 256), {"self": 12, "cross": 12, "controls": 12})
 
 
 class StillPhase:

@@ -83,6 +83,10 @@ whose source is read for it alone this counts in both cost and full depth:"""
 
 EACH_KIND = "**Each kind of pairs by itself.**"
 
+BY_CONTROLS = """\
+*controls* are test persons moved by what sliders set, each left alone half of the time: angles \
+from a normal distribution a third of their range wide, parts of the expression evenly."""
+
 
 def _results(figures: Figures) -> list[tuple[str, str, float]]:
     quality = figures["full_depth_quality"]
@@ -127,9 +131,14 @@ def _sections(figures: Figures) -> list[str]:
             macs=f"{source['macs'] / 1e9:.2f} G", ratio=tables.percent(source["macs_ratio"])
         ),
         face_tables.source(figures),
-        EACH_KIND,
+        _each_kind(figures),
         tables.other_inputs(figures, "pairs"),
     ]
+
+
+def _each_kind(figures: Figures) -> str:
+    kinds = {other["split"] for other in figures["other_inputs"]}
+    return f"{EACH_KIND} {BY_CONTROLS}" if "controls" in kinds else EACH_KIND
 
 
 def _hard_places(figures: Figures) -> list[str]:

@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self, TypeAlias, overload
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -33,15 +32,15 @@ from fiancee_hub.core.placing import wait_for
 from fiancee_hub.core.precision import full_precision
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.clips import checked_fps, opened_frames
-from fiancee_hub.families.faces.controls import CONTROLS, check_switch
+from fiancee_hub.families.faces.controlled import controlled
 from fiancee_hub.families.faces.controls import Controls as Controls
+from fiancee_hub.families.faces.controls import check_switch
 from fiancee_hub.families.faces.generator import Appearance, PortraitGenerator
 from fiancee_hub.families.faces.heads import Head
-from fiancee_hub.families.faces.landmarks import lids
-from fiancee_hub.families.faces.landmarks.expression import BLENDSHAPES, expression
+from fiancee_hub.families.faces.landmarks.expression import expression
 from fiancee_hub.families.faces.landmarks.landmarker import Face, FaceLandmarker
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of
-from fiancee_hub.families.faces.landmarks.pose import Floats, canonicalise, rotation_from_euler
+from fiancee_hub.families.faces.landmarks.pose import Floats, canonicalise
 from fiancee_hub.families.faces.photos import (
     GOOD_FACE,
     Box,
@@ -317,27 +316,9 @@ class FacesPipeline(FianceePipeline):
     def target(self, source: Source, driver: Any, reference: Any = None) -> Motion:
         """The motion that the source shall show."""
         if isinstance(driver, Controls):
-            return self._controlled(source.motion, driver)
+            return controlled(source.motion, driver, self.basis)
         neutral = None if reference is None else self.motion(reference)
         return drive(source.motion, self.motion(driver), self.basis, neutral)
-
-    def _controlled(self, source: Motion, controls: Controls) -> Motion:
-        change = np.zeros(len(BLENDSHAPES), np.float32)
-        for control in CONTROLS:
-            for blendshape in control.blendshapes:
-                added = getattr(controls, control.name) * control.strength
-                change[BLENDSHAPES.index(blendshape)] += added
-        rotation = rotation_from_euler(controls.yaw, controls.pitch, controls.roll)
-        if controls.relative:
-            rotation = rotation @ source.pose.rotation
-        wanted = replace(
-            source,
-            pose=replace(source.pose, rotation=rotation),
-            expression=source.expression + change,
-        )
-        driven = drive(source, wanted, self.basis)
-        shape = lids.closed(driven.canonical, source.canonical, controls.blink)
-        return replace(driven, canonical=shape)
 
     @overload
     def __call__(

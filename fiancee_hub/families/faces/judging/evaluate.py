@@ -4,6 +4,7 @@ Pairs of two frames of one person have a true picture: *self*. A source with ano
 driver has none: *cross*. Baselines are the source copied as it is, and a mesh warp of it.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import itemgetter
@@ -56,6 +57,7 @@ from fiancee_hub.families.faces.training.pairs import (
     PairSource,
     collate,
     motion_distance,
+    random_controls,
 )
 from fiancee_hub.families.faces.training.task import FacesTask
 from fiancee_hub.measuring.measure import Measurement, joined, measure, try_exits
@@ -117,8 +119,7 @@ class FaceEvaluation:
             "source": self._source_read_anew(found, example),
             **self._quality(own, cross, loose),
             "hard_places": self.hard_places(own, self.opening(source)),
-            "other_inputs": self._each_kind(own, cross),
-            **self._promise(own, cross),
+            **self._each_kind(own, cross, self.by_controls(source)),
         }
         return EvaluatedFaces(figures, own, cross, self.warp)
 
@@ -231,34 +232,45 @@ class FaceEvaluation:
             ],
         }
 
-    def _promise(self, own: Shown, cross: Shown) -> Figures:
+    def by_controls(self, source: PairSource) -> Drawn:
+        """What the exits make of sources moved by controls."""
+        pairs = moved_pairs(source, self.data, self.seed)
+        model, lpips = self.subject.model, self.judges.lpips
+        found = measure(model, self._inputs(pairs), lpips, batch_size=BATCH)
+        return Drawn(found, ["controls"] * len(pairs), [pair.person for pair in pairs])
+
+    def _each_kind(self, own: Shown, cross: Shown, controls: Drawn) -> Figures:
+        """The router on each kind of inputs, and whether its promise holds."""
+        drawn = {
+            kind: Drawn(
+                shown.trial.found,
+                [kind] * len(shown.pairs),
+                [pair.source.person for pair in shown.pairs],
+            )
+            for kind, shown in (("self", own), ("cross", cross))
+        } | {"controls": controls}
+        config = self.subject.config
+        return {
+            "other_inputs": [
+                {
+                    "split": kind,
+                    "n": len(one.units),
+                    "budgets": budget_table(one.found, config.costs, config.calibration),
+                }
+                for kind, one in drawn.items()
+            ],
+            **self._promise(list(drawn.values())),
+        }
+
+    def _promise(self, others: list[Drawn]) -> Figures:
         """Whether the promise holds; inputs count by the person in the source picture."""
         config = self.subject.config
         assert isinstance(config.generator, PortraitConfig)
         task = FacesTask(self.data, Recipe(config.generator, config.exits, config.guides))
         inputs, groups, units = task.calibration_inputs()
         measured = measure(self.subject.model, inputs, self.judges.lpips, batch_size=BATCH)
-        others = [
-            Drawn(
-                shown.trial.found,
-                [kind] * len(shown.pairs),
-                [pair.source.person for pair in shown.pairs],
-            )
-            for kind, shown in (("self", own), ("cross", cross))
-        ]
         calibrated = Drawn(measured, groups, units)
         return promise_figures(self.subject.calibration, calibrated, others)
-
-    def _each_kind(self, own: Shown, cross: Shown) -> list[Figures]:
-        config = self.subject.config
-        return [
-            {
-                "split": name,
-                "n": len(shown.pairs),
-                "budgets": budget_table(shown.trial.found, config.costs, config.calibration),
-            }
-            for name, shown in (("self", own), ("cross", cross))
-        ]
 
     def _quality(self, own: Shown, cross: Shown, loose: tuple[Tensor, Tensor]) -> Figures:
         """Figures against the truth, the driver and the source, of full depth and of what exits
@@ -307,7 +319,20 @@ def held_out_pairs(source: PairSource, data: FaceFolder, seed: int) -> dict[str,
     return {
         "self": [source.make(pair.source, pair.driver) for pair in own],
         "cross": [source.cross(pair.source, pair.driver) for pair in cross],
+        "controls": moved_pairs(source, data, seed),
     }
+
+
+def moved_pairs(source: PairSource, data: FaceFolder, seed: int) -> list[Pair]:
+    """Pictures of the split ``test`` moved by controls, persons in turn."""
+    hand, persons = np.random.default_rng(seed), defaultdict(list)
+    for frame in data.split("test"):
+        persons[frame.person].append(frame)
+    members = list(persons.values())
+    chosen = [members[turn % len(members)] for turn in range(PAIRS)]
+    return [
+        source.moved(frames[hand.integers(len(frames))], random_controls(hand)) for frames in chosen
+    ]
 
 
 def evaluate_faces(

@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.pixels import signed
+from fiancee_hub.families.faces.controlled import controlled
+from fiancee_hub.families.faces.controls import CONTROLS, Controls
 from fiancee_hub.families.faces.heads import Head
 from fiancee_hub.families.faces.landmarks.motion import Motion, crown_of, drive, head_of
 from fiancee_hub.families.faces.landmarks.pose import (
@@ -262,12 +264,11 @@ class PairSource:
         return collate([self.random_cross(hand) for _ in range(count)], side)
 
     def draw(self, count: int, random: torch.Generator) -> tuple[Any, ...]:
-        """Inputs as users bring them: drivers of the same person and, half the time, of another."""
+        """Inputs as users bring them: drivers of the same person, drivers of another, and controls
+        in place of a driver, equally often."""
         hand = _seeded(random)
-        pairs = [
-            self.random_cross(hand) if hand.random() < 0.5 else self.random_self(hand)
-            for _ in range(count)
-        ]
+        kinds = self.random_self, self.random_cross, self.random_controls
+        pairs = [kinds[hand.integers(len(kinds))](hand) for _ in range(count)]
         inputs: tuple[Any, ...] = collate(pairs, SIZE)["inputs"]
         return inputs
 
@@ -352,6 +353,20 @@ class PairSource:
         reference = members[hand.integers(len(members))] if hand.random() < 0.5 else None
         return self.cross(source, driver, reference, hand)
 
+    def random_controls(self, hand: np.random.Generator) -> Pair:
+        """Any source, moved by controls as somebody sets them who tries them."""
+        frames = [frame for members in self.groups.values() for frame in members] + self.stills
+        return self.moved(frames[hand.integers(len(frames))], random_controls(hand), hand)
+
+    def moved(
+        self, source: Frame, controls: Controls, hand: np.random.Generator | None = None
+    ) -> Pair:
+        """A source moved by controls; ``truth`` is the source's picture."""
+        here = self.data.motions[source.index]
+        target = controlled(here, controls, self.basis)
+        flip = hand is not None and hand.random() < 0.5
+        return self._assemble((source, here, Change()), (source, target, Change()), flip, hand)
+
     def cross(
         self,
         source: Frame,
@@ -386,6 +401,21 @@ class PairSource:
         if hand is not None:
             pictures = _recoloured(pictures, hand)
         return Pair(pictures[0], heads[0], heads[1], pictures[1], source[0].person)
+
+
+def random_controls(hand: np.random.Generator) -> Controls:
+    """Controls relative to the source, each left alone half of the time: angles mostly small, parts
+    of the expression evenly over their range."""
+    chosen = {}
+    for control in CONTROLS:
+        if hand.random() < 0.5:
+            continue
+        if control.blendshapes:
+            chosen[control.name] = float(hand.uniform(control.least, control.most))
+        else:
+            angle = hand.normal(0, control.most / 3)
+            chosen[control.name] = float(np.clip(angle, control.least, control.most))
+    return Controls(**chosen, relative=True)
 
 
 def _seeded(random: torch.Generator) -> np.random.Generator:

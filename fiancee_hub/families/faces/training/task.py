@@ -27,6 +27,7 @@ from fiancee_hub.training.task import HeldOut, Inputs, Scene, Task
 BRANCHES = BranchSettings(adversarial_share=0.1)
 """An early strong adversarial pull brought stains into faces, and branches begin with theirs."""
 
+KINDS = "self", "cross", "controls"
 CALIBRATED = 300
 """Pairs of each kind for calibration."""
 
@@ -73,13 +74,14 @@ class FacesTask:
         return self.source().draw(entries, torch.Generator().manual_seed(0))
 
     def calibration_inputs(self) -> HeldOut:
-        """Pairs of the validation persons: of one person, and with another's driver; the unit is
-        the source person."""
+        """Pairs of the validation persons: of one person, with another's driver, and moved by
+        controls; the unit is the source person."""
         source, hand = PairSource(self.data, "val"), np.random.default_rng(900_000)
         pairs = [source.random_self(hand, stills=False) for _ in range(CALIBRATED)]
         pairs += [source.random_cross(hand) for _ in range(CALIBRATED)]
+        pairs += [source.random_controls(hand) for _ in range(CALIBRATED)]
         inputs: Inputs = collate(pairs, self.generator.height)["inputs"]
-        groups = ["self"] * CALIBRATED + ["cross"] * CALIBRATED
+        groups = [kind for kind in KINDS for _ in range(CALIBRATED)]
         return HeldOut(inputs, groups, [pair.person for pair in pairs])
 
     def held_out(self) -> Path | None:
