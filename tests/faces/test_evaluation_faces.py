@@ -543,7 +543,7 @@ def test_the_card_and_the_readme_say_what_the_figures_say(
 def test_the_spread_is_checked_on_the_calibration_pairs(written: Figures) -> None:
     rows = written["reliability"]
     assert [row["exit"] for row in rows] == [1, 2, 3]
-    assert sum(part["n"] for part in rows[0]["bins"]) == 8
+    assert sum(part["n"] for part in rows[0]["bins"]) == 12
     assert "validity" not in written  # an older calibration says not where its margins began
 
 
@@ -552,7 +552,7 @@ def test_streets_data_cannot_judge_faces(checkpoint: Path, tmp_path: Path) -> No
         evaluate_faces.evaluate_faces(checkpoint, FaceFolder(tmp_path), JUDGE)
 
 
-def test_the_second_test_is_on_the_same_pairs(
+def test_the_second_test_is_on_the_same_inputs_of_all_kinds(
     evaluated: Path, written: Figures, data: FaceFolder, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(evaluated, tmp_path / "faces")
@@ -561,6 +561,6 @@ def test_the_second_test_is_on_the_same_pairs(
         patch.setattr(evaluate_faces, "PAIRS", 6)
         assert main([str(word) for word in words]) == 0
     (test,) = json.loads((folder / "evaluation.json").read_text())["backends"]
-    assert test["n"] == written["n"]
+    assert test["n"] == sum(kind["n"] for kind in written["other_inputs"])
     branches = [row["lpips_mean"] for row in written["exits"]]
     assert test["lpips"] == pytest.approx([*branches, 0], abs=0.02)
