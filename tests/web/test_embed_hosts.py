@@ -283,10 +283,12 @@ def test_the_first_exit_is_there_before_deeper_ones_are_fetched(page: Page, addr
     before.set(".budget", "0")
     state = page.evaluate("document.querySelector('fiancee-embed').state()")
     before.part(".forget").click()
+    expect(before.part(".message")).to_contain_text("Removed")
     held: list[Any] = []
     page.context.route("**/model/image.onnx", lambda route: held.append(route))
     embedded = Embedded(page, f"{address}index.html?again#{state}")
-    embedded.part(".start").click()
+    with page.expect_request("**/model/image.onnx", timeout=PATIENCE):
+        embedded.part(".start").click()
     expect(embedded.part(".tool")).to_be_visible(timeout=PATIENCE)
     expect(embedded.part(".headline")).to_contain_text("Exit 1")
     expect(embedded.part(".message")).to_contain_text("Fetching full depth")
