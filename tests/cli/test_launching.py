@@ -3,13 +3,14 @@
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from own_data import write_scenes
 from torch.distributed.run import get_args_parser
 
 from fiancee_hub.cli.main import _parser, main
+from fiancee_hub.cli.train import _accelerator
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/training.md")
@@ -58,23 +59,13 @@ def test_the_former_name_still_works(flag: str) -> None:
 
 @pytest.mark.parametrize(("capability", "said"), [("AVX2", 1), ("AVX512", 0)])
 def test_a_processor_without_bfloat16_is_told_of(
-    capability: str,
-    said: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    capability: str, said: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    data, run = write_scenes(tmp_path / "mine", 12), str(tmp_path / "run")
-    words = [
-        "--run-folder",
-        run,
-        "--cpu",
-        "--precision",
-        "bf16",
-        "--exits",
-        "9:1",
-    ]  # which there are not: it ends here
-    assert main(["train", "guides", "--data", str(data), *words])
+    # A process has one precision for good, and others may have chosen another before.
+    one = SimpleNamespace(device=torch.device("cpu"))
+    monkeypatch.setattr("accelerate.Accelerator", lambda **options: one)
+    words = ["train", "all", "--data", "data", "--cpu", "--precision", "bf16"]
+    assert _accelerator(_parser(words).parse_args(words)) is one
     lines = [record.getMessage() for record in caplog.records]
     assert sum("imitates it slowly: leave --precision out" in line for line in lines) == said

@@ -69,6 +69,10 @@ def test_pictures_stay_the_same_to_the_grey_level(monkeypatch: pytest.MonkeyPatc
     assert ((found - expected).abs().max() * 127.5).item() < 0.2
 
 
+NEAR = 0.05 / 128
+"""A twentieth of a pixel: elimination in float32 differs by a third of that between processors."""
+
+
 class Spline(nn.Module):
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         return thin_plate_flow(source, target, identity_grid(6, 6, target))
@@ -96,7 +100,7 @@ def test_an_exported_spline_solves_no_equations() -> None:
     exported: Any = torch.export.export(Spline(), points)
     assert not [node for node in exported.graph.nodes if "linalg" in str(node.target)]
     found = exported.module()(*points)
-    torch.testing.assert_close(found, Spline()(*points), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found, Spline()(*points), atol=NEAR, rtol=0)
 
 
 def test_a_spline_of_a_graph_is_a_number_everywhere(tmp_path: Path) -> None:
@@ -113,4 +117,4 @@ def test_a_spline_of_a_graph_is_a_number_everywhere(tmp_path: Path) -> None:
     given = {entry.name: p.numpy() for entry, p in zip(graph.get_inputs(), points, strict=True)}
     (found,) = graph.run(None, given)
     expected = thin_plate_flow(*points, identity_grid(6, 6, points[0]))
-    torch.testing.assert_close(torch.from_numpy(found), expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.from_numpy(found), expected, atol=NEAR, rtol=0)
