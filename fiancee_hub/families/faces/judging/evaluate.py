@@ -4,7 +4,6 @@ Pairs of two frames of one person have a true picture: *self*. A source with ano
 driver has none: *cross*. Baselines are the source copied as it is, and a mesh warp of it.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import itemgetter
@@ -38,6 +37,7 @@ from fiancee_hub.families.faces.judging.pairs import (
     FramePair,
     cross_pairs,
     mouth_pairs,
+    moved_frames,
     self_pairs,
     spread,
 )
@@ -57,7 +57,6 @@ from fiancee_hub.families.faces.training.pairs import (
     PairSource,
     collate,
     motion_distance,
-    random_controls,
 )
 from fiancee_hub.families.faces.training.task import FacesTask
 from fiancee_hub.measuring.measure import Measurement, joined, measure, try_exits
@@ -234,7 +233,7 @@ class FaceEvaluation:
 
     def by_controls(self, source: PairSource) -> Drawn:
         """What the exits make of sources moved by controls."""
-        pairs = moved_pairs(source, self.data, self.seed)
+        pairs = _moved(source, self.data, self.seed)
         model, lpips = self.subject.model, self.judges.lpips
         found = measure(model, self._inputs(pairs), lpips, batch_size=BATCH)
         return Drawn(found, ["controls"] * len(pairs), [pair.person for pair in pairs])
@@ -319,19 +318,14 @@ def held_out_pairs(source: PairSource, data: FaceFolder, seed: int) -> dict[str,
     return {
         "self": [source.make(pair.source, pair.driver) for pair in own],
         "cross": [source.cross(pair.source, pair.driver) for pair in cross],
-        "controls": moved_pairs(source, data, seed),
+        "controls": _moved(source, data, seed),
     }
 
 
-def moved_pairs(source: PairSource, data: FaceFolder, seed: int) -> list[Pair]:
-    """Pictures of the split ``test`` moved by controls, persons in turn."""
-    hand, persons = np.random.default_rng(seed), defaultdict(list)
-    for frame in data.split("test"):
-        persons[frame.person].append(frame)
-    members = list(persons.values())
-    chosen = [members[turn % len(members)] for turn in range(PAIRS)]
+def _moved(source: PairSource, data: FaceFolder, seed: int) -> list[Pair]:
+    """Test persons moved by controls."""
     return [
-        source.moved(frames[hand.integers(len(frames))], random_controls(hand)) for frames in chosen
+        source.moved(frame, controls) for frame, controls in moved_frames(data, "test", PAIRS, seed)
     ]
 
 

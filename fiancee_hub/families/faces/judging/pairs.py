@@ -7,7 +7,14 @@ import numpy as np
 import torch
 
 from fiancee_hub.core.errors import DataError
-from fiancee_hub.families.faces.training.pairs import FILMED, FaceFolder, Frame, groups_of
+from fiancee_hub.families.faces.controls import Controls
+from fiancee_hub.families.faces.training.pairs import (
+    FILMED,
+    FaceFolder,
+    Frame,
+    groups_of,
+    random_controls,
+)
 from fiancee_hub.families.faces.visibility import openness
 
 LONDON = "london"
@@ -117,6 +124,15 @@ def cross_pairs(data: FaceFolder, split: str, count: int, seed: int) -> list[Fra
         source = sources[person][random.integers(len(sources[person]))]
         pairs.append(FramePair(source, members[random.integers(len(members))]))
     return pairs
+
+
+def moved_frames(
+    data: FaceFolder, split: str, count: int, seed: int
+) -> list[tuple[Frame, Controls]]:
+    """``count`` frames, persons in turn, and controls to move them by."""
+    random, persons = np.random.default_rng(seed), list(_by_person(data.split(split)).values())
+    chosen = [persons[turn % len(persons)] for turn in range(count)]
+    return [(frames[random.integers(len(frames))], random_controls(random)) for frames in chosen]
 
 
 def spread(frames: list[Frame], count: int) -> list[Frame]:

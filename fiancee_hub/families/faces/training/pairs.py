@@ -346,17 +346,19 @@ class PairSource:
 
     def random_cross(self, hand: np.random.Generator) -> Pair:
         """Any source with any driver, driven absolutely or relative to a random frame."""
-        frames = [frame for members in self.groups.values() for frame in members] + self.stills
-        source = frames[hand.integers(len(frames))]
+        source = self._any_frame(hand)
         members = self.groups[hand.choice(self.by_person[self._person(hand)])]
         driver = members[hand.integers(len(members))]
         reference = members[hand.integers(len(members))] if hand.random() < 0.5 else None
         return self.cross(source, driver, reference, hand)
 
+    def _any_frame(self, hand: np.random.Generator) -> Frame:
+        frames = [frame for members in self.groups.values() for frame in members] + self.stills
+        return frames[hand.integers(len(frames))]
+
     def random_controls(self, hand: np.random.Generator) -> Pair:
         """Any source, moved by controls as somebody sets them who tries them."""
-        frames = [frame for members in self.groups.values() for frame in members] + self.stills
-        return self.moved(frames[hand.integers(len(frames))], random_controls(hand), hand)
+        return self.moved(self._any_frame(hand), random_controls(hand), hand)
 
     def moved(
         self, source: Frame, controls: Controls, hand: np.random.Generator | None = None
