@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import torch
 
 from fiancee_hub.core.errors import FianceeError
 from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
 from space import texts
 from space.page import embedding, inline, limits, links, scripts, server, sessions, theme
 from space.page.markup import render
-from space.page.model_thread import submit
+from space.page.model_threads import submit, use
 from space.page.promised import Promised
 from space.page.tabs import Screen, Tab, when_opened
 from space.result.sharing import TITLE, Shared, Sharing
@@ -49,13 +48,13 @@ class Loaded:
 
 def load(settings: Settings) -> tuple[Loaded, ...]:
     """The checkpoints, warmed up, so that the first visitor's times are true ones."""
-    submit(torch.set_num_threads, settings.threads)
+    use(settings.threads)
     return tuple(submit(_loaded, one).result() for one in settings.checkpoints)
 
 
 def promise(settings: Settings) -> tuple[Loaded, ...]:
     """The checkpoints, those in folders not yet loaded: ``launch`` lets that happen."""
-    submit(torch.set_num_threads, settings.threads)
+    use(settings.threads)
     return tuple(
         _loaded(one, promised=True) if Path(one.address).is_dir() else submit(_loaded, one).result()
         for one in settings.checkpoints

@@ -20,7 +20,7 @@ from fiancee_hub.results import Result
 from space.faces.persons import Person
 from space.page.files import address
 from space.page.markup import render
-from space.page.model_thread import each
+from space.page.model_threads import each
 from space.result.facts import exit_name, saved, time
 
 KINDS = [".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".webp", ".png", ".apng", ".avif"]

@@ -35,7 +35,7 @@ from space.faces.wish import (
 from space.page import links
 from space.page.files import answer, picture_address, received, remove, stored
 from space.page.markup import render
-from space.page.model_thread import aside, there
+from space.page.model_threads import aside, there
 from space.page.outputs import Updates
 from space.page.tabs import Tab
 from space.result import comparison, facts

@@ -18,7 +18,7 @@ from space.label_maps.live import OUTDATED
 from space.label_maps.seeds import whole
 from space.page import links
 from space.page.files import answer, picture_address, stored, uploaded
-from space.page.model_thread import aside, there
+from space.page.model_threads import aside, there
 from space.page.outputs import Updates
 from space.page.tabs import Tab
 from space.result import comparison, downloads, facts

@@ -11,8 +11,8 @@ from gradio.state_holder import StateHolder
 
 from space.page.errors import plain_errors
 
-AT_ONCE = 2
-"""Calls of a tab at once: one that is being made, while another is read or answered. A visitor of
+AT_ONCE = 3
+"""Calls of a tab at once: two that are being made, while another is read or answered. A visitor of
 the page waits for no more than these of each tab."""
 
 KEPT_SESSIONS = 32
@@ -28,7 +28,7 @@ def publish(handler: Callable[P, Awaitable[R]], name: str, tab: str) -> None:
     """Makes an endpoint, and an MCP tool, of a handler on the page that is being built.
 
     Args:
-        handler: lets ``model_thread.there`` run the model, and ``aside`` whatever else takes long.
+        handler: lets ``model_threads.there`` run the model, and ``aside`` whatever else takes long.
         name: of the endpoint.
         tab: whose calls wait in a line of their own.
     """

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from space.page.errors import plain_errors
-from space.page.model_thread import steps, there
+from space.page.model_threads import steps, there
 
 Updates = dict[str, Any]
 """New values by the outputs' names; what is not in it stays as it is."""

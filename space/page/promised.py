@@ -11,6 +11,7 @@ from fiancee_hub.hub.checkpoints import CONFIG
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.pipeline import AutoPipeline, FianceePipeline, pipeline_class
 from space import texts
+from space.page.model_threads import all_processors
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,9 @@ class Promised:
 
     def _load(self) -> None:
         try:
-            self._pipe = AutoPipeline.from_pretrained(self.loaded_from)
+            # A backend keeps the number of threads that it is made with.
+            with all_processors():
+                self._pipe = AutoPipeline.from_pretrained(self.loaded_from)
         except Exception as error:
             self._failed = True
             known = isinstance(error, FianceeError)

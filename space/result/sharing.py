@@ -16,7 +16,7 @@ from fiancee_hub.rendering import Rendering
 from space.page import links
 from space.page.files import encoded
 from space.page.front import CARD
-from space.page.model_thread import submit
+from space.page.model_threads import submit
 from space.result.record import Record
 from space.result.scale import BUDGET
 from space.result.share_card import share_card

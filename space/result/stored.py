@@ -16,7 +16,7 @@ from fiancee_hub.hub.checkpoints import WEIGHTS
 from fiancee_hub.rendering import Rendering
 from space.page.events import private
 from space.page.files import picture_address
-from space.page.model_thread import there
+from space.page.model_threads import there
 from space.page.outputs import Outputs, Updates
 from space.page.promised import Promised
 from space.page.tabs import Tab

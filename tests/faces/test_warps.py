@@ -1,4 +1,4 @@
-"""Sampling a volume: the form for export is the same as torch's own."""
+"""Sampling a volume: the forms for export and for a processor are the same as torch's own."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from fiancee_hub.families.faces.warps import (
     SMOOTHNESS,
     _kernel,
     eliminated_spline,
-    identity_grid,
+    pixel_centres,
     sample_slices,
     sample_volume,
     solved_spline,
@@ -34,8 +34,18 @@ def test_slices_give_what_the_volume_gives() -> None:
     for seed in range(5):
         volume, grid = example(seed)
         expected = F.grid_sample(volume, grid, padding_mode="border", align_corners=False)
-        assert torch.equal(sample_volume(volume, grid), expected)
+        assert torch.equal(sample_volume(volume.requires_grad_(), grid), expected)
         assert torch.allclose(sample_slices(volume, grid), expected, atol=1e-5)
+
+
+def test_cells_give_what_the_volume_gives() -> None:
+    for seed in range(5):
+        volume, grid = example(seed)
+        expected = F.grid_sample(volume, grid, padding_mode="border", align_corners=False)
+        assert torch.allclose(sample_volume(volume, grid), expected, atol=1e-5)
+        flat = volume[:, :, :1, :, :1]
+        expected = F.grid_sample(flat, grid, padding_mode="border", align_corners=False)
+        assert torch.allclose(sample_volume(flat, grid), expected, atol=1e-5)
 
 
 def test_an_exported_model_samples_planes_only() -> None:
@@ -75,7 +85,7 @@ NEAR = 0.05 / 128
 
 class Spline(nn.Module):
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        return thin_plate_flow(source, target, identity_grid(6, 6, target))
+        return thin_plate_flow(source, target, *2 * [pixel_centres(6, target)])
 
 
 def spline_points(seed: int, count: int = 30) -> tuple[Tensor, Tensor]:
@@ -116,5 +126,5 @@ def test_a_spline_of_a_graph_is_a_number_everywhere(tmp_path: Path) -> None:
     graph = runtime.InferenceSession(tmp_path / "spline.onnx")
     given = {entry.name: p.numpy() for entry, p in zip(graph.get_inputs(), points, strict=True)}
     (found,) = graph.run(None, given)
-    expected = thin_plate_flow(*points, identity_grid(6, 6, points[0]))
+    expected = Spline()(*points)
     torch.testing.assert_close(torch.from_numpy(found), expected, atol=NEAR, rtol=0)

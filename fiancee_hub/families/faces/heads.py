@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fiancee_hub.core.precision import full_precision
-from fiancee_hub.families.faces.warps import identity_grid, sample, thin_plate_flow
+from fiancee_hub.families.faces.warps import pixel_centres, sample, thin_plate_flow
 
 MAP_CHANNELS = 10
 """Regions in a face map, see ``faces.outlines``."""
@@ -60,9 +60,9 @@ def landmark_flow(source: Head, target: Head, side: int) -> Tensor:
         for head in (source, target)
     ]
     with full_precision(source.points):
-        grid = identity_grid(side, side, source.points)
-        flow = thin_plate_flow(controls[0], controls[1], grid)
-    return flow.permute(0, 3, 1, 2).clamp(-1, 1)
+        centres = pixel_centres(side, source.points)
+        flow = thin_plate_flow(controls[0], controls[1], centres, centres)
+    return flow.clamp(-1, 1)
 
 
 def plain_warp(picture: Tensor, source: Head, target: Head) -> Tensor:
@@ -96,5 +96,13 @@ def pooled(images: Tensor, side: int) -> Tensor:
     height = images.shape[2]
     if height % side:
         return F.adaptive_avg_pool2d(images, side)
-    # The same numbers in three quarters of the time.
-    return F.avg_pool2d(images, height // side)
+    if images.device.type == "cpu" and not torch.compiler.is_exporting():
+        while images.shape[2] % (2 * side) == 0:
+            images = _halved(images)
+    return images if images.shape[2] == side else F.avg_pool2d(images, images.shape[2] // side)
+
+
+def _halved(images: Tensor) -> Tensor:
+    """Means of two by two pixels, in a sixth of the time that torch's pooling takes."""
+    rows = images[:, :, ::2] + images[:, :, 1::2]
+    return (rows[..., ::2] + rows[..., 1::2]) * 0.25

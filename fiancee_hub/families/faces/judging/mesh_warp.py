@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from fiancee_hub.families.faces.heads import CONTROL_POINTS, FLOW_SIDE, Head, border_points
 from fiancee_hub.families.faces.landmarks.outlines import OVAL
-from fiancee_hub.families.faces.warps import identity_grid, sample, thin_plate_flow
+from fiancee_hub.families.faces.warps import pixel_centres, sample, thin_plate_flow
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,8 @@ class MeshWarp:
 
     def flow(self, source: Head, target: Head) -> Tensor:
         """Where each point of the target comes from in the source, (batch, 2, side, side)."""
-        grid = identity_grid(FLOW_SIDE, FLOW_SIDE, source.points)
-        flow = thin_plate_flow(self._controls(source), self._controls(target), grid)
-        flow = flow.permute(0, 3, 1, 2)
+        centres = pixel_centres(FLOW_SIDE, source.points)
+        flow = thin_plate_flow(self._controls(source), self._controls(target), centres, centres)
         return flow * self._share(target) if self.soft else flow
 
     def _controls(self, head: Head) -> Tensor:
