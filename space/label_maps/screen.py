@@ -16,7 +16,7 @@ from space.label_maps.live import OUTDATED, LiveDrawing
 from space.label_maps.samples import samples
 from space.label_maps.seeds import SEEDS
 from space.page import endpoints, links
-from space.page.events import memory, model_event, private, quick_event
+from space.page.events import memory, model_event, private, quick_event, unasked
 from space.page.markup import render
 from space.page.outputs import Outputs
 from space.page.scripts import call
@@ -258,7 +258,7 @@ def _palette(handlers: Handlers, editor: gr.ImageEditor) -> None:
     )
     settings = {"default_size": BRUSH, "color_mode": "fixed", "colors": listed}
     script = call("brush", tab.name, {"brush": settings, "colours": colours})
-    picker.change(None, picker, editor, js=script, api_visibility="private")
+    picker.change(None, picker, editor, js=script, **private(**unasked(picker)))
 
 
 def _buttons(handlers: Handlers, inputs: Inputs, view: View) -> None:
@@ -288,12 +288,14 @@ def _connect_address(handlers: Handlers, inputs: Inputs, view: View, running: li
     links.remember(state, *changed, inputs.budget.change, inputs.live.stale.click)
     outputs = inputs.state | Outputs(stale=view.words["stale"])
     show = call("showPlaced", tab.name)
-    links.restore(state, outputs.filled(handlers.restored), outputs.components, [show])
+    restored = outputs.filled(handlers.restored)
+    links.restore(state, restored, outputs.components, [show], **unasked(inputs.notes))
 
 
 def _connect_map(handlers: Handlers, inputs: Inputs, view: View) -> None:
     """Another map: into the editor at once, and its picture as soon as the model is free."""
     outputs = inputs.map | Outputs(stale=view.words["stale"])
+    options = private(**unasked(inputs.notes))
     show = call("showPlaced", handlers.tab.name)
     for changed, handler, source in (
         (inputs.gallery.select, handlers.pick, None),
@@ -301,7 +303,7 @@ def _connect_map(handlers: Handlers, inputs: Inputs, view: View) -> None:
         (inputs.editor.clear, handlers.blank, None),
         (inputs.upload.upload, handlers.edit, inputs.upload),
     ):
-        event = changed(outputs.filled(handler), source, outputs.components, **private())
+        event = changed(outputs.filled(handler), source, outputs.components, **options)
         event.success(None, js=show, api_visibility="private")
 
 
@@ -360,7 +362,7 @@ def _connect_opening(handlers: Handlers, inputs: Inputs, view: View) -> Any:
         [query, view.record],
         state.components,
         js=call("withQuery"),
-        **quick_event(),
+        **quick_event(**unasked(inputs.notes)),
     )
     opened.success(None, js=call("fit", handlers.tab.name), api_visibility="private")
     return opened.success(

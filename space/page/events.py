@@ -3,6 +3,7 @@
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 MODEL = "model"
 """Events with this concurrency id take turns: times would not be true otherwise."""
@@ -35,3 +36,12 @@ def model_event(**more: Any) -> dict[str, Any]:
 def quick_event(**more: Any) -> dict[str, Any]:
     """Options of an event that needs no model: it waits for nobody, and the newest counts."""
     return private(queue=False, trigger_mode="always_last", **more)
+
+
+def unasked(instead: Component) -> dict[str, Any]:
+    """Options of an event that fills an image editor: its progress shows on something else.
+
+    Gradio tells whatever an event has once filled how every later one fares, and asks each for its
+    value before: the editor would upload its map again at every step of a result.
+    """
+    return {"show_progress_on": [instead]}

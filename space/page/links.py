@@ -11,6 +11,7 @@ import gradio as gr
 
 from fiancee_hub.core.errors import InputError
 from space.page.errors import plainly
+from space.page.events import private
 from space.page.scripts import call
 
 MOST_SEED = 2**53 - 1
@@ -234,7 +235,11 @@ def remember(state: State, *changed: Callable[..., Any]) -> None:
 
 
 def restore(
-    state: State, handler: Callable[[str], Any], outputs: Sequence[Any], after: Sequence[str]
+    state: State,
+    handler: Callable[[str], Any],
+    outputs: Sequence[Any],
+    after: Sequence[str],
+    **options: Any,
 ) -> None:
     """Lets *Back*, and whatever offers a state, bring it: a button that the page's script presses.
 
@@ -243,6 +248,7 @@ def restore(
         handler: from the address's query to its outputs.
         outputs: of the handler.
         after: JavaScript to run then.
+        options: of the event.
     """
     button = gr.Button(visible="hidden", elem_id=f"{state.tab}-restore")
     query = gr.Textbox(visible="hidden")
@@ -251,9 +257,7 @@ def restore(
         query,
         outputs,
         js=call("withOffered"),
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        **private(queue=False, **options),
     )
     for script in (*after, call("restored", state.tab)):
         event = event.then(None, js=script, api_visibility="private")

@@ -101,6 +101,17 @@ def test_the_budget_and_the_seed_count(screen: StreetsPage, shipped_pipe: Street
     assert float(screen.fact("measured")) == pytest.approx(expected.lpips, abs=2e-4)
 
 
+def test_results_upload_no_map(screen: StreetsPage) -> None:
+    sent: list[str] = []
+    screen.page.on("request", lambda request: sent.append(request.url))
+    with screen.new_result():
+        screen.pick("examples", 1)
+    with screen.new_result():
+        screen.stroke((0.3, 0.7), (0.7, 0.7))
+    screen.generate()
+    assert sent and not [url for url in sent if "/upload" in url]
+
+
 def test_a_new_seed_is_drawn(screen: StreetsPage) -> None:
     screen.part("new-seed").click()
     expect(screen.part("seed", "input")).not_to_have_value("0")
