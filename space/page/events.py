@@ -6,7 +6,11 @@ import gradio as gr
 from gradio.components import Component
 
 MODEL = "model"
-"""Events with this concurrency id take turns: times would not be true otherwise."""
+"""Name of the line in which events that need a model wait."""
+
+AT_ONCE = 4
+"""Visitors whose results are made at once, a step of each in turn: everybody's early picture comes
+before anybody's last exits."""
 
 KEPT_SECONDS = 1800
 """How long what belongs to a visitor stays in memory after the last change."""
@@ -26,7 +30,7 @@ def model_event(**more: Any) -> dict[str, Any]:
     """Options of an event that needs the model and is no endpoint."""
     return {
         "concurrency_id": MODEL,
-        "concurrency_limit": 1,
+        "concurrency_limit": AT_ONCE,
         "show_progress": "minimal",
         "api_visibility": "private",
         **more,

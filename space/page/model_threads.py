@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
 from functools import partial
-from threading import Lock
+from threading import Lock, local
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -34,15 +34,17 @@ class ModelThreads:
         self._count = count
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="model")
         self._lock = Lock()
-        self._asked = 0
+        self._asked, self._ever = 0, 0
+        self._own = local()
 
     def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Lets a thread do something when its turn comes; not at all if cancelled before."""
-        self._note(1)
+        with self._lock:
+            self._asked, self._ever = self._asked + 1, self._ever + 1
         context = copy_context()
         call = partial(work, *args, **kwargs)
         asked = self._pool.submit(lambda: context.run(self._done, call))
-        asked.add_done_callback(lambda one: self._note(-one.cancelled()))
+        asked.add_done_callback(lambda one: self._note_end() if one.cancelled() else None)
         return asked
 
     @contextmanager
@@ -55,12 +57,20 @@ class ModelThreads:
         finally:
             _share(before)
 
-    def _note(self, more: int) -> None:
+    @property
+    def undisturbed(self) -> bool:
+        """Whether the calling thread began alone, and nobody has asked for anything since."""
+        return getattr(self._own, "began", self._ever) == self._ever
+
+    def _note_end(self) -> None:
         with self._lock:
-            self._asked += more
+            self._asked -= 1
 
     def _done(self, call: Callable[[], T]) -> T:
-        _share(self._count if self._asked == 1 else 1)
+        with self._lock:
+            alone = self._asked == 1
+            self._own.began = self._ever if alone else None
+        _share(self._count if alone else 1)
         try:
             return call()
         except Exception:
@@ -70,7 +80,7 @@ class ModelThreads:
             raise RuntimeError(f"a model's thread was to end: {error!r}") from error
         finally:
             # Before anybody hears of it: the next call of whoever waited is alone.
-            self._note(-1)
+            self._note_end()
 
 
 def _share(processors: int) -> None:
@@ -91,6 +101,11 @@ def use(count: int) -> None:
 def all_processors() -> AbstractContextManager[None]:
     """``ModelThreads.all_processors`` of those that are used now."""
     return _threads.all_processors()
+
+
+def undisturbed() -> bool:
+    """``ModelThreads.undisturbed`` of those that are used now: whether times are true."""
+    return _threads.undisturbed
 
 
 def submit(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:

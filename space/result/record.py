@@ -9,6 +9,7 @@ from fiancee_hub.core.router import Forecast
 from fiancee_hub.rendering import Rendering, true_lpips
 from fiancee_hub.results import Result
 from space.page.files import picture_address
+from space.page.model_threads import undisturbed
 from space.result import code
 from space.result.code import Recipe
 from space.result.facts import Outcome
@@ -108,7 +109,8 @@ class Record:
     def _measured(self, rendering: Rendering, index: int) -> Result:
         made = rendering.result(index) if index == self.exits else rendering.routed(index)
         times = times_of(rendering.pipeline)
-        times.note(index, made.milliseconds)
+        if undisturbed():
+            times.note(index, made.milliseconds)
         return replace(made, milliseconds=times.of(index) or made.milliseconds)
 
     def at(self, budget: float) -> "Record":

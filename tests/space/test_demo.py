@@ -32,6 +32,8 @@ from space.page.outputs import Outputs
 from space.page.tabs import Tab
 from space.result import facts, plots
 from space.result.facts import Outcome
+from space.result.record import Record
+from space.result.times import KEPT, times_of
 from space.screens import SCREENS
 from space.settings import ROOT, SHIPPED, Checkpoint, Settings
 
@@ -386,6 +388,24 @@ def drawing(handlers: Handlers, number: int) -> str:
         return files.picture_address(picture, marked=False)
 
 
+def test_times_count_where_nobody_else_was_served(
+    handlers: Handlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendering = handlers.pipe.prepare(handlers.examples[0].path, seed=3)
+    record = Record.begin(rendering, 0.0, chosen=1)
+    times = times_of(handlers.pipe)
+    known = times.of(1)
+    assert known and record.pictures[1].result.milliseconds == known
+    monkeypatch.setattr("space.result.record.undisturbed", lambda: False)
+    for seed in range(KEPT):
+        Record.begin(handlers.pipe.prepare(handlers.examples[0].path, seed=seed), 0.0, chosen=1)
+    assert times.of(1) == known
+    monkeypatch.undo()
+    for seed in range(KEPT):
+        Record.begin(handlers.pipe.prepare(handlers.examples[0].path, seed=seed), 0.0, chosen=1)
+    assert times.of(1) != known
+
+
 def test_a_moving_hand_gets_the_cheapest_exit(handlers: Handlers) -> None:
     drawn = drawing(handlers, 1)
     updates = live.Handlers(handlers.pipe).frame(drawn, 0.0, 0)
@@ -574,7 +594,7 @@ def test_only_the_typed_endpoint_is_public(page: gr.Blocks) -> None:
 def test_visitors_share_the_model_and_programs_do_among_themselves(page: gr.Blocks) -> None:
     using = [f for f in page.fns.values() if f.concurrency_id == events.MODEL]
     assert len(using) == 6
-    assert {f.concurrency_limit for f in using} == {1}
+    assert {f.concurrency_limit for f in using} == {events.AT_ONCE}
     called = [f for f in page.fns.values() if f.concurrency_id == endpoints.line("streets")]
     assert [f.api_name for f in called] == ["streets"]
     assert [f.concurrency_limit for f in called] == [endpoints.AT_ONCE]

@@ -51,6 +51,25 @@ def test_a_call_that_is_alone_has_all_processors_and_calls_beside_others_one() -
     assert threads.submit(torch.get_num_threads).result(60) == 2
 
 
+def test_a_call_knows_whether_others_were_there() -> None:
+    threads = ModelThreads(2)
+    assert threads.undisturbed and threads.submit(lambda: threads.undisturbed).result(60)
+    go_on, running = Event(), Event()
+
+    def busy() -> tuple[bool, bool]:
+        before = threads.undisturbed
+        running.set()
+        assert go_on.wait(60)
+        return before, threads.undisturbed
+
+    first = threads.submit(busy)
+    assert running.wait(60)
+    assert not threads.submit(lambda: threads.undisturbed).result(60)
+    go_on.set()
+    assert first.result(60) == (True, False)
+    assert threads.submit(lambda: threads.undisturbed).result(60)
+
+
 def test_what_keeps_its_number_of_threads_is_made_with_all() -> None:
     threads = ModelThreads(2)
 
