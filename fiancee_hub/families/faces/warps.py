@@ -253,7 +253,9 @@ def sample_cells(volume: Tensor, grid: Tensor) -> Tensor:
     batch, channels, *sides = volume.shape
     table = volume.permute(0, 2, 3, 4, 1).reshape(-1, channels)
     cells, shares = _around(grid.reshape(batch, -1, 3), sides)
-    cells = cells + torch.arange(batch, dtype=torch.int32).view(-1, 1, 1) * math.prod(sides)
+    cells = cells + torch.arange(batch, dtype=torch.int32, device=cells.device).view(
+        -1, 1, 1
+    ) * math.prod(sides)
     sums = F.embedding_bag(
         cells.flatten(0, 1), table, mode="sum", per_sample_weights=shares.flatten(0, 1)
     )
