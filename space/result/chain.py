@@ -14,8 +14,9 @@ from space.result.scale import BUDGET, BUDGET_STEP, BUDGETS, MOST_BUDGET, places
 PAPER = 0.1
 """The budget at which the paper states its savings."""
 
-NARROWEST = 0.025
-"""Share of the length below which a stretch has no room for its number."""
+NARROWEST = 0.055
+"""Share of the length below which a stretch has no room for its number, on a phone with text of
+twice the size."""
 
 STAGE, EXIT = 1.0, 2.4
 """Widths of a stage and of an exit in the drawing."""
