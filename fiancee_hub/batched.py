@@ -53,7 +53,7 @@ class Routed(Generic[Key]):
         progress: of a batch of one.
         exit: where it leaves.
         predicted_lpips: of that exit, 0 for full depth.
-        seconds: that routing took; 0 where the caller chose the exit.
+        seconds: that starting took, and routing where the caller did not choose the exit.
     """
 
     item: Item[Key]
@@ -100,13 +100,16 @@ def budgets_of(budget: Any, count: int) -> list[float]:
 
 @torch.inference_mode()
 def route_batch(
-    pipeline: FianceePipeline, progress: Progress, items: Sequence[Item[Key]], exit: int | None
+    pipeline: FianceePipeline,
+    inputs: tuple[Any, ...],
+    items: Sequence[Item[Key]],
+    exit: int | None,
 ) -> list[Routed[Key]]:
     """The exit of every input of a batch: what the router says, or ``exit``.
 
     Args:
         pipeline: whose router.
-        progress: of the whole batch, started only.
+        inputs: of ``model.start``, of the whole batch, where the model is.
         items: its rows.
         exit: chosen by the caller.
     """
@@ -115,8 +118,12 @@ def route_batch(
             pipeline.check_promise(budget)
     wait_for(pipeline.device)
     started = time.perf_counter()
+    progress = pipeline.model.start(*inputs)
+    wait_for(pipeline.device)
+    ready = time.perf_counter()
     mean, spread = (part.cpu().numpy() for part in pipeline.model.predict(progress))
-    seconds = (time.perf_counter() - started) / len(items) if exit is None else 0.0
+    ended = time.perf_counter() if exit is None else ready
+    seconds = (ended - started) / len(items)
     calibration, found = pipeline.config.calibration, []
     for row, item in enumerate(items):
         chosen, beyond = exit, item.notes

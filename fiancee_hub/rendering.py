@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from fiancee_hub.core.precision import full_precision
 from fiancee_hub.results import Comparison, Result
 
 if TYPE_CHECKING:
-    from fiancee_hub.core.exits import EarlyExitModel, Progress, Runner
+    from fiancee_hub.core.exits import EarlyExitModel, Runner
     from fiancee_hub.core.router import Forecast
     from fiancee_hub.hub.config import CheckpointConfig
 
@@ -51,17 +51,28 @@ class Rendering:
 
     @torch.inference_mode()
     def __init__(
-        self, pipeline: Painter, progress: "Progress", seed: int, notes: tuple[str, ...]
+        self, pipeline: Painter, inputs: tuple[Any, ...], seed: int, notes: tuple[str, ...]
     ) -> None:
+        """Starts the call.
+
+        Args:
+            pipeline: that made it.
+            inputs: of ``model.start``, one picture's, where the model is.
+            seed: of the noise.
+            notes: what was done to the input.
+        """
         from fiancee_hub.core.router import Forecast
 
         self.pipeline, self.seed, self.notes = pipeline, seed, notes
-        self._progress = progress
         self._stage_seconds: list[float] = []
         self._rendered: dict[int, tuple[Tensor, Result]] = {}
         wait_for(pipeline.device)
         started = time.perf_counter()
-        mean, spread = (part.cpu().numpy() for part in pipeline.model.predict(progress))
+        self._progress = pipeline.model.start(*inputs)
+        wait_for(pipeline.device)
+        self._start_seconds = time.perf_counter() - started
+        started = time.perf_counter()
+        mean, spread = (part.cpu().numpy() for part in pipeline.model.predict(self._progress))
         self._predictor_seconds = time.perf_counter() - started
         self.forecast = Forecast(mean, spread, pipeline.config.calibration)
 
@@ -138,7 +149,8 @@ class Rendering:
         started = time.perf_counter()
         rendered, self._progress = model.render(self._progress, exit_index, runner=pipeline.runner)
         image = rendered.to(CPU, torch.float32)
-        seconds = time.perf_counter() - started + sum(self._stage_seconds[:stages])
+        seconds = time.perf_counter() - started
+        seconds += self._start_seconds + sum(self._stage_seconds[:stages])
         full = exit_index == model.exits
         return image, Result(
             image=to_picture(image[0]),

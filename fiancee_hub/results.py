@@ -20,7 +20,8 @@ class Result:
         predicted_lpips: the predictor's LPIPS to full depth, 0 for full depth itself.
         macs: multiply-accumulates, the predictor included where it chose the exit.
         saving: 1 − macs / MACs of full depth; slightly below 0 when the router chose full depth.
-        milliseconds: time of the network for this picture, as if made alone.
+        milliseconds: time of the network for this picture from the beginning, as if made alone;
+            its share of a batch. Reading a source picture is no part of it.
         seed: of the noise.
         notes: what was done to the input, one sentence each.
         source_macs: of reading the source picture once, which serves many drivers; not part of

@@ -1,5 +1,6 @@
 """What users call: any form of input, budgets, seeds, batches, and many callers at once."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -102,6 +103,25 @@ def test_a_routed_picture_pays_for_the_predictor(pipeline: StreetsPipeline) -> N
     assert delivered.saving == pytest.approx(1 - costs.routed(1) / costs.full_depth)
     assert delivered.milliseconds > result.milliseconds > 0
     assert delivered.image is result.image
+
+
+def test_times_count_from_the_beginning(
+    pipeline: StreetsPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes before the first stage is part of every exit's time, as in ``evaluate``."""
+    condition, seconds = pipeline.trunk.condition, 0.2
+
+    def slow(*inputs: Any) -> Any:
+        time.sleep(seconds)
+        return condition(*inputs)
+
+    monkeypatch.setattr(pipeline.trunk, "condition", slow)
+    rendering = pipeline.prepare(IDS, seed=1)
+    for result in (rendering.result(4), rendering.result(1), rendering.deliver(1.0)):
+        assert result.milliseconds > 1000 * seconds
+    for exit_index in (1, None):
+        for result in pipeline.generate_batch([IDS, IDS], exit=exit_index, batch_size=2):
+            assert result.milliseconds > 1000 * seconds / 2
 
 
 def test_full_depth_by_routing_saves_less_than_nothing(pipeline: StreetsPipeline) -> None:

@@ -26,7 +26,8 @@ from fiancee_hub.batched import (
 )
 from fiancee_hub.core.arguments import several, whole
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import EarlyExitModel, Progress, join
+from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.nested import joined
 from fiancee_hub.core.pixels import from_picture
 from fiancee_hub.core.placing import wait_for
 from fiancee_hub.core.precision import full_precision
@@ -304,14 +305,14 @@ class FacesPipeline(FianceePipeline):
             InputError: an input cannot be used; the message says what to do.
         """
         read = self.encode(source)
-        return Rendering(self, self._start(read, driver, reference), 0, read.notes)
+        return Rendering(self, self._inputs(read, driver, reference), 0, read.notes)
 
     @torch.inference_mode()
-    def _start(self, source: Source, driver: Any, reference: Any) -> Progress:
+    def _inputs(self, source: Source, driver: Any, reference: Any) -> tuple[Appearance, Head, Head]:
+        """What the model starts from: the source's appearance, its head and the wanted one."""
         target = self.target(source, driver, reference)
         head = head_of(target, source.crown, source.crop.picture.width)
-        heads = self._placed(source.head), self._placed(head)
-        return self.model.start(self._appearance(source), *heads)
+        return self._appearance(source), self._placed(source.head), self._placed(head)
 
     def target(self, source: Source, driver: Any, reference: Any = None) -> Motion:
         """The motion that the source shall show."""
@@ -439,12 +440,12 @@ class FacesPipeline(FianceePipeline):
         self, pairs: Iterator[tuple[int, tuple[Any, Any, Any, float]]], exit: int | None, size: int
     ) -> Iterator[Routed[int]]:
         while chunk := list(islice(pairs, size)):
-            items, started = [], []
+            items, inputs = [], []
             for place, (source, driver, reference, budget) in chunk:
                 read = self.encode(source)
                 items.append(Item(place, budget, notes=read.notes))
-                started.append(self._start(read, driver, reference))
-            yield from route_batch(self, join(started), items, exit)
+                inputs.append(self._inputs(read, driver, reference))
+            yield from route_batch(self, joined(inputs), items, exit)
 
     def compare(
         self, *, source: Any, driver: Any, budget: float = 0.1, reference: Any = None

@@ -23,7 +23,7 @@ from fiancee_hub.batched import (
 )
 from fiancee_hub.core.arguments import several, whole
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.exits import EarlyExitModel, Progress
+from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.placing import CPU
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.forms import Reading, check_reading
@@ -96,8 +96,7 @@ class LabelMapPipeline(FianceePipeline):
         """
         seed = chosen_seed(seed, generator)
         read = self._as_read(label_map, as_)
-        progress = self._start([read], [seed])
-        return Rendering(self, progress, seed, read.notes)
+        return Rendering(self, self._inputs([read], [seed]), seed, read.notes)
 
     def noise(self, seeds: Iterable[int]) -> Tensor:
         """Noise (batch, noise channels), each row from its own seed; made on the CPU in float32,
@@ -108,10 +107,10 @@ class LabelMapPipeline(FianceePipeline):
             rows.append(torch.randn(size, generator=random, dtype=torch.float32, device=CPU))
         return torch.stack(rows)
 
-    @torch.inference_mode()
-    def _start(self, maps: Sequence[LabelMap], seeds: Iterable[int]) -> Progress:
+    def _inputs(self, maps: Sequence[LabelMap], seeds: Iterable[int]) -> tuple[Tensor, Tensor]:
+        """What the model starts from: class ids and noise."""
         ids = torch.from_numpy(np.stack([read.ids for read in maps]))
-        return self.model.start(ids.to(self.device), self.noise(seeds).to(self.device))
+        return ids.to(self.device), self.noise(seeds).to(self.device)
 
     @overload
     def __call__(
@@ -300,8 +299,8 @@ class LabelMapPipeline(FianceePipeline):
                 Item(key, budget, check_seed(seed), read.notes)
                 for (key, _, seed, budget), read in zip(chunk, maps, strict=True)
             ]
-            started = self._start(maps, [item.seed for item in waiting])
-            yield from route_batch(self, started, waiting, exit)
+            inputs = self._inputs(maps, [item.seed for item in waiting])
+            yield from route_batch(self, inputs, waiting, exit)
 
     def _as_read(self, label_map: Any, as_: Reading | None) -> LabelMap:
         return label_map if isinstance(label_map, LabelMap) else self.read(label_map, as_=as_)

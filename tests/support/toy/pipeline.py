@@ -18,7 +18,7 @@ class ToyPipeline(FianceePipeline):
         if len(colour) != 3:
             raise InputError("a colour has three numbers: give red, green and blue")
         vector = torch.tensor([[*(2 * part - 1 for part in colour), size]])
-        return Rendering(self, self.model.start(vector), 0, ())
+        return Rendering(self, (vector,), 0, ())
 
     def __call__(
         self,
