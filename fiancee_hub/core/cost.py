@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.remembered import being_counted
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,11 @@ class Costs:
 
 
 def macs(call: Callable[[], object]) -> int:
-    """Multiply-accumulates of the convolutions and matrix products that ``call`` executes."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    """Multiply-accumulates of the convolutions and matrix products that ``call`` executes.
+
+    Sums that a processor looks up count as the convolution that they stand for.
+    """
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), being_counted():
         call()
     return counter.get_total_flops() // 2
 

@@ -1,6 +1,8 @@
 """What is calculated from a module's weights once, not at every call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import torch
@@ -55,10 +57,23 @@ class Remembered:
         return kept.made
 
 
+_counted: ContextVar[bool] = ContextVar("counted", default=False)
+
+
+@contextmanager
+def being_counted() -> Iterator[None]:
+    """Within it calls run as they are written down: nothing is looked up that others calculate."""
+    before = _counted.set(True)
+    try:
+        yield
+    finally:
+        _counted.reset(before)
+
+
 def being_traced() -> bool:
-    """Whether calls are written down for an export or a compiler."""
+    """Whether calls are written down for an export or a compiler, or their operations counted."""
     tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    return tracing or torch.compiler.is_compiling()
+    return tracing or torch.compiler.is_compiling() or _counted.get()
 
 
 def _must_be_seen(sources: tuple[Tensor, ...]) -> bool:

@@ -6,17 +6,18 @@ convolution per norm, after the finding of CLADE, arXiv 2004.02867, that the mod
 hardly any compute).
 """
 
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.exits import Branch, ExitConfig, GuideConfig, Trunk
-from fiancee_hub.core.remembered import Remembered, being_traced
+from fiancee_hub.core.remembered import Remembered
 from fiancee_hub.core.thinning import inherit_stages, strongest, take, thinner
+from fiancee_hub.families.label_maps.cells import class_ids, class_shares, one_hot_cells, unfolded
 from fiancee_hub.families.label_maps.config import OasisConfig
+from fiancee_hub.families.label_maps.painting import Painting
 
 SPADE_HIDDEN = 128
 LEAK = 0.2
@@ -37,7 +38,7 @@ class Condition(NamedTuple):
 
     def labels_at(self, stage: int) -> Tensor:
         """The label map at the size of a stage (0-based)."""
-        return self.labels[stage] if stage < len(self.labels) else _unfolded(self.cells)
+        return self.labels[stage] if stage < len(self.labels) else unfolded(self.cells)
 
     def noise_for(self, labels: Tensor) -> Tensor:
         """The noise at the size and in the type of a label map; constant noise stays one pixel."""
@@ -217,12 +218,7 @@ class OasisGenerator(Trunk):
 
     def regions(self, condition: Condition) -> Tensor:
         """The class of every pixel, (batch, 4, height / 2, width / 2)."""
-        one_hot = condition.cells.permute(0, 2, 3, 1).unflatten(3, (4, -1))
-        # A product takes a tenth of the time of argmax; ids below 256 are exact in any type.
-        classes = self.config.classes
-        ids = torch.arange(classes, dtype=one_hot.dtype, device=one_hot.device)
-        ids = F.pad(ids, (0, one_hot.shape[-1] - classes))
-        return (one_hot @ ids[:, None]).squeeze(4).long().permute(0, 3, 1, 2)
+        return class_ids(condition.cells, self.config.classes)
 
     def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
         """Class shares at a quarter of the image's size, and the noise, averaged over the image."""
@@ -239,11 +235,11 @@ class OasisGenerator(Trunk):
             noise: (batch, noise channels) or (batch, noise channels, h, w), standard normal.
         """
         shared = self.config.modulation == "shared"
-        cells = _one_hot_cells(label_map, self.config.classes, noise.dtype, coordinates=shared)
+        cells = one_hot_cells(label_map, self.config.classes, noise.dtype, coordinates=shared)
         if shared:
-            labels = tuple(_shares(cells, self.config.classes, self.config.stages - 1))
+            labels = tuple(class_shares(cells, self.config.classes, self.config.stages - 1))
         else:
-            one_hot = _unfolded(cells)
+            one_hot = unfolded(cells)
             sizes = [self.config.stage_size(stage) for stage in range(self.config.stages - 1)]
             labels = tuple(F.interpolate(one_hot, size=size, mode="nearest") for size in sizes)
         return Condition(labels, cells, noise if noise.dim() == 4 else noise[:, :, None, None])
@@ -274,24 +270,6 @@ class OasisGenerator(Trunk):
         return label_map, torch.zeros(1, self.config.noise_channels, dtype=torch.float32)
 
 
-class DoublingConv(nn.Conv2d):
-    """A convolution to twice the size: what ``F.pixel_shuffle`` makes of 12 channels, 3 colours.
-
-    In a tenth of its time: where the colours are the innermost, a row of pixels is one piece.
-    """
-
-    def __init__(self, inputs: int) -> None:
-        super().__init__(inputs, 12, 3, padding=1)
-
-    def forward(self, seen: Tensor) -> Tensor:
-        assert self.bias is not None
-        order = torch.arange(12, device=seen.device).view(3, 4).T.flatten()
-        pixels = self._conv_forward(seen, self.weight[order], self.bias[order])
-        batch, _, height, width = pixels.shape
-        rows = pixels.permute(0, 2, 3, 1).reshape(batch, height, width, 2, 6).transpose(2, 3)
-        return rows.reshape(batch, 2 * height, 2 * width, 3).permute(0, 3, 1, 2)
-
-
 class OasisBranch(Branch):
     """A lighter copy of the remaining stages (FIANCEE, arXiv 2304.10306).
 
@@ -317,7 +295,7 @@ class OasisBranch(Branch):
             SharedBlock(inputs, outputs, labels, config.noise_channels, width)
             for inputs, outputs, width in zip(channels[:-1], channels[1:], hidden, strict=True)
         )
-        self.to_rgb = DoublingConv(channels[-1] + labels * 4 + at_painting)
+        self.to_rgb = Painting(channels[-1], labels, at_painting, config)
 
     def forward(self, features: Tensor, condition: Condition, guide: Tensor | None) -> Tensor:
         features = self.join(features if self.guided_painting else self.with_guide(features, guide))
@@ -327,10 +305,10 @@ class OasisBranch(Branch):
             features = block(features, labels, condition.noise_for(labels))
         # The map's own pixels, folded to half size, keep edges where they were drawn.
         cells = condition.cells.to(self.join.weight.dtype)
-        seen = [F.leaky_relu(features, LEAK), cells]
+        painted = None
         if self.guided_painting and self.guide_channels:
-            seen.append(self.fitting_guide(cells, guide))
-        return torch.tanh(self.to_rgb(torch.cat(seen, 1)))
+            painted = self.fitting_guide(cells, guide)
+        return torch.tanh(self.to_rgb(F.leaky_relu(features, LEAK), cells, painted))
 
     def inherit(self, trunk: OasisGenerator) -> None:
         """Starts from the trunk's later stages; a SPADE trunk's have another form, and stay out."""
@@ -345,103 +323,3 @@ class OasisBranch(Branch):
         own = self.to_rgb.weight[:, -self.guide_channels :]
         own.zero_()
         own[:, :, 1, 1] = torch.eye(self.guide_channels)
-
-
-def _one_hot_cells(
-    label_map: Tensor, classes: int, dtype: torch.dtype, *, coordinates: bool
-) -> Tensor:
-    """Class ids (batch, height, width) one-hot, each 2x2 cell's pixels one after another in the
-    channels, at half the size and channels last in memory; with ``coordinates`` y and x follow
-    each pixel's classes.
-
-    ``F.one_hot`` checks every pixel and fills 64-bit integers, and ``F.pixel_unshuffle`` copies
-    between layouts: together they took half of a cheap exit's time.
-    """
-    batch, height, width = label_map.shape
-    blank = _blank_cells if being_traced() else _kept_blank_cells
-    cells, places = blank(height, width, classes, coordinates, dtype, label_map.device)
-    cells = cells.expand(batch, -1, -1, -1, -1).clone(memory_format=torch.contiguous_format)
-    cells.view(batch, -1).scatter_(1, (label_map.long() + places).flatten(1), 1)
-    return cells.flatten(3).permute(0, 3, 1, 2)
-
-
-def _blank_cells(
-    height: int,
-    width: int,
-    classes: int,
-    coordinates: bool,
-    dtype: torch.dtype,
-    device: torch.device,
-) -> tuple[Tensor, Tensor]:
-    """No class anywhere, with coordinates where they are wanted: (1, height / 2, width / 2, 4,
-    classes and coordinates); and where the first class of each pixel stands in that, (height,
-    width)."""
-    length = classes + 2 * coordinates
-    cells = torch.zeros(1, height // 2, width // 2, 4, length, dtype=dtype, device=device)
-    if coordinates:
-        y, x = _axes(height, width, cells)
-        cells[..., classes] = _cells(y.expand(1, -1, width))
-        cells[..., classes + 1] = _cells(x.expand(1, height, -1))
-    first = length * torch.arange(height * width, device=device)
-    # Two rows of pixels lie between each other there.
-    rows = first.view(height // 2, width // 2, 2, 2).transpose(1, 2)
-    return cells, rows.reshape(height, width)
-
-
-@lru_cache(maxsize=8)
-def _kept_blank_cells(*place: Any) -> tuple[Tensor, Tensor]:
-    """The same, not to be written to; making it for every map took 3 % of a cheap exit's time."""
-    # In a caller's inference mode it would become a tensor that stops later gradients.
-    with torch.inference_mode(False), torch.no_grad():
-        return _blank_cells(*place)
-
-
-def _cells(maps: Tensor) -> Tensor:
-    """(batch, height, width) as (batch, height / 2, width / 2, 4)."""
-    batch, height, width = maps.shape
-    pairs = maps.reshape(batch, height // 2, 2, width // 2, 2).transpose(2, 3)
-    return pairs.reshape(batch, height // 2, width // 2, 4)
-
-
-def _unfolded(cells: Tensor) -> Tensor:
-    """Undoes the folding of ``_one_hot_cells``: (batch, channels, height, width)."""
-    batch, channels, height, width = cells.shape
-    rows = cells.permute(0, 2, 3, 1).reshape(batch, height, width, 2, channels // 2)
-    whole = rows.transpose(2, 3).reshape(batch, 2 * height, 2 * width, channels // 4)
-    return whole.permute(0, 3, 1, 2)
-
-
-def _shares(cells: Tensor, classes: int, levels: int) -> list[Tensor]:
-    """Class shares per cell with y and x after them, coarse to fine: a pole thinner than a cell
-    still shows in it.
-
-    Sums of a few slices, exact in float32: ``sum`` and ``mean`` over short inner dimensions take
-    four times as long.
-    """
-    batch, _, height, width = cells.shape
-    one, two, three, four = cells.permute(0, 2, 3, 1).unflatten(-1, (4, -1)).unbind(3)
-    level = (((one + two) + (three + four)) * 0.25)[..., :classes]
-    pyramid = [_with_coordinates(level)]
-    for _ in range(levels - 1):
-        height, width = height // 2, width // 2
-        rows = level.view(batch, height, 2, width, 2, classes)
-        pairs = rows[:, :, 0].float() + rows[:, :, 1]
-        level = ((pairs[:, :, :, 0] + pairs[:, :, :, 1]) * 0.25).to(level.dtype)
-        pyramid.append(_with_coordinates(level))
-    return pyramid[::-1]
-
-
-def _axes(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """y (height, 1) and x (1, width), each from -1 to 1."""
-    y = torch.linspace(-1, 1, height, device=like.device, dtype=like.dtype)
-    x = torch.linspace(-1, 1, width, device=like.device, dtype=like.dtype)
-    return y[:, None], x[None]
-
-
-def _with_coordinates(shares: Tensor) -> Tensor:
-    """(batch, height, width, classes) as (batch, classes + 2, height, width), channels last."""
-    batch, height, width, classes = shares.shape
-    labels = shares.new_empty(batch, height, width, classes + 2)
-    labels[..., :classes] = shares
-    labels[..., classes], labels[..., classes + 1] = _axes(height, width, shares)
-    return labels.permute(0, 3, 1, 2)
