@@ -83,6 +83,7 @@ def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as demo:
         with gr.Column(elem_classes=CLASS):
             gr.Markdown(texts.read("header"), elem_id="header")
+            links.open_tab(demo, {loaded.name: loaded.fields for loaded in checkpoints})
             with gr.Tabs(elem_id="tabs"):
                 for number, loaded in enumerate(checkpoints):
                     with gr.Tab(loaded.title, id=loaded.name) as tab:
@@ -93,7 +94,6 @@ def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
             gr.Markdown(texts.read("footer"), elem_id="footer")
             gr.HTML(render("whole_page.html"), elem_classes="whole-page")
         limits.connect(settings.upload)
-        links.open_tab(demo, {loaded.name: loaded.fields for loaded in checkpoints})
     demo.queue(max_size=settings.queue)
     sessions.keep_no_statistics(demo)
     return demo

@@ -1,5 +1,6 @@
 """The guide bank: what full depth made of a similar training example (FIANCEE, CVPR 2023)."""
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fiancee_hub.core.precision import Float32Module, full_precision
+from fiancee_hub.core.remembered import Remembered, being_traced
 
 KEY_CELLS = (3, 4)
 """Rows and columns that the first stage's features are averaged to for a key."""
@@ -71,12 +73,28 @@ class RegionBank(Float32Module):
     def __init__(self, regions: int, value_shape: tuple[int, int, int]) -> None:
         super().__init__()
         self.register_buffer("values", torch.zeros(regions, *value_shape))
+        self._table = Remembered()
 
     def forward(self, regions: Tensor) -> Guide:
         """Looks up the guide of integer maps (batch, pixels of a cell, h, w)."""
-        colours = self.values.shape[1] // regions.shape[1]
-        values = self.values.gather(0, regions.repeat(1, colours, 1, 1))
+        pixels = regions.shape[1]
+        if being_traced():
+            colours = self.values.shape[1] // pixels
+            values = self.values.gather(0, regions.repeat(1, colours, 1, 1))
+            return Guide(values.contiguous(memory_format=torch.channels_last), regions)
+        table, first = self._table.of((self.values,), partial(_table, pixels=pixels))
+        found = table.index_select(0, (regions + first).flatten()).unflatten(0, regions.shape)
+        values = found.permute(0, 4, 1, 2, 3).flatten(1, 2)
         return Guide(values.contiguous(memory_format=torch.channels_last), regions)
+
+
+def _table(values: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
+    """A row of colours for every pixel and region, and the first row of each pixel, (pixels, h,
+    w): to pick rows takes half of the time of ``gather``, which picks every number."""
+    by_pixel = values.unflatten(1, (-1, pixels)).permute(2, 3, 4, 0, 1)
+    places = by_pixel.shape[:3]
+    first = len(values) * torch.arange(places.numel(), device=values.device).view(places)
+    return by_pixel.flatten(0, 3).contiguous(), first
 
 
 def value_of(image: Tensor, shape: tuple[int, int, int]) -> Tensor:

@@ -73,8 +73,8 @@ class Handlers:
 
     def opened(self, query: str = "", person: Person | None = None) -> Updates:
         """What a visitor sees before touching anything: the link's state, or the first example;
-        nothing new where there is a source already."""
-        if person is not None:
+        nothing new where there is a source already, or where a link opens another tab."""
+        if person is not None or query == links.ELSEWHERE:
             return {}
         return self._state(query)
 

@@ -59,7 +59,7 @@ def _connect_opening(handlers: Handlers, screen: FaceScreen) -> None:
         outputs.by_model(handlers.opened),
         [gr.Textbox(visible="hidden"), source.person],
         outputs.components,
-        js=call("withQuery"),
+        js=links.with_query(screen.tab.name, first=screen.tab.first),
         show_progress_on=[source.photo],
         **BUSY,
     )

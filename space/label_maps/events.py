@@ -88,8 +88,8 @@ class Handlers:
 
     def opened(self, query: str = "", record: Record | None = None) -> Updates:
         """What a visitor sees before touching anything: the link's state, or the first example;
-        nothing new where there is a result already."""
-        if record is not None:
+        nothing new where there is a result already, or where a link opens another tab."""
+        if record is not None or query == links.ELSEWHERE:
             return {}
         # What stands on the page already is marked as what it is, and gives way in a moment.
         return {name: value for name, value in self._state(query).items() if name != "stale"}
@@ -150,6 +150,9 @@ class Handlers:
         """The same of the map that was put into the editor last."""
         if placed is not None:
             yield from self.run(placed, budget, whole(seed))
+        else:
+            # Gradio empties what a generator that gives nothing was to fill.
+            yield {}
 
     def show_first(
         self, record: Record | None, placed: LabelMap | None, budget: float, seed: float | None

@@ -361,7 +361,7 @@ def _connect_opening(handlers: Handlers, inputs: Inputs, view: View) -> Any:
         state.filled(handlers.opened),
         [query, view.record],
         state.components,
-        js=call("withQuery"),
+        js=links.with_query(handlers.tab.name, first=handlers.tab.first),
         **quick_event(**unasked(inputs.notes)),
     )
     opened.success(None, js=call("fit", handlers.tab.name), api_visibility="private")

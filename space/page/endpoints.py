@@ -11,7 +11,7 @@ from gradio.state_holder import StateHolder
 
 from space.page.errors import plain_errors
 
-AT_ONCE = 3
+CALLS_AT_ONCE = 3
 """Calls of a tab at once: two that are being made, while another is read or answered. A visitor of
 the page waits for no more than these of each tab."""
 
@@ -38,7 +38,7 @@ def publish(handler: Callable[P, Awaitable[R]], name: str, tab: str) -> None:
         published,
         api_name=name,
         concurrency_id=line(tab),
-        concurrency_limit=AT_ONCE,
+        concurrency_limit=CALLS_AT_ONCE,
     )
 
 

@@ -8,7 +8,7 @@ from gradio.components import Component
 MODEL = "model"
 """Name of the line in which events that need a model wait."""
 
-AT_ONCE = 4
+VISITORS_AT_ONCE = 4
 """Visitors whose results are made at once, a step of each in turn: everybody's early picture comes
 before anybody's last exits."""
 
@@ -30,7 +30,7 @@ def model_event(**more: Any) -> dict[str, Any]:
     """Options of an event that needs the model and is no endpoint."""
     return {
         "concurrency_id": MODEL,
-        "concurrency_limit": AT_ONCE,
+        "concurrency_limit": VISITORS_AT_ONCE,
         "show_progress": "minimal",
         "api_visibility": "private",
         **more,

@@ -23,18 +23,41 @@
     return [query, ...inputs];
   };
 
+  function offer(tab, query) {
+    asleep.delete(tab);
+    offered = query;
+    document.getElementById(`${tab}-restore`)?.click();
+  }
+
   document.addEventListener("click", (event) => {
     const state = event.target.closest?.("[data-state]")?.dataset.state;
-    if (!state) return;
-    offered = `?${state}`;
-    document.getElementById(`${new URLSearchParams(state).get(NAME)}-restore`)?.click();
+    if (state) offer(new URLSearchParams(state).get(NAME), `?${state}`);
   });
 
-  // The inputs stay what they are, after the query.
-  fiancee.withQuery = (_, ...inputs) => [fiancee.query(), ...inputs];
+  // A tab that is open at first renders nothing where a link opens another: only once it is wanted.
+  const asleep = new Set();
+
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.("[role=tab]")?.dataset.tabId;
+    if (!asleep.has(tab)) return;
+    const link = new URL(`${fiancee.home()}/?${new URLSearchParams({ [NAME]: tab })}`);
+    addresses.set(tab, link); // the next listener shows it
+    offer(tab, link.search);
+  });
+
+  // The inputs stay what they are, after the query; of a tab that falls asleep, the word for that.
+  fiancee.withQuery = (tab, elsewhere, _, ...inputs) => {
+    const query = fiancee.query();
+    const wanted = new URLSearchParams(query).get(NAME);
+    const sleeps = elsewhere && wanted && wanted !== tab && tabNamed(wanted);
+    if (sleeps) asleep.add(tab);
+    return [sleeps ? elsewhere : query, ...inputs];
+  };
+
+  const tabNamed = (name) => document.querySelector(`[role=tab][data-tab-id="${CSS.escape(name)}"]`);
 
   fiancee.openTab = (name) => {
-    if (name) document.querySelector(`[role=tab][data-tab-id="${name}"]`)?.click();
+    if (name) tabNamed(name)?.click();
   };
 
   // Whether the clipboard has it; in a frame that may be forbidden.
@@ -152,6 +175,7 @@
     if (source() || !button) return;
     forget(tab);
     restoring.add(tab);
+    asleep.delete(tab);
     fiancee.openTab(tab);
     button.click();
   });

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 import gradio as gr
 
 from fiancee_hub.core.errors import InputError
-from space.page.errors import plainly
 from space.page.events import private
+from space.page.markup import render
 from space.page.scripts import call
 
 MOST_SEED = 2**53 - 1
@@ -19,6 +19,10 @@ MOST_SEED = 2**53 - 1
 
 TAB, FORMER_TAB = "tab", "family"
 """What links call the tab, and what they called it when there was one of each family."""
+
+ELSEWHERE = "elsewhere"
+"""What stands in place of the address's query for the first tab where a link opens another: it
+begins only when a visitor opens it."""
 
 
 class Field:
@@ -126,6 +130,12 @@ def state_of(query: str, tab: str, fields: Mapping[str, Field], *, first: bool) 
         return {}
 
 
+def with_query(tab: str, *, first: bool) -> str:
+    """JavaScript for a tab's opening: its first input becomes the address's query, or
+    ``ELSEWHERE``."""
+    return call("withQuery", tab, ELSEWHERE if first else "")
+
+
 def _given(query: str) -> dict[str, str]:
     # Pasted from a page's source, it has its ampersands escaped.
     return dict(parse_qsl(query.lstrip("?").replace("&amp;", "&")))
@@ -156,12 +166,24 @@ def slugs(titles: Iterable[str]) -> tuple[str, ...]:
 
 
 def open_tab(page: gr.Blocks, tabs: Tabs) -> None:
-    """Lets the page open with the tab that a link asks for, or say why the link is of no use."""
+    """Lets the page open with the tab that a link asks for, or say why the link is of no use.
+
+    In a place of its own: Gradio takes its messages away as soon as another event begins, and the
+    page's first result is about to.
+    """
     query = gr.Textbox(visible="hidden")
+    refused = gr.HTML(elem_id="link-refused")
+
+    def ask(text: str) -> tuple[str, str]:
+        try:
+            return asked_for(text, tabs), ""
+        except InputError as error:
+            return "", render("refused.html", words=str(error))
+
     asked = page.load(
-        plainly(lambda text: asked_for(text, tabs)),
+        ask,
         query,
-        query,
+        [query, refused],
         js=call("query"),
         show_progress="hidden",
         api_visibility="private",

@@ -137,13 +137,13 @@ def test_training_mode_normalises_with_the_batch() -> None:
 
 
 def test_maps_one_after_another_share_nothing() -> None:
-    generator = random_model().trunk
+    generator = random_model().trunk_as(OasisGenerator)
     first, second = maps(2), maps(2).flip(2)
     with torch.inference_mode():
         before = [generator.condition(each, noise(2)) for each in (first, second)]
     for condition, label_map in zip(before, (first, second), strict=True):
         one_hot = F.one_hot(label_map.long(), len(CLASSES)).permute(0, 3, 1, 2)
-        labels = condition.labels_at(len(condition.labels))
+        labels = generator.labels_at(len(condition.labels), condition)
         assert torch.equal(labels[:, : len(CLASSES)], one_hot.float())
         assert torch.equal(
             labels[:, len(CLASSES), :, 0], torch.linspace(-1, 1, SIZE[0]).expand(2, -1)

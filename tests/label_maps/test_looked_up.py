@@ -8,7 +8,7 @@ from tiny import CLASSES, GENERATOR, SIZE, maps
 from torch import Tensor
 from torch.nn import functional as F
 
-from fiancee_hub.families.label_maps.cells import one_hot_cells
+from fiancee_hub.families.label_maps.cells import folded, one_hot_cells
 from fiancee_hub.families.label_maps.painting import Painting
 
 FEATURES, GUIDE, CLASS_COUNT = 5, 12, len(CLASSES)
@@ -20,8 +20,8 @@ def painting(*, coordinates: bool = True, guide: int = GUIDE) -> Painting:
     return Painting(FEATURES, labels, guide, GENERATOR).eval().requires_grad_(False)
 
 
-def seen(labels: Tensor, *, coordinates: bool = True) -> tuple[Tensor, Tensor, Tensor]:
-    cells = one_hot_cells(labels, CLASS_COUNT, torch.float32, coordinates=coordinates)
+def seen(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    cells = folded(labels.float())
     random = torch.Generator().manual_seed(3)
     features, guide = (
         torch.randn(len(labels), channels, *HALF, generator=random)
@@ -31,7 +31,8 @@ def seen(labels: Tensor, *, coordinates: bool = True) -> tuple[Tensor, Tensor, T
 
 
 def by_convolution(layer: Painting, features: Tensor, cells: Tensor, *guide: Tensor) -> Tensor:
-    together = torch.cat([features, cells, *guide], 1)
+    labels = one_hot_cells(cells, CLASS_COUNT, coordinates=layer.labels > CLASS_COUNT)
+    together = torch.cat([features, labels, *guide], 1)
     return F.pixel_shuffle(F.conv2d(together, layer.weight, layer.bias, padding=1), 2)
 
 
@@ -58,7 +59,7 @@ def test_it_is_the_convolution(colours: list[int], places: list[tuple[int, int]]
 def test_every_picture_of_a_batch_has_its_own_map(coordinates: bool, guided: bool) -> None:
     """Three maps of noise: no window holds one class only."""
     layer = painting(coordinates=coordinates, guide=GUIDE if guided else 0)
-    features, cells, guide = seen(maps(3), coordinates=coordinates)
+    features, cells, guide = seen(maps(3))
     found = layer(features, cells, guide if guided else None)
     expected = by_convolution(layer, features, cells, *[guide] * guided)
     torch.testing.assert_close(found, expected)

@@ -594,10 +594,10 @@ def test_only_the_typed_endpoint_is_public(page: gr.Blocks) -> None:
 def test_visitors_share_the_model_and_programs_do_among_themselves(page: gr.Blocks) -> None:
     using = [f for f in page.fns.values() if f.concurrency_id == events.MODEL]
     assert len(using) == 6
-    assert {f.concurrency_limit for f in using} == {events.AT_ONCE}
+    assert {f.concurrency_limit for f in using} == {events.VISITORS_AT_ONCE}
     called = [f for f in page.fns.values() if f.concurrency_id == endpoints.line("streets")]
     assert [f.api_name for f in called] == ["streets"]
-    assert [f.concurrency_limit for f in called] == [endpoints.AT_ONCE]
+    assert [f.concurrency_limit for f in called] == [endpoints.CALLS_AT_ONCE]
 
 
 def test_the_page_asks_no_other_host(page: gr.Blocks) -> None:

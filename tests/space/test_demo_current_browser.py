@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -63,6 +64,29 @@ def test_a_link_opens_with_its_own_face(opening: int, demo_url: str, page: Page)
     screen.wait_until_measured()
     expect(screen.part("yaw", "input[type=number]")).to_have_value("8")
     expect(screen.part("stale", "p")).to_have_count(0)
+
+
+def test_the_first_tab_waits_where_a_link_opens_another(demo_url: str, page: Page) -> None:
+    """Nothing is rendered for a tab that nobody sees; once it is opened it begins as ever."""
+    faces = DemoPage(page, f"{demo_url}/?tab=faces&example=107-neutral&yaw=8", "faces")
+    faces.wait_until_measured()
+    complete = page.locator("#streets-routes .chain[data-complete=true]")
+    expect(complete).to_have_count(0)
+    expect(page.locator("#streets-examples .selected")).to_have_count(0)
+    for _ in range(2):
+        page.get_by_role("tab", name="Streets").click()
+        expect(complete).to_be_visible(timeout=PATIENCE)
+        expect(page.locator("#streets-examples .selected")).to_have_count(1)
+        expect(page).to_have_url(re.compile("tab=streets"))
+        page.get_by_role("tab", name="Faces").click()
+        expect(page).to_have_url(re.compile("tab=faces"))
+
+
+def test_a_link_to_no_tab_leaves_the_first_one_as_it_is(demo_url: str, page: Page) -> None:
+    screen = StreetsPage(page, f"{demo_url}/?tab=nowhere")
+    screen.wait_until_measured()
+    # It stays: a message that is gone within a second helps nobody.
+    expect(page.get_by_role("alert").filter(has_text="no tab 'nowhere'")).to_be_visible()
 
 
 def test_another_map_or_seed_renders_at_once(demo_url: str, page: Page, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from space import demo
 from space.page import endpoints, model_threads
-from space.page.endpoints import AT_ONCE
+from space.page.endpoints import CALLS_AT_ONCE
 from space.page.model_threads import ModelThreads
 from space.page.recent import Recent
 from space.page.sessions import LightSession
@@ -286,11 +286,11 @@ def test_a_full_queue_asks_to_come_back_and_the_others_are_served(
 
         accepted = [call(0)]
         assert busy.wait(120)
-        for seed in range(1, AT_ONCE):
+        for seed in range(1, CALLS_AT_ONCE):
             accepted.append(call(seed))
             wait_until_taken(page)
-        accepted.append(call(AT_ONCE))
-        refused = call(AT_ONCE + 1)
+        accepted.append(call(CALLS_AT_ONCE))
+        refused = call(CALLS_AT_ONCE + 1)
         assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
         assert refused.json()["detail"].startswith("Queue is full")
         go_on.set()

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from fiancee_hub.core.exits import Branch, ExitConfig, GuideConfig, Trunk
 from fiancee_hub.core.remembered import Remembered
 from fiancee_hub.core.thinning import inherit_stages, strongest, take, thinner
-from fiancee_hub.families.label_maps.cells import class_ids, class_shares, one_hot_cells, unfolded
+from fiancee_hub.families.label_maps.cells import class_shares, folded, one_hot, unfolded
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.painting import Painting
 
@@ -27,18 +27,14 @@ class Condition(NamedTuple):
     """What every stage is modulated by: label maps of every stage's size, and the noise.
 
     ``labels[i]`` is (batch, label channels, height, width) at the size of stage i, the last
-    stage's left out; ``cells`` is that one, with each 2x2 cell's pixels one after another in the
-    channels: branches read it as it is, and only full depth needs it unfolded. ``noise`` is
+    stage's left out: only full depth needs it. ``cells`` holds it as class ids, whole numbers
+    (batch, 4, height / 2, width / 2), each 2x2 cell's pixels one after another. ``noise`` is
     (batch, noise channels, 1, 1), constant over the image, or (batch, noise channels, h, w).
     """
 
     labels: tuple[Tensor, ...]
     cells: Tensor
     noise: Tensor
-
-    def labels_at(self, stage: int) -> Tensor:
-        """The label map at the size of a stage (0-based)."""
-        return self.labels[stage] if stage < len(self.labels) else unfolded(self.cells)
 
     def noise_for(self, labels: Tensor) -> Tensor:
         """The noise at the size and in the type of a label map; constant noise stays one pixel."""
@@ -110,10 +106,23 @@ class SharedBlock(nn.Module):
         self.conv_s = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else None
 
     def forward(self, features: Tensor, labels: Tensor, noise: Tensor) -> Tensor:
-        embedding = F.relu(self.embed(labels) + self.embed_noise(noise))
-        residual = self.conv_0(F.leaky_relu(self.norm_0(features, embedding), LEAK))
-        residual = self.conv_1(F.leaky_relu(self.norm_1(residual, embedding), LEAK))
+        embedding = F.relu(self._embedded(labels, noise), inplace=True)
+        # In place: nothing but the activation reads what the norms return.
+        seen = F.leaky_relu(self.norm_0(features, embedding), LEAK, inplace=True)
+        residual = self.conv_0(seen)
+        seen = F.leaky_relu(self.norm_1(residual, embedding), LEAK, inplace=True)
+        residual = self.conv_1(seen)
         return residual + (features if self.conv_s is None else self.conv_s(features))
+
+    def _embedded(self, labels: Tensor, noise: Tensor) -> Tensor:
+        of_noise: Tensor = self.embed_noise(noise)
+        if of_noise[:, 0].numel() > 1:
+            embedded: Tensor = self.embed(labels) + of_noise
+            return embedded
+        # Noise of one picture is a bias; to add it later is one more pass over all pixels.
+        assert self.embed.bias is not None
+        bias = self.embed.bias + of_noise.flatten()
+        return F.conv2d(labels, self.embed.weight, bias, padding=1)
 
     @property
     def entry(self) -> nn.Conv2d:
@@ -218,7 +227,7 @@ class OasisGenerator(Trunk):
 
     def regions(self, condition: Condition) -> Tensor:
         """The class of every pixel, (batch, 4, height / 2, width / 2)."""
-        return class_ids(condition.cells, self.config.classes)
+        return condition.cells.long()
 
     def predictor_inputs(self, condition: Condition) -> tuple[Tensor, Tensor]:
         """Class shares at a quarter of the image's size, and the noise, averaged over the image."""
@@ -234,19 +243,26 @@ class OasisGenerator(Trunk):
             label_map: class ids, integer (batch, height, width), 0 ≤ id < classes.
             noise: (batch, noise channels) or (batch, noise channels, h, w), standard normal.
         """
-        shared = self.config.modulation == "shared"
-        cells = one_hot_cells(label_map, self.config.classes, noise.dtype, coordinates=shared)
-        if shared:
+        ids = label_map.to(noise.dtype)
+        cells = folded(ids)
+        if self.config.modulation == "shared":
             labels = tuple(class_shares(cells, self.config.classes, self.config.stages - 1))
         else:
-            one_hot = unfolded(cells)
+            pixels = one_hot(ids, self.config.classes, coordinates=False)
             sizes = [self.config.stage_size(stage) for stage in range(self.config.stages - 1)]
-            labels = tuple(F.interpolate(one_hot, size=size, mode="nearest") for size in sizes)
+            labels = tuple(F.interpolate(pixels, size=size, mode="nearest") for size in sizes)
         return Condition(labels, cells, noise if noise.dim() == 4 else noise[:, :, None, None])
+
+    def labels_at(self, stage: int, condition: Condition) -> Tensor:
+        """The label map at the size of a stage (0-based)."""
+        if stage < len(condition.labels):
+            return condition.labels[stage]
+        shared = self.config.modulation == "shared"
+        return one_hot(unfolded(condition.cells), self.config.classes, coordinates=shared)
 
     def stage(self, index: int, features: Tensor | None, condition: Condition) -> Tensor:
         """Runs stage ``index`` (0-based) on what the stage before returned (None for the first)."""
-        labels = condition.labels_at(index).to(self.head.weight.dtype)
+        labels = self.labels_at(index, condition).to(self.head.weight.dtype)
         noise = condition.noise_for(labels)
         if features is None:
             features = self._enter(labels, noise)
@@ -303,12 +319,11 @@ class OasisBranch(Branch):
             features = F.interpolate(features, scale_factor=2, mode="nearest")
             labels = condition.labels[stage].to(self.join.weight.dtype)
             features = block(features, labels, condition.noise_for(labels))
-        # The map's own pixels, folded to half size, keep edges where they were drawn.
-        cells = condition.cells.to(self.join.weight.dtype)
         painted = None
         if self.guided_painting and self.guide_channels:
-            painted = self.fitting_guide(cells, guide)
-        return torch.tanh(self.to_rgb(F.leaky_relu(features, LEAK), cells, painted))
+            painted = self.fitting_guide(features, guide)
+        # The map's own pixels keep edges where they were drawn.
+        return torch.tanh(self.to_rgb(F.leaky_relu(features, LEAK), condition.cells, painted))
 
     def inherit(self, trunk: OasisGenerator) -> None:
         """Starts from the trunk's later stages; a SPADE trunk's have another form, and stay out."""

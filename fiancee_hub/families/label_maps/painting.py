@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiancee_hub.core.remembered import Remembered, being_traced
-from fiancee_hub.families.label_maps.cells import class_ids, kept_blank_cells
+from fiancee_hub.families.label_maps.cells import kept_blank, one_hot_cells, pixels_in_channels
 from fiancee_hub.families.label_maps.config import OasisConfig
 
 
@@ -41,7 +41,7 @@ class Painting(nn.Conv2d):
 
         Args:
             features: (batch, channels, height, width).
-            cells: one-hot, (batch, 4 · labels, height, width).
+            cells: class ids of each place's four pixels, (batch, 4, height, width).
             guide: of the same size, where there is one.
         """
         assert self.bias is not None
@@ -49,12 +49,17 @@ class Painting(nn.Conv2d):
         if self._looks_up(features):
             pixels = self._looked_up(others, cells)
         else:
-            seen = torch.cat([features, cells, *others[1:]], 1)
+            labels = self._one_hot(cells).to(features.dtype)
+            seen = torch.cat([features, labels, *others[1:]], 1)
             weight, bias = _colours_innermost(self.weight, self.bias)
             pixels = self._conv_forward(seen, weight, bias).permute(0, 2, 3, 1)
         batch, height, width, _ = pixels.shape
         rows = pixels.reshape(batch, height, width, 2, 6).transpose(2, 3)
         return rows.reshape(batch, 2 * height, 2 * width, 3).permute(0, 3, 1, 2)
+
+    def _one_hot(self, cells: Tensor) -> Tensor:
+        classes = self.config.classes
+        return one_hot_cells(cells, classes, coordinates=self.labels > classes)
 
     def _looks_up(self, features: Tensor) -> bool:
         """Only a processor, in float32 and with weights that are not being trained."""
@@ -69,8 +74,7 @@ class Painting(nn.Conv2d):
         of_window, of_class, of_place, weight = sums
         pixels = F.conv2d(torch.cat(others, 1), weight, padding=1).permute(0, 2, 3, 1) + of_place
         outside = self.config.classes
-        ids = class_ids(cells, outside).int().contiguous()
-        ids = F.pad(ids, (1, 1, 1, 1), value=outside)
+        ids = F.pad(cells.int().contiguous(), (1, 1, 1, 1), value=outside)
         lowest, highest = _around(ids.amin(1), torch.minimum), _around(ids.amax(1), torch.maximum)
         alike = (lowest == highest).flatten()
         flat = pixels.reshape(-1, 12)
@@ -95,8 +99,8 @@ class Painting(nn.Conv2d):
         by_class = cells.unflatten(1, (4, self.labels))[:, :, :classes].permute(1, 3, 4, 2, 0)
         of_window = F.pad(by_class, (0, 0, 0, 1)).flatten(0, 2)
         place = width, classes, self.labels > classes, weight.dtype, weight.device
-        coordinates = kept_blank_cells(height, *place)[0].flatten(3).permute(0, 3, 1, 2)
-        of_place = F.conv2d(coordinates, cells, bias, padding=1)[0].permute(1, 2, 0)
+        blank = pixels_in_channels(kept_blank(height, *place)[0].permute(0, 3, 1, 2))
+        of_place = F.conv2d(blank, cells, bias, padding=1)[0].permute(1, 2, 0)
         others = torch.cat([before, after], 1)
         return of_window.flatten(0, 1), of_window.sum(0), of_place.contiguous(), others
 
