@@ -31,7 +31,14 @@ from fiancee_hub.families.faces.heads import (
     landmark_flow,
     pooled,
 )
-from fiancee_hub.families.faces.layers import LEAK, Block, MaskNet, Stage, painting
+from fiancee_hub.families.faces.layers import (
+    LEAK,
+    Block,
+    MaskNet,
+    Stage,
+    painting,
+    unshuffled,
+)
 from fiancee_hub.families.faces.warps import (
     area_ratio,
     identity_grid,
@@ -169,7 +176,7 @@ class MotionNet(nn.Module):
 
     def forward(self, views: Tensor) -> Tensor:
         """Views (batch, 28, h, w) to corrections (batch, 4, h, w): shift, gain and logit."""
-        features = F.pixel_unshuffle(views, 2)
+        features = unshuffled(views, 2)
         for conv in self.convs:
             features = F.leaky_relu(unit_length(conv(features)), LEAK)
         return F.pixel_shuffle(self.output(features), 2)
@@ -408,7 +415,7 @@ class PortraitBranch(Branch):
                 condition.appearance.descriptor,
             )
         warped = condition.warped_picture()
-        folded = F.pixel_unshuffle(warped, 2).to(features.dtype)
+        folded = unshuffled(warped, 2).to(features.dtype)
         features = F.leaky_relu(unit_length(features), LEAK)
         pixels = self.to_rgb(torch.cat([features, folded], 1))
         return _composed(F.pixel_shuffle(pixels, 2), warped, condition)

@@ -19,6 +19,15 @@ KEPT = 4.0
 """Logit of what is kept of the warped source before training."""
 
 
+def unshuffled(images: Tensor, factor: int) -> Tensor:
+    """``F.pixel_unshuffle``, which takes a processor twice as long."""
+    if images.device.type != "cpu" or torch.compiler.is_exporting():
+        return F.pixel_unshuffle(images, factor)
+    places = [(y, x) for y in range(factor) for x in range(factor)]
+    parts = [images[:, :, y::factor, x::factor] for y, x in places]
+    return torch.stack(parts, 2).flatten(1, 2)
+
+
 class Block(nn.Module):
     """Residual block on features of unit length; starts close to the identity."""
 
@@ -123,7 +132,7 @@ class MaskNet(nn.Module):
             views: (batch, ``MASK_VIEWS``, h, w) at twice the volume's size.
             target_map: (batch, 10, 2h, 2w), shares.
         """
-        folded = [F.pixel_unshuffle(views, 2), F.pixel_unshuffle(target_map, 4)]
+        folded = [unshuffled(views, 2), unshuffled(target_map, 4)]
         features = self.look(torch.cat(folded, 1))
         for conv in self.convs:
             features = conv(F.leaky_relu(unit_length(features), LEAK))

@@ -1,10 +1,15 @@
 """Warps of pictures and of feature volumes, as sampling grids in [-1, 1] (y down)."""
 
 import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from fiancee_hub.core.remembered import being_traced
 
 DEPTH = 8.0
 """Canonical units (about centimetres) that a feature volume reaches before and behind a head."""
@@ -18,15 +23,41 @@ LEAST = 1e-9
 
 
 def pixel_centres(cells: int, like: Tensor) -> Tensor:
-    """Middles of so many cells side by side, (cells,) in [-1, 1]."""
-    return (torch.arange(cells, device=like.device, dtype=torch.float32) + 0.5) * 2 / cells - 1
+    """Middles of so many cells side by side, (cells,) in [-1, 1]; not to be written to."""
+    return _constant(_centres, cells, like.device)
 
 
 def identity_grid(height: int, width: int, like: Tensor) -> Tensor:
-    """Centres of the pixels, (height, width, 2) as x, y in [-1, 1]."""
-    y, x = pixel_centres(height, like), pixel_centres(width, like)
-    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    """Centres of the pixels, (height, width, 2) as x, y in [-1, 1]; not to be written to."""
+    return _constant(_plane, height, width, like.device)
+
+
+def _constant(make: Callable[..., Tensor], *arguments: Any) -> Tensor:
+    """What ``make`` returns, made once: a tenth of the operations of a cheap exit made grids."""
+    return make(*arguments) if being_traced() else _kept(make, *arguments)
+
+
+@lru_cache(maxsize=32)
+def _kept(make: Callable[..., Tensor], *arguments: Any) -> Tensor:
+    # In a caller's inference mode it would become a tensor that stops later gradients.
+    with torch.inference_mode(False), torch.no_grad():
+        return make(*arguments)
+
+
+def _centres(cells: int, device: torch.device) -> Tensor:
+    return (torch.arange(cells, device=device, dtype=torch.float32) + 0.5) * 2 / cells - 1
+
+
+def _plane(height: int, width: int, device: torch.device) -> Tensor:
+    rows, columns = torch.meshgrid(_centres(height, device), _centres(width, device), indexing="ij")
     return torch.stack([columns, rows], -1)
+
+
+def _volume(depth: int, height: int, width: int, device: torch.device) -> Tensor:
+    """Centres of a volume's cells, (1, depth · height · width, 3) as x, y, z in [-1, 1]."""
+    plane = _plane(height, width, device).expand(depth, -1, -1, -1)
+    z = _centres(depth, device).view(-1, 1, 1, 1).expand(-1, height, width, 1)
+    return torch.cat([plane, z], -1).reshape(1, -1, 3)
 
 
 def similarity(template: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -165,15 +196,7 @@ def rigid_volume_grid(source: Tensor, target: Tensor, shape: tuple[int, int, int
         (batch, depth, height, width, 3) as x, y, z in [-1, 1] of the source's volume.
     """
     depth, height, width = shape
-    plane = identity_grid(height, width, target)
-    z = (torch.arange(depth, device=target.device, dtype=torch.float32) + 0.5) * 2 / depth - 1
-    cells = torch.cat(
-        [
-            plane.expand(depth, -1, -1, -1),
-            z.view(-1, 1, 1, 1).expand(-1, height, width, 1),
-        ],
-        -1,
-    ).reshape(1, -1, 3)
+    cells = _constant(_volume, depth, height, width, target.device)
     turn_s, turn_t = source[:, :, :3], target[:, :, :3]
     scale_s, scale_t = _scale(turn_s), _scale(turn_t)
     # Depth runs around the head's own middle, in units that grow with its size.
