@@ -80,7 +80,8 @@ class Painting(nn.Conv2d):
         flat = pixels.reshape(-1, 12)
         flat += of_class.index_select(0, torch.where(alike, lowest.flatten(), outside))
         mixed = alike.logical_not().nonzero().squeeze(1)
-        rows = _windows(ids, mixed) + (outside + 1) * torch.arange(36, dtype=ids.dtype)
+        pixels_before = torch.arange(36, dtype=ids.dtype, device=ids.device)
+        rows = _windows(ids, mixed) + (outside + 1) * pixels_before
         flat.index_add_(0, mixed, F.embedding_bag(rows, of_window, mode="sum"))
         return flat.view(pixels.shape)
 
@@ -131,7 +132,8 @@ def _windows(ids: Tensor, chosen: Tensor) -> Tensor:
     image, row = chosen // (height * width), chosen // width % height
     first = image * ids[0].numel() + row * (width + 2) + chosen % width
     pixel, down, across = (
-        torch.arange(count) * step for count, step in zip((4, 3, 3), ids.stride()[1:], strict=True)
+        torch.arange(count, device=ids.device) * step
+        for count, step in zip((4, 3, 3), ids.stride()[1:], strict=True)
     )
     window = pixel.view(4, 1, 1) + down.view(3, 1) + across
     return ids.flatten()[first[:, None] + window.flatten()]
