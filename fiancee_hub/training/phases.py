@@ -331,7 +331,7 @@ def train_branches(job: Run, minutes: float, settings: BranchSettings | None = N
         earlier = json.loads((job.folder / PACKED).read_text(encoding="utf-8"))["branches"]
         facts |= {name: facts[name] + earlier[name] for name in ("images", "hours")}
     job.note("branches", facts)
-    job.save(model, config)
+    job.save(model, _uncalibrated(config))
 
 
 def _check_resumed(job: Run, model: EarlyExitModel) -> None:
@@ -365,7 +365,12 @@ def train_predictor(job: Run, minutes: float, samples: int) -> None:
     logger.info("within mean and spread, held out: %s", [f"{share:.2f}" for share in within])
     found = {"samples": len(targets["lpips"]), "errors": errors, "within": within}
     job.note("predictor", facts | found)
-    job.save(model, config)
+    job.save(model, _uncalibrated(config))
+
+
+def _uncalibrated(config: CheckpointConfig) -> CheckpointConfig:
+    """Margins keep a promise for the branches and the predictor that they were tested with only."""
+    return dataclasses.replace(config, calibration=None)
 
 
 def calibrate(job: Run) -> None:

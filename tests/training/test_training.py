@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from fiancee_hub.core.family import of_data
 from fiancee_hub.core.files import write_text
 from fiancee_hub.core.ladder import parse_ladder
 from fiancee_hub.core.recipe import Recipe
+from fiancee_hub.core.router import Calibration
 from fiancee_hub.domains.streets.drawings import draw_label_map
 from fiancee_hub.families.faces.config import PortraitConfig
 from fiancee_hub.families.faces.training.task import FacesTask
@@ -234,6 +236,24 @@ def test_training_resumes_where_it_stopped(job: phases.Run) -> None:
     assert after["seconds"] > before["seconds"]
     notes = json.loads((job.folder / "training.json").read_text())
     assert notes["branches"]["steps"] == after["steps"]
+
+
+def test_margins_do_not_outlive_what_they_were_tested_with(
+    job: phases.Run, family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(job.folder, tmp_path / "run")
+    run = phases.Run(tmp_path / "run", family.task, job.accelerator)
+    monkeypatch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
+    seconds = load_state(run.folder / "branches" / loop.STATE)["seconds"]
+    for train in (
+        partial(phases.train_branches, run, seconds / 60 + 1e-4),
+        partial(phases.train_predictor, run, 1e-4, samples=16),
+    ):
+        model, config = run.load()
+        tested = Calibration(0.9, 0.9, samples=10, budgets=(0.1,), margins=(0.0,))
+        run.save(model, replace(config, calibration=tested))
+        train()
+        assert run.load()[1].calibration is None
 
 
 def test_images_of_earlier_runs_keep_their_count(tmp_path: Path) -> None:
