@@ -36,20 +36,24 @@
 
   // A tab that is open at first renders nothing where a link opens another: only once it is wanted.
   const asleep = new Set();
+  let stays = false; // the link opens no other tab
 
-  document.addEventListener("click", (event) => {
-    const tab = event.target.closest?.("[role=tab]")?.dataset.tabId;
-    if (!asleep.has(tab)) return;
+  function wake(tab) {
     const link = new URL(`${fiancee.home()}/?${new URLSearchParams({ [NAME]: tab })}`);
     addresses.set(tab, link); // the next listener shows it
     offer(tab, link.search);
+  }
+
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.("[role=tab]")?.dataset.tabId;
+    if (asleep.has(tab)) wake(tab);
   });
 
   // The inputs stay what they are, after the query; of a tab that falls asleep, the word for that.
   fiancee.withQuery = (tab, elsewhere, _, ...inputs) => {
     const query = fiancee.query();
     const wanted = new URLSearchParams(query).get(NAME);
-    const sleeps = elsewhere && wanted && wanted !== tab && tabNamed(wanted);
+    const sleeps = elsewhere && !stays && wanted && wanted !== tab && tabNamed(wanted);
     if (sleeps) asleep.add(tab);
     return [sleeps ? elsewhere : query, ...inputs];
   };
@@ -57,7 +61,9 @@
   const tabNamed = (name) => document.querySelector(`[role=tab][data-tab-id="${CSS.escape(name)}"]`);
 
   fiancee.openTab = (name) => {
-    if (name) tabNamed(name)?.click();
+    if (name) return void tabNamed(name)?.click();
+    stays = true; // there is no link, or one of no use
+    asleep.forEach(wake);
   };
 
   // Whether the clipboard has it; in a frame that may be forbidden.

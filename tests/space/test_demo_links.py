@@ -177,9 +177,11 @@ def test_a_bad_link_is_answered_plainly_and_the_page_works(
     query: str, message: str, page: Page, demo_url: str, shipped_pipe: StreetsPipeline
 ) -> None:
     screen = DemoPage(page, f"{demo_url}/?{query}")
-    expect(screen.error).to_contain_text(message, timeout=PATIENCE)
-    expect(screen.error).to_have_count(1)
+    said = page.get_by_role("alert").filter(has_text=message)
+    expect(said).to_be_visible(timeout=PATIENCE)
     screen.wait_until_measured()
+    expect(said).to_be_visible()
+    expect(screen.error).to_have_count(0)
     assert (value(screen, "budget"), value(screen, "seed")) == (0.1, 0)
     screen.generate()
     expected = shipped_pipe.compare(examples()[0].path, budget=0.1, seed=0)
