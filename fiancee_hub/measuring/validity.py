@@ -18,8 +18,9 @@ from fiancee_hub.core.router import (
     Openings,
     binomial_cdf,
     choose,
+    confidences,
     delivered,
-    of_one_sequence,
+    narrowest,
 )
 from fiancee_hub.measuring.measure import Measurement, joined
 
@@ -82,9 +83,11 @@ def validity(
     counted = [(_sums(missed, chosen & r), _sums(early, chosen & r)) for r in of_kind.values()]
     taken = np.full((len(BUDGETS), splits), -1)
     for row, starts in enumerate(begin):
-        each = of_one_sequence(confidence, len(starts))
-        tests = [_passes(misses[row], left[row], level, each) for misses, left in counted]
-        taken[row] = _narrowest(np.logical_and.reduce(tests), starts)
+        passed = [
+            np.logical_and.reduce([_passes(m[row], n[row], level, each) for m, n in counted])
+            for each in confidences(confidence, len(starts))
+        ]
+        taken[row] = narrowest(np.stack(passed), starts)
     missing = {k: _taken(_sums(missed, ~chosen & rows), taken) for k, rows in of_kind.items()}
     leaving = {k: _taken(_sums(early, ~chosen & rows), taken) for k, rows in of_kind.items()}
     by_kind = {kind: _kept(missing[kind], leaving[kind], level) for kind in kinds}
@@ -173,16 +176,6 @@ def _allowed(samples: int, level: float, confidence: float) -> int:
     while misses + 1 < samples and binomial_cdf(misses + 1, samples, 1 - level) <= 1 - confidence:
         misses += 1
     return misses
-
-
-def _narrowest(passed: Flags, starts: tuple[float, ...]) -> Counts:
-    """Of ``passed`` (margins, splits), the row of the last margin before the first that fails, in
-    the sequence that goes farthest; −1 if none, (splits)."""
-    taken = np.full(passed.shape[1], -1)
-    for start in map(MARGINS.index, starts):
-        steps = np.logical_and.accumulate(passed[start:], 0).sum(0)
-        taken = np.maximum(taken, np.where(steps > 0, start + steps - 1, -1))
-    return taken
 
 
 def _taken(counts: Counts, taken: Counts) -> Counts:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from mapie.risk_control import control_fwer
+from mapie.risk_control.fwer_control import FWERProcedure
 from scipy.stats import binom, binomtest
 
 from fiancee_hub import InputError
@@ -238,6 +239,8 @@ def two_kinds(missed: int) -> tuple[router.FloatArray, router.FloatArray, router
         ((0.9,), 14, 0.0),  # as many of 200 as one sequence allows
         ((3.0, 0.9), 14, None),  # two share what may go wrong
         ((3.0, 0.9), 12, 0.0),
+        ((0.9, 0.5), 12, 0.0),
+        ((0.9, 0.5), 14, None),  # the first sequence ends, the second has its own share only
     ],
 )
 def test_a_budget_may_have_several_sequences(
@@ -247,6 +250,21 @@ def test_a_budget_may_have_several_sequences(
     kinds = ["towns"] * 200 + ["drive"] * 200
     assert calibrate(*two_kinds(missed), kinds, begin=(begin,)).margins == (margin,)
     assert passes(missed, 200, 0.9, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("starts", "margin"), [((3.0,), 0.0), ((3.0, 0.9), 0.0), ((0.9, 0.0), None)]
+)
+def test_a_sequence_that_reaches_a_start_takes_its_share(
+    starts: tuple[float, ...], margin: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All leave early from a margin of 0.9 on, and as many miss as one sequence alone allows."""
+    few_budgets(monkeypatch, 0.1)
+    mean = np.full((200, 1), 0.05)
+    spread = np.where(np.arange(200) < 186, 0.01, 0.055)[:, None]
+    true = np.where(np.arange(200) < 186, 0.05, 0.2)[:, None]
+    found = calibrate(mean, spread, true, ["a"] * 200, begin=(starts,))
+    assert found.margins == (margin,)
 
 
 def sequence(found: Arrays, kinds: list[str], budget: float, begin: float) -> list[float]:
@@ -262,24 +280,59 @@ def sequence(found: Arrays, kinds: list[str], budget: float, begin: float) -> li
     return values
 
 
+class Fallback(FWERProcedure):
+    """A graph of tests (Bretz et al., 2009): what is accepted hands its level on to the next."""
+
+    def __init__(self, shares: list[float]) -> None:
+        self.shares = np.asarray(shares)
+
+    def _init_state(self, n_lambdas: int, delta: float) -> None:
+        assert len(self.shares) == n_lambdas
+        self.levels, self.accepted = delta * self.shares, set[int]()
+
+    def _select_next_hypothesis(self, p_values: router.FloatArray) -> int | None:
+        ready = np.flatnonzero((self.levels > 0) & (p_values <= self.levels))
+        return int(ready[-1]) if len(ready) else None  # any order ends alike
+
+    def _local_significance_levels(self) -> router.FloatArray:
+        return np.asarray(self.levels)
+
+    def _update_on_reject(self, hypothesis_index: int) -> None:
+        # What was accepted passes on whatever it still gets.
+        following = hypothesis_index + 1
+        while following in self.accepted:
+            following += 1
+        if following < len(self.levels):
+            self.levels[following] += self.levels[hypothesis_index]
+        self.accepted.add(hypothesis_index)
+        self.levels[hypothesis_index] = 0.0
+
+
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 1000), st.floats(0.04, 0.12), st.floats(0.8, 1.4))
-def test_margins_are_those_of_mapies_fixed_sequence(
-    seed: int, budget: float, optimism: float
+@given(
+    st.integers(0, 1000),
+    st.floats(0.04, 0.12),
+    st.floats(0.8, 1.4),
+    st.sampled_from([(0.5,), (0.5, 0.75, 0.9), (0.3, 0.6)]),
+)
+def test_margins_are_those_of_mapies_control(
+    seed: int, budget: float, optimism: float, shares: tuple[float, ...]
 ) -> None:
     random = np.random.default_rng(seed)
     mean, spread, true = draw(random, 400)
     found, kinds = (mean / optimism, spread, true), ["a"] * 150 + ["b"] * 250
     with pytest.MonkeyPatch.context() as patch:
         few_budgets(patch, budget)
-        begin = openings(*draw(random, 200)[:2])
-        margin = calibrate(*found, kinds, begin=begin).margins[0]
-    ends = []
-    for start in begin[0]:
-        values = np.asarray(sequence(found, kinds, budget, start))
-        accepted = control_fwer(values, (1 - 0.9) / len(begin[0]), fwer_method="fixed_sequence")
-        ends += [MARGINS[MARGINS.index(start) + accepted[-1]]] if len(accepted) else []
-    assert margin == min(ends, default=None)
+        (starts,) = openings(*draw(random, 200)[:2], shares)
+        margin = calibrate(*found, kinds, begin=(starts,)).margins[0]
+    values = np.asarray(sequence(found, kinds, budget, MARGINS[0]))
+    weights = [(each in starts) / max(1, len(starts)) for each in MARGINS]
+    accepted = control_fwer(values, 1 - 0.9, fwer_method=Fallback(weights))
+    assert margin == (MARGINS[accepted[-1]] if len(accepted) else None)
+    if len(starts) == 1:
+        begin = MARGINS.index(starts[0])
+        alone = control_fwer(values[begin:], 1 - 0.9, fwer_method="fixed_sequence")
+        assert (accepted - begin).tolist() == alone.tolist()
 
 
 CALIBRATION = Calibration(0.9, 0.9, 100, (0.1, 0.2, 0.3), (2.0, 1.0, None))

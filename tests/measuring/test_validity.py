@@ -9,8 +9,9 @@ from fiancee_hub.core.router import (
     Openings,
     calibrate,
     choose,
+    confidences,
     delivered,
-    of_one_sequence,
+    narrowest,
     openings,
     passes,
 )
@@ -73,12 +74,14 @@ def test_every_split_calibrates_as_the_router_does() -> None:
         ).margins
         missed, early = module._outcomes(half)
         for row, starts in enumerate(first):
-            each, passed = of_one_sequence(0.9, len(starts)), np.ones((len(MARGINS), 1), bool)
+            levels = confidences(0.9, len(starts))
+            passed = np.ones((len(levels), len(MARGINS), 1), bool)
             for kind in ("kind 0", "kind 1"):
                 weights = (rows & (np.asarray(inputs.groups) == kind))[:, None]
                 misses, leaving = (module._sums(flags, weights)[row] for flags in (missed, early))
-                passed &= module._passes(misses, leaving, 0.9, each)
-            (taken,) = module._narrowest(passed, starts)
+                for held, each in enumerate(levels):
+                    passed[held] &= module._passes(misses, leaving, 0.9, each)
+            (taken,) = narrowest(passed, starts)
             assert margins[row] == (None if taken < 0 else MARGINS[taken])
 
 
