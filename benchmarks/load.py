@@ -5,8 +5,8 @@ python benchmarks/load.py --users 4 --requests 3 --identical 20
 
 Users send label maps, driver pictures and slider positions in turn, each one request at a time;
 every request uploads its files anew. First an endpoint that returns the file it gets is asked in
-turn with ours: the ratios to it mean something on other machines. Prints markdown, and fails where
-a request did; then the README stays as it is.
+turn with ours, and the library does the same without a server: the ratios to them mean something on
+other machines. Prints markdown, and fails where a request did; then the README stays as it is.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import fmean, median, quantiles
 
 import httpx
 
@@ -29,8 +29,10 @@ import figures  # noqa: E402
 from demo_client import Call, QueueFull, ask, request, upload  # noqa: E402
 from demo_server import running  # noqa: E402
 
+from fiancee_hub import AutoPipeline, Controls  # noqa: E402
 from space.faces.examples import examples as face_examples  # noqa: E402
 from space.label_maps import maps  # noqa: E402
+from space.settings import SHIPPED  # noqa: E402
 
 SECONDS = 3600
 """Without an answer for that long the server counts as stuck."""
@@ -73,9 +75,28 @@ def calls(number: int, faces: bool) -> Call:
     return mix[number % 3] if faces else street
 
 
+class Library:
+    """What endpoints do, without a server around it."""
+
+    def __init__(self, faces: bool) -> None:
+        names = {"streets": "streets", "drive": "faces"} if faces else {"streets": "streets"}
+        self._pipes = {e: AutoPipeline.from_pretrained(SHIPPED / n) for e, n in names.items()}
+
+    def seconds(self, call: Call) -> float:
+        pipe, content = self._pipes[call.endpoint], Path(call.files[0]).read_bytes()
+        started = time.perf_counter()
+        if call.endpoint == "streets":
+            budget, seed = call.values
+            pipe(content, budget=budget, seed=seed)
+        else:
+            *controls, budget, _ = call.values
+            pipe(source=content, driver=Controls(*controls), budget=budget)
+        return time.perf_counter() - started
+
+
 async def beside_bare(bare: str, ours: str, users: int, rounds: int, faces: bool) -> str:
-    """Our endpoints beside a bare one in turn, as markdown: one request after the other, then so
-    many users at once."""
+    """Our endpoints beside a bare one and the library in turn, as markdown: one request after the
+    other, then so many users at once."""
     upload = Call("same", (maps.examples()[0].path,))
     servers: dict[str, tuple[str, Callable[[int], Call]]] = {
         "a bare endpoint": (bare, lambda number: upload),
@@ -85,6 +106,7 @@ async def beside_bare(bare: str, ours: str, users: int, rounds: int, faces: bool
         servers["drive"] = (ours, lambda number: calls(3 * number + 2, True))
     waits: dict[str, list[float]] = {name: [] for name in servers}
     rates: dict[str, list[float]] = {name: [] for name in servers}
+    library, inside = Library(faces), {name: [0.0] for name in servers}
     for _ in range(rounds + 1):
         for name, (url, call) in servers.items():
             async with httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
@@ -92,20 +114,21 @@ async def beside_bare(bare: str, ours: str, users: int, rounds: int, faces: bool
                 many = await crowd(client, users, 3, call)
             if alone.failures or many.failures:
                 raise RuntimeError("\n".join(alone.failures + many.failures))
+            if url == ours:
+                inside[name] += [library.seconds(call(number)) for number in range(10)]
             waits[name] += alone.all
             rates[name].append(len(many.all) / many.wall)
     # The first round warms up.
-    wait = {name: 1000 * median(times[10:]) for name, times in waits.items()}
+    wait = {name: 1000 * fmean(times[10:]) for name, times in waits.items()}
     rate = {name: median(found[1:]) for name, found in rates.items()}
     first = next(iter(servers))
-    rows: list[list[object]] = [
-        ["endpoint", "one after the other", "more than bare", f"{users} users", "of bare"]
-    ]
+    alone = {name: 1000 * fmean(times[-10 * rounds :]) for name, times in inside.items()}
+    head = ["endpoint", "one after the other", "bare + library", f"{users} users", "of bare"]
+    rows: list[list[object]] = [head]
     for name in servers:
-        more, share = wait[name] - wait[first], rate[name] / rate[first]
-        rows.append(
-            [name, f"{wait[name]:.0f} ms", f"{more:+.0f} ms", f"{rate[name]:.1f}/s", f"{share:.2f}"]
-        )
+        least, share = wait[first] + alone[name], rate[name] / rate[first]
+        cells = f"{wait[name]:.0f} ms", f"{least:.0f} ms", f"{rate[name]:.1f}/s", f"{share:.2f}"
+        rows.append([name, *cells])
     return table(rows)
 
 

@@ -73,9 +73,9 @@ def give_domain(folder: Path, domain: Domain, pictures: Mapping[str, Path]) -> N
         domain: what it is to say; its ``examples`` are replaced.
         pictures: files to take along as examples, by title.
     """
-    (folder / EXAMPLES).mkdir(exist_ok=True)
     examples = []
     for title, picture in pictures.items():
+        (folder / EXAMPLES).mkdir(exist_ok=True)
         name, content = f"{EXAMPLES}/{picture.name}", picture.read_bytes()
         if picture.resolve() != (folder / name).resolve():
             with replacing(folder / name) as partial:
