@@ -280,7 +280,7 @@ def sequence(found: Arrays, kinds: list[str], budget: float, begin: float) -> li
     return values
 
 
-class Fallback(FWERProcedure):
+class Fallback(FWERProcedure):  # type: ignore[misc]
     """A graph of tests (Bretz et al., 2009): what is accepted hands its level on to the next."""
 
     def __init__(self, shares: list[float]) -> None:
