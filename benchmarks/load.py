@@ -32,7 +32,6 @@ from demo_server import running  # noqa: E402
 from fiancee_hub import AutoPipeline, Controls  # noqa: E402
 from space.faces.examples import examples as face_examples  # noqa: E402
 from space.label_maps import maps  # noqa: E402
-from space.settings import SHIPPED  # noqa: E402
 
 SECONDS = 3600
 """Without an answer for that long the server counts as stuck."""
@@ -80,7 +79,8 @@ class Library:
 
     def __init__(self, faces: bool) -> None:
         names = {"streets": "streets", "drive": "faces"} if faces else {"streets": "streets"}
-        self._pipes = {e: AutoPipeline.from_pretrained(SHIPPED / n) for e, n in names.items()}
+        folder = ROOT / "weights_card"
+        self._pipes = {e: AutoPipeline.from_pretrained(folder / n) for e, n in names.items()}
 
     def seconds(self, call: Call) -> float:
         pipe, content = self._pipes[call.endpoint], Path(call.files[0]).read_bytes()
@@ -122,11 +122,11 @@ async def beside_bare(bare: str, ours: str, users: int, rounds: int, faces: bool
     wait = {name: 1000 * fmean(times[10:]) for name, times in waits.items()}
     rate = {name: median(found[1:]) for name, found in rates.items()}
     first = next(iter(servers))
-    alone = {name: 1000 * fmean(times[-10 * rounds :]) for name, times in inside.items()}
+    without = {name: 1000 * fmean(times[-10 * rounds :]) for name, times in inside.items()}
     head = ["endpoint", "one after the other", "bare + library", f"{users} users", "of bare"]
     rows: list[list[object]] = [head]
     for name in servers:
-        least, share = wait[first] + alone[name], rate[name] / rate[first]
+        least, share = wait[first] + without[name], rate[name] / rate[first]
         cells = f"{wait[name]:.0f} ms", f"{least:.0f} ms", f"{rate[name]:.1f}/s", f"{share:.2f}"
         rows.append([name, *cells])
     return table(rows)
