@@ -273,15 +273,17 @@ def calibrate(
     begin = ((MARGINS[0],),) * len(BUDGETS) if begin is None else begin
     margins = []
     for budget, starts in zip(BUDGETS, begin, strict=True):
-        likely = [_likely(mean, spread, true, kinds, budget, margin, level) for margin in MARGINS]
-        allowed_risks = [1 - each for each in confidences(confidence, len(starts))]
-        row = int(narrowest(np.less_equal.outer(likely, allowed_risks).T, starts))
+        p_values = [
+            _p_value(mean, spread, true, kinds, budget, margin, level) for margin in MARGINS
+        ]
+        risks = [1 - each for each in confidences(confidence, len(starts))]
+        row = int(narrowest(np.less_equal.outer(p_values, risks).T, starts))
         margins.append(None if row < 0 else MARGINS[row])
     sizes = {kind: int(rows.sum()) for kind, rows in kinds.items()}
     return Calibration(level, confidence, len(true), BUDGETS, tuple(margins), sizes, level, begin)
 
 
-def _likely(
+def _p_value(
     mean: FloatArray,
     spread: FloatArray,
     true: FloatArray,
@@ -290,7 +292,7 @@ def _likely(
     margin: float,
     level: float,
 ) -> float:
-    """The p-value of a margin: the largest of all its tests, 1 where one has nothing to go by."""
+    """The largest of all tests of a margin; 1 where one of them has nothing to go by."""
     exits = choose(mean, spread, budget, margin)
     missed, early = delivered(true, exits) > budget, exits <= mean.shape[-1]
     tests = [missed, *(missed[rows] for rows in kinds.values())]
