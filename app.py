@@ -7,8 +7,11 @@ import sys
 # the processors. Read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-from space.demo import build, launch, promise
-from space.settings import Settings
+from space.page import stubs
+
+with stubs.unwritten():
+    from space.demo import build, launch, promise
+    from space.settings import Settings
 
 # A model's thread gives up the interpreter at every operation, and gets it back from the web
 # server's after half a millisecond instead of five.

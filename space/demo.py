@@ -96,6 +96,7 @@ def build(checkpoints: Sequence[Loaded], settings: Settings) -> gr.Blocks:
         limits.connect(settings.upload)
     demo.queue(max_size=settings.queue)
     sessions.keep_no_statistics(demo)
+    sessions.rest_between_calls(demo)
     return demo
 
 

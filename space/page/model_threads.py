@@ -4,12 +4,17 @@ torch keeps a pool of threads for every thread that calls it. Gradio calls from 
 then fight for the same processors: convolutions take two to three times as long. So the models
 have threads of their own, as many as there are processors. A call that is alone has all the
 processors, and ends soonest; calls beside each other have one each, and more end in a second.
+
+Only the first of these threads ever has more than one processor, for from the second pool on
+OpenMP lets threads sleep where they waited before (libgomp's throttled spinning, where a program
+has more threads than the machine has processors): at each of some hundred operations of a picture.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from threading import Lock, local
@@ -32,46 +37,65 @@ class ModelThreads:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="model")
+        self._first = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._others = ThreadPoolExecutor(count - 1, "models") if count > 1 else None
         self._lock = Lock()
+        self._waiting = deque[tuple[Future[Any], Callable[[], Any]]]()
+        self._first_works = False
         self._asked, self._ever = 0, 0
         self._own = local()
 
     def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Lets a thread do something when its turn comes; not at all if cancelled before."""
+        asked = Future[T]()
+        call = partial(copy_context().run, work, *args, **kwargs)
         with self._lock:
             self._asked, self._ever = self._asked + 1, self._ever + 1
-        context = copy_context()
-        call = partial(work, *args, **kwargs)
-        asked = self._pool.submit(lambda: context.run(self._done, call))
-        asked.add_done_callback(lambda one: self._note_end() if one.cancelled() else None)
+            self._waiting.append((asked, call))
+        asked.add_done_callback(lambda one: self._note_end(False) if one.cancelled() else None)
+        self._first.submit(self._take_turn, first=True)
+        self._wake_another()
         return asked
 
-    @contextmanager
-    def all_processors(self) -> Iterator[None]:
-        """For what keeps the number of threads that it is made with."""
-        before = torch.get_num_threads()
-        _share(self._count)
-        try:
-            yield
-        finally:
-            _share(before)
+    def with_all_processors(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """For what keeps the number of threads that it is made with. It is made in a thread that
+        ends then, so that no second pool stays."""
+        with ThreadPoolExecutor(1, initializer=_share, initargs=(self._count,)) as passing:
+            return passing.submit(copy_context().run, partial(work, *args, **kwargs)).result()
 
     @property
     def undisturbed(self) -> bool:
         """Whether the calling thread began alone, and nobody has asked for anything since."""
         return getattr(self._own, "began", self._ever) == self._ever
 
-    def _note_end(self) -> None:
-        with self._lock:
-            self._asked -= 1
+    def _wake_another(self) -> None:
+        if self._others:
+            # Where the interpreter ends, the first thread does what is left.
+            with suppress(RuntimeError):
+                self._others.submit(self._take_turn, first=False)
 
-    def _done(self, call: Callable[[], T]) -> T:
+    def _take_turn(self, *, first: bool) -> None:
+        """Does what has waited longest. Every call wakes the first thread, and so it comes for all
+        that is left; another takes nothing from it while it does not work."""
         with self._lock:
-            alone = self._asked == 1
+            if not self._waiting or not (first or self._first_works):
+                return
+            asked, call = self._waiting.popleft()
+            alone, left = first and self._asked == 1, bool(self._waiting)
             self._own.began = self._ever if alone else None
-        _share(self._count if alone else 1)
+            self._first_works |= first
+        if left:
+            self._wake_another()
+        processors = self._count if alone else 1
+        if asked.set_running_or_notify_cancel():
+            self._answer(asked, partial(self._call, call, processors, first))
+        elif first:
+            with self._lock:
+                self._first_works = False
+
+    def _call(self, call: Callable[[], T], processors: int, first: bool) -> T:
         try:
+            _share(processors)
             return call()
         except Exception:
             raise
@@ -80,7 +104,19 @@ class ModelThreads:
             raise RuntimeError(f"a model's thread was to end: {error!r}") from error
         finally:
             # Before anybody hears of it: the next call of whoever waited is alone.
-            self._note_end()
+            self._note_end(first)
+
+    @staticmethod
+    def _answer(asked: Future[T], call: Callable[[], T]) -> None:
+        try:
+            asked.set_result(call())
+        except Exception as error:
+            asked.set_exception(error)
+
+    def _note_end(self, first: bool) -> None:
+        with self._lock:
+            self._asked -= 1
+            self._first_works &= not first
 
 
 def _share(processors: int) -> None:
@@ -98,9 +134,9 @@ def use(count: int) -> None:
     _threads = ModelThreads(count)
 
 
-def all_processors() -> AbstractContextManager[None]:
-    """``ModelThreads.all_processors`` of those that are used now."""
-    return _threads.all_processors()
+def with_all_processors(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """``ModelThreads.with_all_processors`` of those that are used now."""
+    return _threads.with_all_processors(work, *args, **kwargs)
 
 
 def undisturbed() -> bool:

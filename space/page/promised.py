@@ -11,7 +11,7 @@ from fiancee_hub.hub.checkpoints import CONFIG
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.pipeline import AutoPipeline, FianceePipeline, pipeline_class
 from space import texts
-from space.page.model_threads import all_processors
+from space.page.model_threads import with_all_processors
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +60,7 @@ class Promised:
     def _load(self) -> None:
         try:
             # A backend keeps the number of threads that it is made with.
-            with all_processors():
-                self._pipe = AutoPipeline.from_pretrained(self.loaded_from)
+            self._pipe = with_all_processors(AutoPipeline.from_pretrained, self.loaded_from)
         except Exception as error:
             self._failed = True
             known = isinstance(error, FianceeError)

@@ -1,7 +1,10 @@
 """The page before its models are loaded: served, with a stored picture, and answering in time."""
 
 import asyncio
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -127,3 +130,40 @@ def test_other_weights_have_no_stored_picture(small_streets: Path, tmp_path: Pat
         file.write(b" ")
     assert stored.read("streets", other, tmp_path) == {}
     assert stored.read("mine", small_streets, tmp_path) == {}
+
+
+STUBS = """
+import ast, inspect
+
+parse, parsed, file_of = ast.parse, [], inspect.getfile
+ast.parse = lambda *args, **kwargs: parsed.append(1) or parse(*args, **kwargs)
+{importing}
+with gradio.Blocks():
+    button = gradio.Button()
+    button.click(print)
+print(len(parsed) < 20, inspect.getfile is file_of)
+"""
+
+
+@pytest.mark.parametrize(
+    ("importing", "spared"),
+    [
+        ("from space.page import stubs\nwith stubs.unwritten():\n    import gradio", "True True"),
+        ("import gradio", "False True"),
+    ],
+)
+def test_the_app_does_not_write_gradios_stubs(importing: str, spared: str) -> None:
+    """Should Gradio stop writing them, the second line fails: the module is not needed then."""
+    code = STUBS.format(importing=importing)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert run.stdout.strip() == spared
+
+
+def test_an_idle_page_looks_for_calls_at_rest(small_streets: Path) -> None:
+    page = demo.build(demo.promise(settings(small_streets)), Settings())
+    with gr.Blocks() as plain:
+        gr.Textbox()
+    assert plain._queue.sleep_when_free < page._queue.sleep_when_free <= 0.005

@@ -75,11 +75,27 @@ def test_what_keeps_its_number_of_threads_is_made_with_all() -> None:
 
     def made() -> list[int]:
         torch.set_num_threads(1)
-        with threads.all_processors():
-            inside = torch.get_num_threads()
+        inside = threads.with_all_processors(torch.get_num_threads)
         return [inside, torch.get_num_threads()]
 
     assert threads.submit(made).result(60) == [2, 1]
+
+
+def test_no_second_thread_ever_has_all_processors() -> None:
+    """Whichever calls come when, and whichever are cancelled before their turn."""
+    threads = ModelThreads(3)
+
+    def name_and_processors() -> tuple[str, int]:
+        return current_thread().name, torch.get_num_threads()
+
+    asked = [threads.submit(name_and_processors) for _ in range(300)]
+    gone = [one for one in asked[1::7] if one.cancel()]
+    seen = {one.result(60) for one in asked if one not in gone}
+    # One after the other, each at the very moment when the one before is answered.
+    alone = {threads.submit(name_and_processors).result(60) for _ in range(300)}
+
+    assert alone == {("model_0", 3)}
+    assert all(count == 1 for name, count in seen if name != "model_0")
 
 
 def test_a_cancelled_call_counts_as_nobody() -> None:
