@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-COMPONENTS = ("ComponentMeta", "BlocksMeta")
-"""Types of Gradio's classes of components, which cannot be imported before Gradio is."""
+COMPONENT = "ComponentMeta"
+"""Type of Gradio's classes of components, which cannot be imported before Gradio is."""
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def unwritten() -> Iterator[None]:
     file_of = inspect.getfile
 
     def file_unless_component(thing: Any) -> str:
-        if type(thing).__name__ in COMPONENTS:
+        if type(thing).__name__ == COMPONENT:
             raise OSError("no stub file is wanted")
         return file_of(thing)
 

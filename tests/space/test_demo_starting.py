@@ -141,7 +141,7 @@ ast.parse = lambda *args, **kwargs: parsed.append(1) or parse(*args, **kwargs)
 with gradio.Blocks():
     button = gradio.Button()
     button.click(print)
-print(len(parsed) < 20, inspect.getfile is file_of)
+print(len(parsed) < 60, inspect.getfile is file_of)
 """
 
 
