@@ -142,7 +142,10 @@ def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -
         max_file_size=settings.upload,
         footer_links=["api", "gradio"],
         mcp_server=True,
-        app_kwargs=server.app_options(cards.describe, [cards.route()]),
+        app_kwargs=server.app_options(
+            cards.describe,
+            [cards.route(), *(route for screen in SCREENS.values() for route in screen.routes)],
+        ),
         strict_cors=not settings.local_pages,
         # Neither a history of people's pictures in the browser nor figures for everybody.
         run_history=False,

@@ -17,10 +17,10 @@ from fiancee_hub.families.faces.pipeline import FacesPipeline
 from fiancee_hub.rendering import Rendering
 from fiancee_hub.results import Result
 from space.faces import clips, code, persons
+from space.faces.camera import CAMERAS, Camera
 from space.faces.examples import examples
 from space.faces.persons import Person
 from space.faces.wish import (
-    CLIP,
     NO_DRIVER,
     NO_SOURCE,
     OPENING,
@@ -206,7 +206,7 @@ class Handlers:
         wished = wish(*values)
         if wished.missing:
             yield comparison.outdated(f"Out of date. {wished.missing}")
-        elif wished.mode != CLIP:
+        elif wished.still:
             yield from self._generate(wished)
 
     def live(self, *values: Any) -> Updates:
@@ -274,6 +274,15 @@ class Handlers:
         relative = driving == RELATIVE
         driven = clips.drive(self.pipe, person, motions, tell, budget=budget, relative=relative)
         return {"clip": clips.shown(driven, motions.summary()[1:]), "clip_stale": ""}
+
+    def open_camera(
+        self, before: str, person: Person | None, driving: str, budget: float
+    ) -> Updates:
+        """The key under which a camera's pictures drive the source; ``before``: the one that they
+        had until now."""
+        source = found(person, NO_SOURCE).source
+        camera = Camera(self.pipe, source, budget, relative=driving == RELATIVE)
+        return {"camera_key": CAMERAS.open(camera, before)}
 
     def in_photo(self, person: Person | None, record: Record | None, wanted: bool) -> Updates:
         """The whole photograph with the early picture in it, as HTML; nothing if not wanted."""

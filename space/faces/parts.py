@@ -9,7 +9,7 @@ from fiancee_hub.families.faces.controls import CONTROLS, Control
 from space import texts
 from space.faces import clips
 from space.faces.events import Handlers
-from space.faces.wish import ABSOLUTE, CLIP, KIND, PICTURE, RELATIVE, SLIDERS
+from space.faces.wish import ABSOLUTE, CAMERA, CLIP, KIND, PICTURE, RELATIVE, SLIDERS
 from space.page.components import ClipInput, PhotoInput
 from space.page.events import memory
 from space.page.markup import render
@@ -73,15 +73,18 @@ class DriverInput:
     motions: gr.State
     clip: gr.UploadButton
     clip_notes: gr.HTML
+    camera_key: gr.Textbox
 
 
 @dataclass(frozen=True)
 class Buttons:
-    """What starts something; a resting hand presses ``settle``."""
+    """What starts something; a resting hand presses ``settle``, a camera that runs
+    ``open_camera``."""
 
     generate: gr.Button
     make: gr.Button
     settle: gr.Button
+    open_camera: gr.Button
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Result:
     whole_photo: gr.HTML
     clip: gr.HTML
     clip_stale: gr.HTML
+    camera: gr.HTML
     copy: gr.Button
     link: gr.HTML
 
@@ -177,7 +181,7 @@ def _driver(handlers: Handlers) -> tuple[DriverInput, gr.Button]:
     of_driver, at_rest, motions = memory(), memory(), memory()
     with gr.Column(min_width=300, elem_classes="driver-group"):
         mode = gr.Radio(
-            [SLIDERS, PICTURE, CLIP],
+            [SLIDERS, PICTURE, CLIP, CAMERA],
             value=SLIDERS,
             label="Driver",
             elem_id=tab.id("mode"),
@@ -196,6 +200,9 @@ def _driver(handlers: Handlers) -> tuple[DriverInput, gr.Button]:
             clip = ClipInput("Upload a clip", file_types=clips.KINDS, elem_id=tab.id("clip-upload"))
             clip_notes = gr.HTML(elem_id=tab.id("clip-notes"), elem_classes="input-notes")
             make = gr.Button("Make the clip", variant="primary", elem_id=tab.id("make"))
+        with gr.Column(visible=False, min_width=300) as filmed:
+            gr.HTML(render("camera_input.html", tab=tab.name), elem_id=tab.id("camera-input"))
+            gr.Markdown(texts.find("camera", KIND), elem_classes="words")
         driving = gr.Radio(
             [RELATIVE, ABSOLUTE],
             value=RELATIVE,
@@ -207,7 +214,7 @@ def _driver(handlers: Handlers) -> tuple[DriverInput, gr.Button]:
     inputs = DriverInput(
         mode=mode,
         driving=driving,
-        groups={SLIDERS: moving, PICTURE: still, CLIP: recorded},
+        groups={SLIDERS: moving, PICTURE: still, CLIP: recorded, CAMERA: filmed},
         sliders=sliders,
         picture=picture,
         neutral=neutral,
@@ -217,6 +224,7 @@ def _driver(handlers: Handlers) -> tuple[DriverInput, gr.Button]:
         motions=motions,
         clip=clip,
         clip_notes=clip_notes,
+        camera_key=gr.Textbox(visible="hidden"),
     )
     return inputs, make
 
@@ -247,7 +255,16 @@ def clip_place(tab: Tab) -> tuple[gr.HTML, gr.HTML]:
     return clip, stale
 
 
-def result(view: View, pictures: gr.Column, clip: gr.HTML, clip_stale: gr.HTML) -> Result:
+def camera_place(tab: Tab) -> gr.HTML:
+    """Where the pictures stand that a camera drives; the page's script puts them there."""
+    return gr.HTML(
+        render("camera.html"), elem_id=tab.id("camera"), elem_classes="camera-place", visible=False
+    )
+
+
+def result(
+    view: View, pictures: gr.Column, clip: gr.HTML, clip_stale: gr.HTML, camera: gr.HTML
+) -> Result:
     """What stands below the inputs as soon as it is rendered."""
     tab = view.tab
     with gr.Column(min_width=300, elem_classes="figures-group") as figures:
@@ -258,7 +275,7 @@ def result(view: View, pictures: gr.Column, clip: gr.HTML, clip_stale: gr.HTML) 
         view.place_details()
         whole = gr.Checkbox(label="Show it in the whole photo", elem_id=tab.id("whole-wanted"))
         whole_photo = gr.HTML(elem_id=tab.id("whole"), elem_classes="whole-photo")
-    return Result(view, pictures, figures, whole, whole_photo, clip, clip_stale, copy, link)
+    return Result(view, pictures, figures, whole, whole_photo, clip, clip_stale, camera, copy, link)
 
 
 def _photo(label: str, name: str) -> gr.Image:

@@ -7,9 +7,10 @@ import gradio as gr
 from fiancee_hub.families.faces.controls import Controls
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 from space import texts
+from space.faces import camera
 from space.faces.events import Handlers
 from space.faces.examples import examples
-from space.faces.parts import Buttons, FaceScreen, clip_place, people, result
+from space.faces.parts import Buttons, FaceScreen, camera_place, clip_place, people, result
 from space.faces.samples import samples
 from space.faces.wiring import connect
 from space.faces.wish import KIND, fields, rendering
@@ -22,6 +23,8 @@ from space.result.comparison import View
 from space.result.network import network_of
 
 PICTURE_HEIGHT = 340
+
+SCRIPTS = ("faces.js", "camera.js")
 
 
 def warm_up(pipe: FacesPipeline) -> None:
@@ -50,6 +53,7 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
                 ) as pictures:
                     view.place_pictures()
                 clip, clip_stale = clip_place(tab)
+                filmed = camera_place(tab)
                 budget = budgets.budget_control(tab, taken)
         stored.place_contrast(tab, pipe)
         with gr.Column(elem_classes="details"):
@@ -58,8 +62,9 @@ def place(tab: Tab, pipe: FacesPipeline) -> None:
                 gr.Button("Generate", variant="primary", elem_id=tab.id("generate")),
                 make,
                 gr.Button(visible="hidden", elem_id=tab.id("settle")),
+                gr.Button(visible="hidden", elem_id=tab.id("camera-open")),
             )
-            results = result(view, pictures, clip, clip_stale)
+            results = result(view, pictures, clip, clip_stale, filmed)
             budgets.budget_details(tab, pipe.config.domain.name, KIND)
     screen = FaceScreen(tab, source, driver, budget, buttons, results)
     connect(handlers, screen)
@@ -77,5 +82,6 @@ SCREEN = Screen(
     samples,
     style,
     rendering=rendering,
-    scripts=(*comparison.SCRIPTS, Path(__file__).with_name("faces.js")),
+    scripts=(*comparison.SCRIPTS, *(Path(__file__).with_name(name) for name in SCRIPTS)),
+    routes=camera.routes(),
 )

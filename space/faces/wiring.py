@@ -7,7 +7,7 @@ import gradio as gr
 from space import texts
 from space.faces.events import Handlers
 from space.faces.parts import DriverInput, FaceScreen, SourceInput
-from space.faces.wish import CLIP, KIND, PICTURE, SLIDERS
+from space.faces.wish import CAMERA, CLIP, KIND, PICTURE, SLIDERS
 from space.page import links
 from space.page.events import model_event, private, quick_event
 from space.page.outputs import Outputs
@@ -34,6 +34,7 @@ def connect(handlers: Handlers, screen: FaceScreen) -> None:
     stored.connect(screen.tab, handlers.pipe, screen.result.view, screen.buttons.generate)
     _connect_link(handlers, screen, running)
     _connect_clip(handlers, screen)
+    _connect_camera(handlers, screen)
 
 
 def _opening(screen: FaceScreen) -> Outputs:
@@ -137,11 +138,14 @@ def _connect_modes(screen: FaceScreen) -> None:
 
     def switch(mode: str) -> dict[Any, Any]:
         visible: dict[Any, bool] = {group: mode == name for name, group in groups.items()}
-        visible |= dict.fromkeys(still, mode != CLIP) | dict.fromkeys(recorded, mode == CLIP)
+        visible |= dict.fromkeys(still, mode in (SLIDERS, PICTURE))
+        visible |= dict.fromkeys(recorded, mode == CLIP) | {result.camera: mode == CAMERA}
         return {part: gr.update(visible=shown) for part, shown in visible.items()}
 
-    outputs = [*groups.values(), *still, *recorded]
+    outputs = [*groups.values(), *still, *recorded, result.camera]
     screen.driver.mode.change(switch, screen.driver.mode, outputs, queue=False, **QUIET)
+    leave = call("cameraMode", screen.tab.name, CAMERA)
+    screen.driver.mode.change(None, screen.driver.mode, js=leave, api_visibility="private")
 
 
 def _connect_results(handlers: Handlers, screen: FaceScreen) -> list[Any]:
@@ -226,5 +230,26 @@ def _connect_clip(handlers: Handlers, screen: FaceScreen) -> None:
         None,
         result.clip_stale,
         js=call("outdatedClip", screen.tab.name, mark),
+        api_visibility="private",
+    )
+
+
+def _connect_camera(handlers: Handlers, screen: FaceScreen) -> None:
+    """The page's script sends the camera's pictures itself, under a key that it gets here."""
+    source, driver, tab = screen.source, screen.driver, screen.tab.name
+    key = Outputs(camera_key=driver.camera_key)
+    opening = screen.buttons.open_camera.click(
+        key.by_model(handlers.open_camera),
+        [driver.camera_key, source.person, driver.driving, screen.budget],
+        key.components,
+        js=call("withCamera", tab),
+        **QUIET,
+    )
+    opening.success(None, driver.camera_key, js=call("cameraOpened", tab), api_visibility="private")
+    opening.failure(None, js=call("cameraFailed", tab), api_visibility="private")
+    gr.on(
+        [source.person.change, driver.driving.input, screen.budget.change],
+        None,
+        js=call("cameraAgain", tab),
         api_visibility="private",
     )

@@ -16,7 +16,7 @@ from space.result.scale import MOST_BUDGET
 KIND = "faces"
 """Of the screen, in the page's texts."""
 
-SLIDERS, PICTURE, CLIP = "Sliders", "Picture", "Clip"
+SLIDERS, PICTURE, CLIP, CAMERA = "Sliders", "Picture", "Clip", "Camera"
 RELATIVE, ABSOLUTE = "Relative", "Absolute"
 
 NO_SOURCE = (
@@ -65,7 +65,7 @@ class Wish:
         driver: the driver's picture.
         neutral: the same without expression.
         whole: whether the result is shown in the whole photograph.
-        mode: what drives: sliders, a picture or a clip.
+        mode: what drives: sliders, a picture, a clip or a camera.
         driving: relative or absolute.
         budget: LPIPS.
         sliders: values of the controls, by their names.
@@ -79,6 +79,11 @@ class Wish:
     driving: str
     budget: float
     sliders: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def still(self) -> bool:
+        """Whether one picture is wished, and not many one after the other."""
+        return self.mode in (SLIDERS, PICTURE)
 
     @property
     def relative(self) -> bool:

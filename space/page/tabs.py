@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from starlette.routing import Route
 
 from space.page.links import Field
 
@@ -66,6 +67,7 @@ class Screen:
         scripts: JavaScript of all its tabs.
         rendering: what a link's values show, as the page opens without any; None: links to its
             tabs have no cards.
+        routes: addresses of its own, beside those of Gradio's events.
     """
 
     warm_up: Callable[[Any], None]
@@ -75,6 +77,7 @@ class Screen:
     style: Callable[[str, Any], str] = lambda name, pipe: ""
     scripts: tuple[Path, ...] = field(default=())
     rendering: Callable[[Any, Mapping[str, Any]], "Rendering"] | None = None
+    routes: tuple[Route, ...] = ()
 
 
 def when_opened(page: gr.Blocks, tab: gr.Tab, *, first: bool) -> Callable[..., Any]:

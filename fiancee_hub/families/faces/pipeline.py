@@ -229,6 +229,8 @@ class FacesPipeline(FianceePipeline):
                 yield self._motion_of(crop), ""
 
     def _follow(self, frame: Image.Image, last: Face | None, face: int) -> tuple[Face, FaceCrop]:
+        if last is not None and (there := self.landmarker.follow(frame, last)):
+            return there, crop_face(frame, [there])
         every = last is None and face != 0
         faces = find_faces(frame, self.landmarker, every=every, least=GOOD_FACE)
         index = face if last is None else nearest(faces, last)

@@ -1,0 +1,153 @@
+// A visitor's camera: its pictures go to the server one after the other, and the driven ones come
+// back. Two are on their way at most, so that the network's time is not lost; the newest counts.
+(() => {
+  const fiancee = (window.fiancee ??= {});
+  if (fiancee.camera) return;
+
+  const SIDE = 320; // pixels of the square that is sent
+  const QUALITY = 0.85;
+  const AT_ONCE = 2;
+  const LEAST_PAUSE = 1000 / 15; // milliseconds between two pictures
+  const COUNTED = 3000; // milliseconds over which the rate is taken
+  const NO_CAMERA =
+    "No camera can be used here: allow it in the browser, or open the page by itself if it stands in another.";
+  const LOST = "The server does not answer. Start the camera again.";
+
+  const root = () => window.gradio_config?.root ?? "";
+
+  function camera(tab) {
+    // Gradio builds what becomes visible anew: nothing of the page is kept.
+    const part = (name) => document.getElementById(`${tab}-${name}`);
+    const video = () => part("camera-input")?.querySelector("video");
+    const say = (text) => {
+      const words = part("camera")?.querySelector("figcaption");
+      if (words) words.textContent = text;
+    };
+    const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
+    // As in a mirror: who turns to the left sees the source turn to the left of the page.
+    canvas.getContext("2d").setTransform(-1, 0, 0, 1, SIDE, 0);
+    let stream = null;
+    let key = "";
+    let timer = 0;
+    let under_way = 0;
+    let sent = 0;
+    let shown = 0; // number of the newest picture that is shown
+    let times = [];
+
+    function square(from) {
+      const side = Math.min(from.videoWidth, from.videoHeight);
+      const [left, top] = [(from.videoWidth - side) / 2, (from.videoHeight - side) / 2];
+      canvas.getContext("2d").drawImage(from, left, top, side, side, 0, 0, SIDE, SIDE);
+      return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
+    }
+
+    async function send() {
+      const [to, from] = [key, video()];
+      if (!to || under_way >= AT_ONCE || !from?.videoWidth || document.hidden) return;
+      const number = ++sent;
+      under_way++;
+      try {
+        const body = await square(from);
+        const answer = await fetch(`${root()}/camera/${to}`, { method: "POST", body });
+        if (to === key) await show(answer, number);
+      } catch {
+        if (to === key) stop(LOST);
+      } finally {
+        under_way--;
+      }
+    }
+
+    async function show(answer, number) {
+      if (answer.status === 204 || number < shown) return;
+      if (!answer.ok) {
+        const { error } = await answer.json().catch(() => ({ error: LOST }));
+        // Without a face the last picture stands.
+        return answer.status === 422 ? say(error) : stop(error);
+      }
+      shown = number;
+      const scene = part("camera");
+      const picture = scene.querySelector("img");
+      const old = picture.src;
+      picture.src = URL.createObjectURL(await answer.blob());
+      picture.hidden = false;
+      if (old) URL.revokeObjectURL(old);
+      scene.dataset.frames = Number(scene.dataset.frames ?? 0) + 1;
+      say(sentence(JSON.parse(answer.headers.get("X-Frame"))));
+    }
+
+    function rate() {
+      const now = performance.now();
+      times = [...times.filter((time) => now - time < COUNTED), now];
+      return times.length > 1 ? ((times.length - 1) * 1000) / (now - times[0]) : 0;
+    }
+
+    function sentence(facts) {
+      const slow = facts.wanted && ` The budget alone would take ${facts.wanted.toLowerCase()}, too slow for this pace.`;
+      return (
+        `${rate().toFixed(1)} frames a second delivered by ${facts.name.toLowerCase()}: operations ${facts.saving}, ` +
+        `predicted LPIPS ${facts.lpips.toFixed(3)}; landmarks ${Math.round(facts.reading)} ms, ` +
+        `picture ${Math.round(facts.making)} ms.${slow}`
+      );
+    }
+
+    function label(text) {
+      const button = part("camera-input")?.querySelector("button");
+      if (button) button.textContent = text;
+    }
+
+    function stop(why = "Stopped.") {
+      clearInterval(timer);
+      stream?.getTracks().forEach((track) => track.stop());
+      if (key) fetch(`${root()}/camera/${key}`, { method: "DELETE", keepalive: true }).catch(() => {});
+      stream = null;
+      key = "";
+      if (video()) video().srcObject = null;
+      label("Start the camera");
+      say(why);
+    }
+
+    async function start() {
+      say("Waiting for the camera …");
+      try {
+        stream = await navigator.mediaDevices.getUserMedia({
+          video: { facingMode: "user", width: 640, height: 480 },
+        });
+      } catch {
+        return say(NO_CAMERA);
+      }
+      video().srcObject = stream;
+      await video().play().catch(() => {});
+      label("Stop the camera");
+      part("camera-open").click();
+    }
+
+    return {
+      stop: () => stream && stop(),
+      toggle: () => (stream ? stop() : start()),
+      // Another source, driving or budget: the same camera goes on with it.
+      again: () => stream && part("camera-open").click(),
+      key: () => key,
+      opened(given) {
+        if (!stream) return;
+        [key, times] = [given, []];
+        clearInterval(timer);
+        timer = setInterval(send, LEAST_PAUSE);
+      },
+      failed: () => stream && stop("The camera is not used."),
+    };
+  }
+
+  const cameras = new Map();
+  fiancee.camera = (tab) => {
+    if (!cameras.has(tab)) cameras.set(tab, camera(tab));
+    return cameras.get(tab);
+  };
+  fiancee.withCamera = (tab, _, ...inputs) => [fiancee.camera(tab).key(), ...inputs];
+  fiancee.cameraOpened = (tab, key) => fiancee.camera(tab).opened(key);
+  fiancee.cameraFailed = (tab) => fiancee.camera(tab).failed();
+  fiancee.cameraAgain = (tab) => fiancee.camera(tab).again();
+  fiancee.cameraMode = (tab, wanted, mode) => {
+    if (mode !== wanted) fiancee.camera(tab).stop();
+  };
+  addEventListener("pagehide", () => cameras.forEach((one) => one.stop()));
+})();

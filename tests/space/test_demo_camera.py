@@ -1,0 +1,293 @@
+"""A camera that drives a face: its pace, its turn, what it is told, and the page in a browser."""
+
+import asyncio
+import base64
+import io
+import json
+from threading import Event
+from typing import Any
+
+import pytest
+from demo_server import PATIENCE, FacesPage
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from playwright.sync_api import expect
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from visitor_pictures import PORTRAIT, encoded, noise, portrait
+
+from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.marking import DESCRIPTION, MARK
+from fiancee_hub.families.faces.pipeline import FacesPipeline, Source
+from space.faces import camera
+from space.faces.camera import ADDRESS, CAMERAS, CROWDED, FPS, FRAME, OVER, Camera, Cameras, Pace
+from space.faces.examples import examples
+
+BUDGET = 0.1
+FACE = encoded(portrait(), "JPEG")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture(scope="module")
+def source(face_pipe: FacesPipeline) -> Source:
+    return face_pipe.encode(PORTRAIT)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def opened(face_pipe: FacesPipeline, source: Source, clock: Clock) -> Camera:
+    return Camera(face_pipe, source, BUDGET, relative=True, clock=clock)
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return TestClient(Starlette(routes=camera.routes()))
+
+
+@pytest.fixture
+def address(opened: Camera) -> Any:
+    key = CAMERAS.open(opened)
+    yield f"{ADDRESS}/{key}"
+    CAMERAS.close(key)
+
+
+# pace
+
+
+@given(
+    reading=st.floats(0, 200),
+    making=st.lists(st.floats(1, 400), min_size=5, max_size=5).map(sorted),
+)
+def test_the_pace_is_kept_wherever_an_exit_can_keep_it(reading: float, making: list[float]) -> None:
+    """Each frame takes the exit that the frames before allow; the times never change."""
+    macs = [1, 4, 10, 20, 40]
+    pace = Pace(macs)
+    taken = []
+    for _ in range(12):
+        taken.append(pace.deepest)
+        pace.note(reading, taken[-1], making[taken[-1] - 1])
+    assert taken[0] == 1
+    if reading + making[0] <= 1000 / FPS:
+        last = taken[-1]
+        assert reading + making[last - 1] <= 1000 / FPS
+    else:
+        assert taken[-1] == 1
+
+
+def test_the_pace_goes_deeper_where_there_is_time_and_back_where_there_is_none() -> None:
+    pace = Pace([1, 4, 10])
+    pace.note(20, 1, 2)
+    assert pace.deepest == 3
+    for _ in range(20):
+        pace.note(20, 3, 90)
+    assert pace.deepest == 2
+
+
+# one camera
+
+
+def frames(one: Camera, *contents: bytes) -> list[Any]:
+    async def send() -> list[Any]:
+        return [await one.frame(content) for content in contents]
+
+    return asyncio.run(send())
+
+
+def test_the_first_face_is_the_neutral_one(
+    opened: Camera, face_pipe: FacesPipeline, source: Source
+) -> None:
+    still, again = frames(opened, FACE, FACE)
+    at_rest = face_pipe(source=source, driver=FACE, reference=FACE, exit=still.result.exit).image
+    assert still.result.image.tobytes() == at_rest.tobytes()
+    # Landmarks of a face that is followed are no more than a pixel from those of one that is found.
+    assert again.result.predicted_lpips == pytest.approx(still.result.predicted_lpips, abs=0.02)
+
+
+def test_without_a_face_the_problem_is_told_and_the_next_one_is_found(opened: Camera) -> None:
+    first, nothing, again = frames(opened, FACE, encoded(noise(), "JPEG"), FACE)
+    assert first.result and again.result
+    assert nothing.result is None and "No face was found" in nothing.problem
+
+
+def test_only_the_newest_picture_waits(opened: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, make = Event(), opened._made
+
+    def slow(content: bytes) -> Any:
+        assert go_on.wait(60)
+        return make(content)
+
+    monkeypatch.setattr(opened, "_made", slow)
+
+    async def send() -> list[Any]:
+        asked = [asyncio.create_task(opened.frame(FACE)) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        go_on.set()
+        return await asyncio.gather(*asked)
+
+    first, *skipped, newest = asyncio.run(asyncio.wait_for(send(), 60))
+    assert first and newest and skipped == [None, None]
+
+
+def test_exits_are_no_deeper_than_the_pace_allows(
+    opened: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened._budget = 0.0
+    early, *_ = frames(opened, FACE)
+    assert (early.result.exit, early.wanted) == (1, len(opened.macs))
+    assert camera.told(early, opened)["wanted"] == "Full depth"
+    monkeypatch.setattr(Pace, "deepest", len(opened.macs))
+    full, *_ = frames(opened, FACE)
+    assert full.result.exit == len(opened.macs)
+    assert camera.told(full, opened)["wanted"] == ""
+
+
+# many
+
+
+def test_cameras_are_few_and_end(opened: Camera, clock: Clock) -> None:
+    cameras = Cameras()
+    key, other = cameras.open(opened), cameras.open(opened)
+    with pytest.raises(InputError, match="Others are using"):
+        cameras.open(opened)
+    cameras.close(other)
+    assert cameras.find(key) is opened
+    clock.seconds = camera.IDLE_SECONDS + 1
+    assert cameras.find(key) is None
+    assert cameras.open(opened)
+
+
+def test_two_minutes_are_two_minutes_whatever_is_moved_meanwhile(
+    opened: Camera, face_pipe: FacesPipeline, source: Source, clock: Clock
+) -> None:
+    cameras = Cameras()
+    key = cameras.open(opened)
+    frames(opened, FACE)
+    clock.seconds = camera.MOST_SECONDS - 1
+    other = Camera(face_pipe, source, 0.02, relative=True, clock=clock)
+    after = cameras.open(other, before=key)
+    assert cameras.find(key) is None and cameras.find(after) is other
+    assert other._neutral is opened._neutral is not None
+    clock.seconds += 2
+    assert cameras.find(after) is None
+
+
+# addresses
+
+
+def test_a_driven_picture_is_marked_and_says_what_it_took(client: TestClient, address: str) -> None:
+    answer = client.post(address, content=FACE)
+    assert answer.status_code == 200
+    with Image.open(io.BytesIO(answer.content)) as picture:
+        assert picture.format == "JPEG" and picture.getexif()[DESCRIPTION] == MARK
+    told = json.loads(answer.headers[FRAME])
+    assert told["name"] == "Exit 1" and told["saving"].endswith("% less")
+    assert told["reading"] > 0 and told["making"] > 0
+
+
+def test_what_cannot_be_driven_is_refused_with_a_reason(client: TestClient, address: str) -> None:
+    blank = client.post(address, content=encoded(noise(), "JPEG"))
+    assert blank.status_code == 422 and "No face was found" in blank.json()["error"]
+    wrong = client.post(address, content=b"no picture")
+    assert wrong.status_code == 422 and wrong.json()["error"].startswith("The file")
+    large = client.post(address, content=b"x" * (camera.MOST_BYTES + 1))
+    assert large.status_code == 413
+    assert client.post(address, content=FACE).status_code == 200
+
+
+def test_a_closed_camera_is_gone(client: TestClient, address: str) -> None:
+    assert client.delete(address).status_code == 204
+    gone = client.post(address, content=FACE)
+    assert (gone.status_code, gone.json()["error"]) == (410, OVER)
+    assert client.post(f"{ADDRESS}/guessed", content=FACE).status_code == 410
+
+
+# in a browser
+
+STREAM = """face => {
+  navigator.mediaDevices.getUserMedia = async () => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+    const picture = Object.assign(new Image(), { src: face });
+    await picture.decode();
+    setInterval(() => canvas.getContext("2d").drawImage(picture, 80, 0, 480, 480), 50);
+    return (window.cameraStream = canvas.captureStream(15));
+  };
+}"""
+
+REFUSED = """() => {
+  navigator.mediaDevices.getUserMedia = async () => { throw new Error("not allowed"); };
+}"""
+
+
+@pytest.fixture
+def filmed(faces: FacesPage) -> FacesPage:
+    """The screen with the mode chosen and a camera that sees a portrait."""
+    data = f"data:image/jpeg;base64,{base64.b64encode(FACE).decode()}"
+    faces.page.evaluate(STREAM, data)
+    faces.part("mode").get_by_text("Camera").click()
+    expect(faces.part("pictures")).to_be_hidden()
+    return faces
+
+
+def start(filmed: FacesPage) -> None:
+    filmed.part("camera-input").get_by_role("button", name="Start the camera").click()
+
+
+def shown(filmed: FacesPage, count: int) -> None:
+    """Waits until so many driven pictures have been shown."""
+    filmed.page.wait_for_function(
+        "([id, count]) => Number(document.getElementById(id).dataset.frames) >= count",
+        arg=["faces-camera", count],
+        timeout=PATIENCE,
+    )
+
+
+def test_the_camera_drives_until_it_is_stopped(filmed: FacesPage) -> None:
+    start(filmed)
+    shown(filmed, 3)
+    words = filmed.part("camera", "figcaption")
+    expect(words).to_contain_text("frames a second delivered by exit 1")
+    assert filmed.part("camera", "img").evaluate("picture => picture.naturalWidth") == 256
+    filmed.part("camera-input").get_by_role("button", name="Stop the camera").click()
+    expect(words).to_have_text("Stopped.")
+    ended = "cameraStream.getTracks().every(track => track.readyState === 'ended')"
+    assert filmed.page.evaluate(ended)
+
+
+def test_another_source_goes_on_with_the_same_camera_and_another_mode_ends_it(
+    filmed: FacesPage,
+) -> None:
+    start(filmed)
+    shown(filmed, 2)
+    key = "window.fiancee.camera('faces').key()"
+    before = filmed.page.evaluate(key)
+    filmed.pick("examples", len(examples()))
+    filmed.page.wait_for_function(f"before => ![before, ''].includes({key})", arg=before)
+    shown(filmed, 4)
+    filmed.part("mode").get_by_text("Sliders").click()
+    filmed.page.wait_for_function(f"{key} === ''")
+    expect(filmed.part("pictures")).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_camera_that_is_not_allowed_is_said(filmed: FacesPage) -> None:
+    filmed.page.evaluate(REFUSED)
+    start(filmed)
+    expect(filmed.part("camera", "figcaption")).to_contain_text("No camera can be used here")
+
+
+def test_the_third_camera_is_told_to_wait(filmed: FacesPage) -> None:
+    refused = json.dumps({"error": CROWDED})
+    filmed.page.route("**/camera/*", lambda route: route.fulfill(status=410, body=refused), times=1)
+    start(filmed)
+    expect(filmed.part("camera", "figcaption")).to_have_text(CROWDED, timeout=PATIENCE)
