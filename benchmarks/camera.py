@@ -92,8 +92,9 @@ def main() -> None:
     sys.setswitchinterval(0.0005)  # as in app.py
     threads = Settings.from_environment().threads
     model_threads.use(threads)
-    pipe = FacesPipeline.from_pretrained(ROOT / "weights_card" / "faces")
-    source = pipe.encode(examples()[2].path)
+    folder = ROOT / "weights_card" / "faces"
+    pipe = model_threads.submit(FacesPipeline.from_pretrained, folder).result()
+    source = model_threads.submit(pipe.encode, examples()[2].path).result()
     app = Starlette(routes=camera.routes())
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     Thread(target=server.run, daemon=True).start()

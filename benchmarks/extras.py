@@ -29,6 +29,7 @@ PURPOSES = {
     "onnxruntime": "running them with ONNX Runtime",
     "openvino": "running them with OpenVINO",
     "ray": "folders of maps on a cluster",
+    "serve": "pictures for many at once, with Ray Serve",
 }
 
 

@@ -69,6 +69,8 @@
       const picture = scene.querySelector("img");
       const old = picture.src;
       picture.src = URL.createObjectURL(await answer.blob());
+      // On a phone it stands below the camera's own picture.
+      if (picture.hidden) requestAnimationFrame(() => scene.scrollIntoView({ block: "nearest" }));
       picture.hidden = false;
       if (old) URL.revokeObjectURL(old);
       scene.dataset.frames = Number(scene.dataset.frames ?? 0) + 1;

@@ -8,6 +8,7 @@ processors, and ends soonest; calls beside each other have one each, and more en
 Only the first of these threads ever has more than one processor, for from the second pool on
 OpenMP lets threads sleep where they waited before (libgomp's throttled spinning, where a program
 has more threads than the machine has processors): at each of some hundred operations of a picture.
+A second pool needs no model: reading a large map is enough.
 """
 
 import asyncio
@@ -60,7 +61,7 @@ class ModelThreads:
     def with_all_processors(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """For what keeps the number of threads that it is made with. It is made in a thread that
         ends then, so that no second pool stays."""
-        with ThreadPoolExecutor(1, initializer=_share, initargs=(self._count,)) as passing:
+        with ThreadPoolExecutor(1, initializer=share, initargs=(self._count,)) as passing:
             return passing.submit(copy_context().run, partial(work, *args, **kwargs)).result()
 
     @property
@@ -95,7 +96,7 @@ class ModelThreads:
 
     def _call(self, call: Callable[[], T], processors: int, first: bool) -> T:
         try:
-            _share(processors)
+            share(processors)
             return call()
         except Exception:
             raise
@@ -119,10 +120,19 @@ class ModelThreads:
             self._first_works &= not first
 
 
-def _share(processors: int) -> None:
-    """Of the calling thread alone; changing it makes torch forget what it has prepared."""
-    if torch.get_num_threads() != processors:
-        torch.set_num_threads(processors)
+_others = ThreadPoolExecutor(1, "default")
+"""A thread without any work of its own."""
+
+
+def share(processors: int) -> None:
+    """So many processors for the calling thread, and one for each that has not called torch yet."""
+    # Changing it makes torch forget what it has prepared.
+    if torch.get_num_threads() == processors:
+        return
+    torch.set_num_threads(processors)
+    if processors > 1:
+        # Whoever has said it last has said it for all that begin; those who have begun keep theirs.
+        _others.submit(torch.set_num_threads, 1).result()
 
 
 _threads = ModelThreads(1)
@@ -131,6 +141,7 @@ _threads = ModelThreads(1)
 def use(count: int) -> None:
     """From now on so many threads; what was asked of those before is still done."""
     global _threads
+    share(1)
     _threads = ModelThreads(count)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event, current_thread
 from typing import Any
 
@@ -96,6 +97,23 @@ def test_no_second_thread_ever_has_all_processors() -> None:
 
     assert alone == {("model_0", 3)}
     assert all(count == 1 for name, count in seen if name != "model_0")
+
+
+def test_whoever_is_no_model_has_one_processor() -> None:
+    """Whenever it begins: torch itself would give it what the model's thread asked for last."""
+    threads = ModelThreads(2)
+
+    def new_thread() -> int:
+        with ThreadPoolExecutor(1) as passing:
+            return passing.submit(torch.get_num_threads).result()
+
+    async def ask() -> int:
+        return await aside(torch.get_num_threads)
+
+    assert threads.submit(torch.get_num_threads).result(60) == 2
+    threads.with_all_processors(bool)
+    assert (new_thread(), run(ask)) == (1, 1)
+    assert threads.submit(new_thread).result(60) == 1
 
 
 def test_a_cancelled_call_counts_as_nobody() -> None:
