@@ -1,7 +1,6 @@
 """A camera that drives a face: its pace, its turn, what it is told, and the page in a browser."""
 
 import asyncio
-import base64
 import io
 import json
 from threading import Event
@@ -215,16 +214,6 @@ def test_a_closed_camera_is_gone(client: TestClient, address: str) -> None:
 
 # in a browser
 
-STREAM = """face => {
-  navigator.mediaDevices.getUserMedia = async () => {
-    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
-    const picture = Object.assign(new Image(), { src: face });
-    await picture.decode();
-    setInterval(() => canvas.getContext("2d").drawImage(picture, 80, 0, 480, 480), 50);
-    return (window.cameraStream = canvas.captureStream(15));
-  };
-}"""
-
 REFUSED = """() => {
   navigator.mediaDevices.getUserMedia = async () => { throw new Error("not allowed"); };
 }"""
@@ -233,29 +222,13 @@ REFUSED = """() => {
 @pytest.fixture
 def filmed(faces: FacesPage) -> FacesPage:
     """The screen with the mode chosen and a camera that sees a portrait."""
-    data = f"data:image/jpeg;base64,{base64.b64encode(FACE).decode()}"
-    faces.page.evaluate(STREAM, data)
-    faces.part("mode").get_by_text("Camera").click()
-    expect(faces.part("pictures")).to_be_hidden()
+    faces.film(FACE)
     return faces
 
 
-def start(filmed: FacesPage) -> None:
-    filmed.part("camera-input").get_by_role("button", name="Start the camera").click()
-
-
-def shown(filmed: FacesPage, count: int) -> None:
-    """Waits until so many driven pictures have been shown."""
-    filmed.page.wait_for_function(
-        "([id, count]) => Number(document.getElementById(id).dataset.frames) >= count",
-        arg=["faces-camera", count],
-        timeout=PATIENCE,
-    )
-
-
 def test_the_camera_drives_until_it_is_stopped(filmed: FacesPage) -> None:
-    start(filmed)
-    shown(filmed, 3)
+    filmed.start_camera()
+    filmed.wait_for_frames(3)
     words = filmed.part("camera", "figcaption")
     expect(words).to_contain_text("frames a second delivered by exit 1")
     assert filmed.part("camera", "img").evaluate("picture => picture.naturalWidth") == 256
@@ -268,13 +241,13 @@ def test_the_camera_drives_until_it_is_stopped(filmed: FacesPage) -> None:
 def test_another_source_goes_on_with_the_same_camera_and_another_mode_ends_it(
     filmed: FacesPage,
 ) -> None:
-    start(filmed)
-    shown(filmed, 2)
+    filmed.start_camera()
+    filmed.wait_for_frames(2)
     key = "window.fiancee.camera('faces').key()"
     before = filmed.page.evaluate(key)
     filmed.pick("examples", len(examples()))
     filmed.page.wait_for_function(f"before => ![before, ''].includes({key})", arg=before)
-    shown(filmed, 4)
+    filmed.wait_for_frames(4)
     filmed.part("mode").get_by_text("Sliders").click()
     filmed.page.wait_for_function(f"{key} === ''")
     expect(filmed.part("pictures")).to_be_visible(timeout=PATIENCE)
@@ -282,12 +255,12 @@ def test_another_source_goes_on_with_the_same_camera_and_another_mode_ends_it(
 
 def test_a_camera_that_is_not_allowed_is_said(filmed: FacesPage) -> None:
     filmed.page.evaluate(REFUSED)
-    start(filmed)
+    filmed.start_camera()
     expect(filmed.part("camera", "figcaption")).to_contain_text("No camera can be used here")
 
 
 def test_the_third_camera_is_told_to_wait(filmed: FacesPage) -> None:
     refused = json.dumps({"error": CROWDED})
     filmed.page.route("**/camera/*", lambda route: route.fulfill(status=410, body=refused), times=1)
-    start(filmed)
+    filmed.start_camera()
     expect(filmed.part("camera", "figcaption")).to_have_text(CROWDED, timeout=PATIENCE)

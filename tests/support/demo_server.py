@@ -1,5 +1,6 @@
 """The demo as a visitor meets it: a process of its own, and a browser that watches its requests."""
 
+import base64
 import os
 import shutil
 import socket
@@ -32,6 +33,17 @@ FOLDED = ("facts-more", "cards-more", "difference-more", "meaning")
 
 Place = tuple[float, float]
 """On the map, as shares of its width and height."""
+
+FILM = """face => {
+  navigator.mediaDevices.getUserMedia = async () => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+    const picture = Object.assign(new Image(), { src: face });
+    await picture.decode();
+    setInterval(() => canvas.getContext("2d").drawImage(picture, 80, 0, 480, 480), 50);
+    return (window.cameraStream = canvas.captureStream(15));
+  };
+}"""
+"""Gives the page a camera that sees one picture, whose address it gets."""
 
 
 @contextmanager
@@ -174,6 +186,23 @@ class FacesPage(DemoPage):
 
     def upload(self, part: str, path: Path) -> None:
         self.part(part, "input[type=file]").set_input_files(path)
+
+    def film(self, picture: bytes) -> None:
+        """Chooses the camera as driver, and lets it see a JPEG."""
+        self.page.evaluate(FILM, f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}")
+        self.part("mode").get_by_label("Camera").check()
+        expect(self.part("pictures")).to_be_hidden()
+
+    def start_camera(self) -> None:
+        self.part("camera-input").get_by_role("button", name="Start the camera").click()
+
+    def wait_for_frames(self, count: int) -> None:
+        """Until so many driven pictures have been shown."""
+        self.page.wait_for_function(
+            "count => Number(document.getElementById('faces-camera').dataset.frames) >= count",
+            arg=count,
+            timeout=PATIENCE,
+        )
 
     def press(self, slider: str, key: str, times: int) -> None:
         """Moves a slider with the keyboard."""
