@@ -153,8 +153,9 @@ def table(found: list[Served], users: int, count: int, load: float) -> str:
             *rows,
             "",
             f"Streets on {os.cpu_count()} cores, which those who ask use as well: {count} pictures "
-            f"each, budgets {budgets} in turn (`python benchmarks/serving.py`). Before it began, "
-            f"the machine's load was {load:.1f}: other programs take what they need from all rows.",
+            f"each, budgets {budgets} in turn (`python benchmarks/serving.py --requests {count}`). "
+            f"Before it began, the machine's load was {load:.1f}: other programs take what they "
+            "need from all rows.",
         ]
     )
 

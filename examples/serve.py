@@ -13,6 +13,7 @@ package: ``serve run examples.serve:app checkpoint=user/streets replicas=8``.
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from typing import Any
 
 import ray
 import torch
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from ray import serve
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -34,6 +35,8 @@ from fiancee_hub.core.marking import encoded
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.pipeline import check_seed
 from fiancee_hub.families.label_maps.reading import LabelMap
+
+logger = logging.getLogger(__name__)
 
 BATCH = 8
 """Requests that a replica renders together, at most."""
@@ -46,10 +49,10 @@ class Settings(BaseModel):
     """What ``serve run`` takes as NAME=VALUE, and this script as --NAME VALUE."""
 
     checkpoint: str = Field(description="a folder or user/repo@revision")
-    replicas: int = Field(2, description="at most (2)")
-    least: int = Field(1, description="replicas without any request (1)")
-    cpus: float = Field(1, description="processors of a replica, and torch's threads (1)")
-    waiting: int = Field(64, description="requests in line before the next is told 503 (64)")
+    replicas: int = Field(2, ge=1, description="at most (2)")
+    least: int = Field(1, ge=1, description="replicas without any request (1)")
+    cpus: float = Field(1, gt=0, description="processors of a replica, and torch's threads (1)")
+    waiting: int = Field(64, ge=0, description="requests in line before the next is told 503 (64)")
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,11 @@ class Pictures:
             asked = await asyncio.to_thread(read, self.pipe, content, request.query_params)
         except InputError as error:
             return problem(400, str(error))
-        result = await self.make(asked)
+        try:
+            result = await self.make(asked)
+        except Exception:
+            logger.exception("a batch failed")
+            return problem(500, "something went wrong here: try again, or with another map")
         png = await asyncio.to_thread(encoded, result.image, "PNG")
         return Response(png, media_type="image/png", headers={"route": json.dumps(route(result))})
 
@@ -171,7 +178,11 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     arguments = parser.parse_args()
-    settings = Settings.model_validate(vars(arguments))
+    try:
+        settings = Settings.model_validate(vars(arguments))
+    except ValidationError as error:
+        first = error.errors()[0]
+        parser.error(f"--{first['loc'][0]}: {first['msg']}")
     try:
         # Told here, in one sentence, instead of by every replica; and downloaded once.
         LabelMapPipeline.from_pretrained(settings.checkpoint)

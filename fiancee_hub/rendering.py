@@ -98,7 +98,7 @@ class Rendering:
 
         Args:
             budget: LPIPS.
-            choose: from forecast and budget to an exit that keeps it, in place of the cheapest.
+            choose: from forecast and budget to an exit, in place of the cheapest that keeps it.
 
         Raises:
             InputError: the budget's promise was not tested in what the pipeline runs in, or does

@@ -12,20 +12,28 @@
   const NO_CAMERA =
     "No camera can be used here: allow it in the browser, or open the page by itself if it stands in another.";
   const LOST = "The server does not answer. Start the camera again.";
+  const TOLD = 1000; // milliseconds between two sentences
 
-  const root = () => window.gradio_config?.root ?? "";
+  const address = (key) => `${fiancee.home()}/camera/${key}`;
+  const close = (key) => fetch(address(key), { method: "DELETE", keepalive: true }).catch(() => {});
+  const end = (stream) => stream?.getTracks().forEach((track) => track.stop());
 
   function camera(tab) {
     // Gradio builds what becomes visible anew: nothing of the page is kept.
     const part = (name) => document.getElementById(`${tab}-${name}`);
     const video = () => part("camera-input")?.querySelector("video");
-    const say = (text) => {
+    // What changes at every frame is not read aloud.
+    const say = (text, live = "polite") => {
       const words = part("camera")?.querySelector("figcaption");
-      if (words) words.textContent = text;
+      if (!words) return;
+      words.ariaLive = live;
+      words.textContent = text;
     };
     const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
     // As in a mirror: who turns to the left sees the source turn to the left of the page.
     canvas.getContext("2d").setTransform(-1, 0, 0, 1, SIDE, 0);
+    let wanted = false;
+    let turn = 0; // of starts and stops: what an older one waited for comes too late
     let stream = null;
     let key = "";
     let timer = 0;
@@ -33,6 +41,7 @@
     let sent = 0;
     let shown = 0; // number of the newest picture that is shown
     let times = [];
+    let told = 0;
 
     function square(from) {
       const side = Math.min(from.videoWidth, from.videoHeight);
@@ -43,13 +52,15 @@
 
     async function send() {
       const [to, from] = [key, video()];
-      if (!to || under_way >= AT_ONCE || !from?.videoWidth || document.hidden) return;
+      // Another driver was chosen, or another tab.
+      if (!from?.offsetParent) return stop();
+      if (!to || under_way >= AT_ONCE || !from.videoWidth) return;
       const number = ++sent;
       under_way++;
       try {
         const body = await square(from);
-        const answer = await fetch(`${root()}/camera/${to}`, { method: "POST", body });
-        if (to === key) await show(answer, number);
+        const answer = await fetch(address(to), { method: "POST", body });
+        await show(answer, number, to);
       } catch {
         if (to === key) stop(LOST);
       } finally {
@@ -57,24 +68,30 @@
       }
     }
 
-    async function show(answer, number) {
-      if (answer.status === 204 || number < shown) return;
+    async function show(answer, number, to) {
+      if (answer.status === 204) return;
       if (!answer.ok) {
         const { error } = await answer.json().catch(() => ({ error: LOST }));
+        if (to !== key) return;
         // Without a face the last picture stands.
-        return answer.status === 422 ? say(error) : stop(error);
+        return answer.status === 422 ? say(error, "off") : stop(error);
       }
+      const facts = JSON.parse(answer.headers.get("X-Frame"));
+      const blob = await answer.blob();
+      if (to !== key || number < shown) return;
       shown = number;
       const scene = part("camera");
       const picture = scene.querySelector("img");
-      const old = picture.src;
-      picture.src = URL.createObjectURL(await answer.blob());
+      URL.revokeObjectURL(picture.src);
+      picture.src = URL.createObjectURL(blob);
       // On a phone it stands below the camera's own picture.
       if (picture.hidden) requestAnimationFrame(() => scene.scrollIntoView({ block: "nearest" }));
       picture.hidden = false;
-      if (old) URL.revokeObjectURL(old);
       scene.dataset.frames = Number(scene.dataset.frames ?? 0) + 1;
-      say(sentence(JSON.parse(answer.headers.get("X-Frame"))));
+      const words = sentence(facts);
+      if (performance.now() - told < TOLD) return;
+      told = performance.now();
+      say(words, "off");
     }
 
     function rate() {
@@ -98,44 +115,50 @@
     }
 
     function stop(why = "Stopped.") {
+      turn++;
       clearInterval(timer);
-      stream?.getTracks().forEach((track) => track.stop());
-      if (key) fetch(`${root()}/camera/${key}`, { method: "DELETE", keepalive: true }).catch(() => {});
-      stream = null;
-      key = "";
+      end(stream);
+      if (key) close(key);
+      [wanted, stream, key] = [false, null, ""];
       if (video()) video().srcObject = null;
       label("Start the camera");
       say(why);
     }
 
     async function start() {
+      const mine = ++turn;
+      wanted = true;
+      label("Stop the camera");
       say("Waiting for the camera …");
+      let given;
       try {
-        stream = await navigator.mediaDevices.getUserMedia({
+        given = await navigator.mediaDevices.getUserMedia({
           video: { facingMode: "user", width: 640, height: 480 },
         });
       } catch {
-        return say(NO_CAMERA);
+        if (mine === turn) stop(NO_CAMERA);
+        return;
       }
-      video().srcObject = stream;
+      if (mine !== turn || !video()) return end(given);
+      stream = given;
+      video().srcObject = given;
       await video().play().catch(() => {});
-      label("Stop the camera");
-      part("camera-open").click();
+      if (mine === turn) part("camera-open").click();
     }
 
     return {
-      stop: () => stream && stop(),
-      toggle: () => (stream ? stop() : start()),
+      stop: (why) => wanted && stop(why),
+      toggle: () => (wanted ? stop() : start()),
       // Another source, driving or budget: the same camera goes on with it.
       again: () => stream && part("camera-open").click(),
       key: () => key,
       opened(given) {
-        if (!stream) return;
-        [key, times] = [given, []];
+        if (!stream) return close(given);
+        [key, times, told] = [given, [], 0];
         clearInterval(timer);
         timer = setInterval(send, LEAST_PAUSE);
       },
-      failed: () => stream && stop("The camera is not used."),
+      failed: () => wanted && stop("The camera is not used."),
     };
   }
 
@@ -152,4 +175,7 @@
     if (mode !== wanted) fiancee.camera(tab).stop();
   };
   addEventListener("pagehide", () => cameras.forEach((one) => one.stop()));
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) cameras.forEach((one) => one.stop("Stopped, as the page was hidden."));
+  });
 })();

@@ -318,7 +318,7 @@ def test_a_visitor_stays_with_one_of_two_demos(
         asked = handle_file(str(tmp_path / "map.png"))
         picture, route = client.predict(asked, 0.1, 3, api_name="/streets")
         assert route["exit"] == expected and Image.open(picture).size == (96, 64)
-        for visitor in range(2, 10):
+        for visitor in range(2, 18):
             _, route = call_from(f"127.0.0.{visitor}", url, tmp_path / "map.png")
             assert route["exit"] == expected
         found = {line.strip() for line in (tmp_path / "servers").read_text().splitlines()}
@@ -326,7 +326,7 @@ def test_a_visitor_stays_with_one_of_two_demos(
     for line in found:
         visitor_address, server = line.split(" ", 1)
         servers.setdefault(visitor_address, set()).add(server)
-    assert len(servers) == 9 and all(len(one) == 1 for one in servers.values())
+    assert len(servers) == 17 and all(len(one) == 1 for one in servers.values())
     assert set().union(*servers.values()) == {address[7:] for address in demos}
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import io
 import json
+import time
+import weakref
 from threading import Event
 from typing import Any
 
@@ -20,8 +22,11 @@ from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import DESCRIPTION, MARK
 from fiancee_hub.families.faces.pipeline import FacesPipeline, Source
 from space.faces import camera
-from space.faces.camera import ADDRESS, CAMERAS, CROWDED, FPS, FRAME, OVER, Camera, Cameras, Pace
+from space.faces.camera import ADDRESS, CAMERAS, FPS, FRAME, OVER, Camera, Cameras, Pace
+from space.faces.events import Handlers
 from space.faces.examples import examples
+from space.faces.wish import RELATIVE
+from space.page.tabs import Tab
 
 BUDGET = 0.1
 FACE = encoded(portrait(), "JPEG")
@@ -94,6 +99,16 @@ def test_the_pace_goes_deeper_where_there_is_time_and_back_where_there_is_none()
     assert pace.deepest == 2
 
 
+def test_an_exit_that_was_slow_once_has_another_chance() -> None:
+    pace = Pace([1, 4, 10])
+    pace.note(20, 1, 2)
+    pace.note(20, pace.deepest, 300)  # its first run, with everything still to be prepared
+    assert pace.deepest < 3
+    for _ in range(camera.FORGOTTEN):
+        pace.note(20, 1, 2)
+    assert pace.deepest == 3
+
+
 # one camera
 
 
@@ -118,6 +133,18 @@ def test_without_a_face_the_problem_is_told_and_the_next_one_is_found(opened: Ca
     first, nothing, again = frames(opened, FACE, encoded(noise(), "JPEG"), FACE)
     assert first.result and again.result
     assert nothing.result is None and "No face was found" in nothing.problem
+
+
+def test_absolute_driving_needs_no_neutral_face(
+    opened: Camera, face_pipe: FacesPipeline, source: Source, clock: Clock
+) -> None:
+    """Also where the camera drove relatively before."""
+    frames(opened, FACE)
+    absolute = Camera(face_pipe, source, BUDGET, relative=False, clock=clock)
+    absolute.go_on_from(opened)
+    (made,) = frames(absolute, FACE)
+    expected = face_pipe(source=source, driver=FACE, exit=made.result.exit).image
+    assert made.result.image.tobytes() == expected.tobytes()
 
 
 def test_only_the_newest_picture_waits(opened: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +209,31 @@ def test_two_minutes_are_two_minutes_whatever_is_moved_meanwhile(
     assert cameras.find(after) is None
 
 
+def test_what_a_browser_sent_goes_when_it_vanishes(
+    opened: Camera, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera, "IDLE_SECONDS", 0.1)
+    cameras = Cameras()
+    cameras.open(opened)
+    frames(opened, FACE)
+    picture = weakref.ref(opened._picture)
+    assert picture() is not None
+    clock.seconds = 1
+    deadline = time.monotonic() + 20
+    while picture() is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert picture() is None and not cameras._running
+
+
+def test_a_visitor_is_told_where_too_many_cameras_drive(
+    face_pipe: FacesPipeline, opened: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera, "MOST_CAMERAS", 0)
+    handlers = Handlers(Tab("faces", "Faces", opened=lambda *_, **__: None), face_pipe)
+    with pytest.raises(InputError, match="Others are using"):
+        handlers.open_camera("", handlers.opened()["person"], RELATIVE, BUDGET)
+
+
 # addresses
 
 
@@ -202,6 +254,8 @@ def test_what_cannot_be_driven_is_refused_with_a_reason(client: TestClient, addr
     assert wrong.status_code == 422 and wrong.json()["error"].startswith("The file")
     large = client.post(address, content=b"x" * (camera.MOST_BYTES + 1))
     assert large.status_code == 413
+    wide = client.post(address, content=encoded(Image.new("L", (9000, 9000)), "PNG"))
+    assert wide.status_code == 422 and "too large" in wide.json()["error"]
     assert client.post(address, content=FACE).status_code == 200
 
 
@@ -213,6 +267,18 @@ def test_a_closed_camera_is_gone(client: TestClient, address: str) -> None:
 
 
 # in a browser
+
+SLOW = """() => {
+  const ask = navigator.mediaDevices.getUserMedia;
+  const allowed = new Promise((resolve) => (window.allow = resolve));
+  window.given = [];
+  navigator.mediaDevices.getUserMedia = async () => {
+    await allowed;
+    given.push(await ask());
+    return given.at(-1);
+  };
+}"""
+"""Cameras are given as soon as ``allow`` is called."""
 
 REFUSED = """() => {
   navigator.mediaDevices.getUserMedia = async () => { throw new Error("not allowed"); };
@@ -259,8 +325,25 @@ def test_a_camera_that_is_not_allowed_is_said(filmed: FacesPage) -> None:
     expect(filmed.part("camera", "figcaption")).to_contain_text("No camera can be used here")
 
 
-def test_the_third_camera_is_told_to_wait(filmed: FacesPage) -> None:
-    refused = json.dumps({"error": CROWDED})
-    filmed.page.route("**/camera/*", lambda route: route.fulfill(status=410, body=refused), times=1)
+def test_a_camera_that_the_server_has_ended_says_why(filmed: FacesPage) -> None:
     filmed.start_camera()
-    expect(filmed.part("camera", "figcaption")).to_have_text(CROWDED, timeout=PATIENCE)
+    filmed.wait_for_frames(1)
+    filmed.page.evaluate(
+        "fetch(`/camera/${window.fiancee.camera('faces').key()}`, {method: 'DELETE'})"
+    )
+    expect(filmed.part("camera", "figcaption")).to_have_text(OVER, timeout=PATIENCE)
+    expect(filmed.part("camera-input", "button")).to_have_text("Start the camera")
+
+
+def test_a_camera_that_comes_too_late_is_let_go(filmed: FacesPage) -> None:
+    """Its light would be on for nobody."""
+    filmed.page.evaluate(SLOW)
+    button = filmed.part("camera-input", "button")
+    for _ in range(3):
+        button.click()
+    filmed.page.evaluate("allow()")
+    filmed.wait_for_frames(1)
+    live = "cameras => cameras.filter(one => one.getTracks()[0].readyState === 'live').length"
+    assert filmed.page.evaluate(f"({live})(given)") == 1
+    filmed.page.get_by_role("tab", name="How it works").click()
+    filmed.page.wait_for_function(f"({live})(given) === 0", timeout=PATIENCE)

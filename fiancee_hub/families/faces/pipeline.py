@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
@@ -230,7 +231,9 @@ class FacesPipeline(FianceePipeline):
 
     def _follow(self, frame: Image.Image, last: Face | None, face: int) -> tuple[Face, FaceCrop]:
         if last is not None and (there := self.landmarker.follow(frame, last)):
-            return there, crop_face(frame, [there])
+            # A face that is cut off may have been followed beside a whole one.
+            with suppress(InputError):
+                return there, crop_face(frame, [there])
         every = last is None and face != 0
         faces = find_faces(frame, self.landmarker, every=every, least=GOOD_FACE)
         index = face if last is None else nearest(faces, last)

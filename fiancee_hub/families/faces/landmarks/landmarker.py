@@ -162,9 +162,10 @@ class FaceLandmarker:
         cut = torch.from_numpy(cut_out(image, region, MESH_SIZE))
         outputs = self._attention(cut)
         score = float(outputs[-1].sigmoid())
+        if score < LEAST_SCORE:
+            return None
         landmarks = to_image(attention_points(outputs)[0].numpy(), region, MESH_SIZE)
-        face = Face(landmarks, fit_pose(landmarks), score, _box_of(landmarks))
-        return face if score >= LEAST_SCORE else None
+        return Face(landmarks, fit_pose(landmarks), score, _box_of(landmarks))
 
     def _look_at_all(self, image: Image.Image) -> list[_FirstLook]:
         """First looks at the faces that the image shows as a whole.
