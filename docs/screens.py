@@ -242,16 +242,6 @@ def clip(screen: DemoPage, folder: Path) -> None:
     screen.page.wait_for_function("document.querySelector('#faces-clip video').readyState > 1")
 
 
-def camera(screen: DemoPage, folder: Path) -> None:
-    assert isinstance(screen, FacesPage)
-    with Image.open(face_examples()[3].path) as face:
-        screen.film(encoded(face.convert("RGB"), "JPEG"))
-    screen.part("driving").get_by_label("Absolute").check()
-    screen.start_camera()
-    # The first ones do not tell the rate.
-    screen.wait_for_frames(20)
-
-
 def no_face(screen: DemoPage, folder: Path) -> None:
     assert isinstance(screen, FacesPage)
     (folder / "wall.png").write_bytes(encoded(noise()))
@@ -300,7 +290,6 @@ STATES = {
     "faces-picture": State("A picture drives", FacesPage, driven),
     "faces-several": State("Several faces, a moved crop, the whole photo", FacesPage, several),
     "faces-clip": State("A clip drives; the exit of every frame", FacesPage, clip),
-    "faces-camera": State("A camera drives, at the exit that keeps the pace", FacesPage, camera),
     "faces-refused": State("A picture without a face", FacesPage, no_face, at="#faces-source"),
     "method": State("How it works, and snippets to embed it", StreetsPage, explained),
 }
