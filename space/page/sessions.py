@@ -1,7 +1,7 @@
 """Calls that cost little: for each session Gradio describes every component of the page, which
 takes longer than a picture, though a program's call touches no component; after each call it works
 out statistics of all calls, which nobody can see; and it looks for the next a thousand times a
-second, which takes a tenth of a processor, also from the model."""
+second, which takes processor time from the model."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace

@@ -141,7 +141,7 @@ class FaceLandmarker:
     @full_precision(torch.device("cpu"))
     def follow(self, image: Image.Image, last: Face) -> Face | None:
         """A face in the next frame of a film: the landmarks of the last one say where it is, which
-        takes less than half as long as a search (Kartynnik et al., "Real-time Facial Surface
+        takes less time than a search (Kartynnik et al., "Real-time Facial Surface
         Geometry", 2019, section 2).
 
         Args:
