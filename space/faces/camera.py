@@ -3,19 +3,13 @@ cheaper one still where that is too slow for the pace."""
 
 import asyncio
 import io
-import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Lock, Timer
-from typing import Any
 
-import gradio as gr
 from PIL import Image
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.router import Forecast, check_budget
@@ -24,19 +18,8 @@ from fiancee_hub.families.faces.photos import read_photo
 from fiancee_hub.families.faces.pipeline import FacesPipeline, Source
 from fiancee_hub.families.faces.steadying import ExitHold, steadied
 from fiancee_hub.results import Result
-from space.page.errors import plain_errors
-from space.page.files import encoded
-from space.page.model_threads import aside, there
-from space.result.facts import exit_name, saved
-
-FPS = 12.0
-"""Frames a second that are to be kept, landmarks included."""
-
-SHARE_OF_NEW = 0.2
-"""What the newest frame counts for in a mean of times."""
-
-FORGOTTEN = 36
-"""Frames after which the time of an exit that none of them took says nothing any more."""
+from space.faces.pace import FPS, Pace
+from space.page.model_threads import there
 
 MOST_SECONDS = 120.0
 """How long one camera drives; then it is somebody else's turn."""
@@ -50,63 +33,11 @@ MOST_CAMERAS = 2
 MOST_BYTES, MOST_PIXELS = 400_000, 1_000_000
 """Of a frame. The browser sends 320x320 pixels, about 20 kB as JPEG."""
 
-ADDRESS = "/camera"
-FRAME = "X-Frame"
-"""Header of an answer: what is to be said of the picture, as JSON."""
-
-OVER = "The camera has stopped: after two minutes, or without pictures for a while. Start it again."
 BROKEN = "The camera's pictures could not be read any further. Start it again."
 CROWDED = "Others are using the camera just now: two can at once. Try again in a minute."
 TOO_LARGE = "The picture is too large: send at most 400 kB and a million pixels."
 
 Clock = Callable[[], float]
-
-
-class Pace:
-    """How deep an exit may be for the frames to keep their pace.
-
-    Args:
-        macs: of each exit, from the first to full depth.
-        fps: frames a second to keep.
-    """
-
-    def __init__(self, macs: Sequence[int], fps: float = FPS) -> None:
-        self._macs = macs
-        self._milliseconds = 1000 / fps
-        self._reading = 0.0
-        self._making: dict[int, float] = {}
-        self._frames, self._made = 0, dict[int, int]()
-
-    def note(self, reading: float, exit_index: int, making: float) -> None:
-        """How many milliseconds a frame's landmarks took, and its picture."""
-        self._frames += 1
-        self._reading = _mean(self._reading, reading)
-        # What was slow once may have been in the way of others.
-        known = {k: t for k, t in self._making.items() if self._frames - self._made[k] < FORGOTTEN}
-        self._making = known | {exit_index: _mean(known.get(exit_index, 0.0), making)}
-        self._made[exit_index] = self._frames
-
-    @property
-    def deepest(self) -> int:
-        """The deepest exit (1 … K) in time; the first while nothing is known, and where even that
-        is too slow."""
-        making = self._making
-        exits = range(len(self._macs), 1, -1)
-        return next((k for k in exits if self._in_time(k, making)), 1)
-
-    def _in_time(self, exit_index: int, making: dict[int, float]) -> bool:
-        """A deeper exit than those that were made is expected to take as much longer as it has more
-        operations, which is never too little."""
-        known = [k for k in making if k <= exit_index]
-        if not known:
-            return False
-        nearest = max(known)
-        longer = self._macs[exit_index - 1] / self._macs[nearest - 1]
-        return self._reading + longer * making[nearest] <= self._milliseconds
-
-
-def _mean(before: float, new: float) -> float:
-    return before + SHARE_OF_NEW * (new - before) if before else new
 
 
 @dataclass(frozen=True)
@@ -279,69 +210,3 @@ class Cameras:
 
 
 CAMERAS = Cameras()
-
-
-def routes() -> tuple[Route, ...]:
-    """Where a browser sends its camera's pictures, which stay in memory: a session of Gradio for
-    each would take longer than the picture."""
-    return (
-        Route(ADDRESS + "/{key}", _take, methods=["POST"]),
-        Route(ADDRESS + "/{key}", _close, methods=["DELETE"]),
-    )
-
-
-async def _take(request: Request) -> Response:
-    camera = CAMERAS.find(request.path_params["key"])
-    if camera is None:
-        return _refused(OVER, 410)
-    content = await _body(request)
-    if content is None:
-        return _refused(TOO_LARGE, 413)
-    try:
-        with plain_errors(escaped=False):
-            frame = await camera.frame(content)
-    except gr.Error as error:
-        return _refused(error.message, 422 if isinstance(error.__cause__, InputError) else 500)
-    if frame is None:
-        return Response(status_code=204)
-    if frame.result is None:
-        return _refused(frame.problem, 422)
-    picture = await aside(encoded, frame.result.image, "jpeg", marked=True)
-    # The demo's element in another page reads it as well.
-    said = {FRAME: json.dumps(told(frame, camera)), "Access-Control-Expose-Headers": FRAME}
-    return Response(picture, headers=said, media_type="image/jpeg")
-
-
-async def _close(request: Request) -> Response:
-    CAMERAS.close(request.path_params["key"])
-    return Response(status_code=204)
-
-
-async def _body(request: Request) -> bytes | None:
-    """What is sent, whatever length was announced; None if it is too long."""
-    content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > MOST_BYTES:
-            return None
-    return bytes(content)
-
-
-def _refused(why: str, status: int) -> Response:
-    return JSONResponse({"error": why}, status)
-
-
-def told(frame: Frame, camera: Camera) -> dict[str, Any]:
-    """What the page says of a driven picture."""
-    result, exits = frame.result, len(camera.macs)
-    assert result is not None
-    slower = frame.wanted > result.exit
-    return {
-        "exit": result.exit,
-        "name": exit_name(result.exit, exits),
-        "saving": saved(result.macs, camera.macs[-1]),
-        "lpips": result.predicted_lpips,
-        "reading": frame.reading,
-        "making": result.milliseconds,
-        "wanted": exit_name(frame.wanted, exits) if slower else "",
-    }

@@ -7,7 +7,7 @@ import gradio as gr
 from fiancee_hub.families.faces.controls import Controls
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 from space import texts
-from space.faces import camera
+from space.faces import film_routes
 from space.faces.events import Handlers
 from space.faces.examples import examples
 from space.faces.parts import Buttons, FaceScreen, camera_place, clip_place, people, result
@@ -83,5 +83,5 @@ SCREEN = Screen(
     style,
     rendering=rendering,
     scripts=(*comparison.SCRIPTS, *(Path(__file__).with_name(name) for name in SCRIPTS)),
-    routes=camera.routes(),
+    routes=film_routes.routes(),
 )

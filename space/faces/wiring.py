@@ -7,7 +7,7 @@ import gradio as gr
 from space import texts
 from space.faces.events import Handlers
 from space.faces.parts import DriverInput, FaceScreen, SourceInput
-from space.faces.wish import CAMERA, CLIP, KIND, PICTURE, SLIDERS
+from space.faces.wish import CAMERA, CLIP, KIND, PICTURE, SLIDERS, STILL
 from space.page import links
 from space.page.events import model_event, private, quick_event
 from space.page.outputs import Outputs
@@ -138,7 +138,7 @@ def _connect_modes(screen: FaceScreen) -> None:
 
     def switch(mode: str) -> dict[Any, Any]:
         visible: dict[Any, bool] = {group: mode == name for name, group in groups.items()}
-        visible |= dict.fromkeys(still, mode in (SLIDERS, PICTURE))
+        visible |= dict.fromkeys(still, mode in STILL)
         visible |= dict.fromkeys(recorded, mode == CLIP) | {result.camera: mode == CAMERA}
         return {part: gr.update(visible=shown) for part, shown in visible.items()}
 

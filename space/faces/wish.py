@@ -17,6 +17,9 @@ KIND = "faces"
 """Of the screen, in the page's texts."""
 
 SLIDERS, PICTURE, CLIP, CAMERA = "Sliders", "Picture", "Clip", "Camera"
+STILL = (SLIDERS, PICTURE)
+"""One picture at a time is made, and not many one after the other."""
+
 RELATIVE, ABSOLUTE = "Relative", "Absolute"
 
 NO_SOURCE = (
@@ -82,8 +85,8 @@ class Wish:
 
     @property
     def still(self) -> bool:
-        """Whether one picture is wished, and not many one after the other."""
-        return self.mode in (SLIDERS, PICTURE)
+        """Whether one picture is wished."""
+        return self.mode in STILL
 
     @property
     def relative(self) -> bool:

@@ -22,9 +22,11 @@ from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.marking import DESCRIPTION, MARK
 from fiancee_hub.families.faces.pipeline import FacesPipeline, Source
 from space.faces import camera
-from space.faces.camera import ADDRESS, CAMERAS, FPS, FRAME, OVER, Camera, Cameras, Pace
+from space.faces.camera import CAMERAS, Camera, Cameras
 from space.faces.events import Handlers
 from space.faces.examples import examples
+from space.faces.film_routes import ADDRESS, FRAME, OVER, routes, told
+from space.faces.pace import FORGOTTEN, FPS, Pace
 from space.faces.wish import RELATIVE
 from space.page.tabs import Tab
 
@@ -57,7 +59,7 @@ def opened(face_pipe: FacesPipeline, source: Source, clock: Clock) -> Camera:
 
 @pytest.fixture
 def client() -> TestClient:
-    return TestClient(Starlette(routes=camera.routes()))
+    return TestClient(Starlette(routes=routes()))
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_an_exit_that_was_slow_once_has_another_chance() -> None:
     pace.note(20, 1, 2)
     pace.note(20, pace.deepest, 300)  # its first run, with everything still to be prepared
     assert pace.deepest < 3
-    for _ in range(camera.FORGOTTEN):
+    for _ in range(FORGOTTEN):
         pace.note(20, 1, 2)
     assert pace.deepest == 3
 
@@ -172,11 +174,11 @@ def test_exits_are_no_deeper_than_the_pace_allows(
     opened._budget = 0.0
     early, *_ = frames(opened, FACE)
     assert (early.result.exit, early.wanted) == (1, len(opened.macs))
-    assert camera.told(early, opened)["wanted"] == "Full depth"
+    assert told(early, opened)["wanted"] == "Full depth"
     monkeypatch.setattr(Pace, "deepest", len(opened.macs))
     full, *_ = frames(opened, FACE)
     assert full.result.exit == len(opened.macs)
-    assert camera.told(full, opened)["wanted"] == ""
+    assert told(full, opened)["wanted"] == ""
 
 
 # many
