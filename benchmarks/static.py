@@ -30,7 +30,7 @@ from fiancee_hub.core.files import write_text
 from fiancee_hub.core.perceptual import PerceptualDistance
 from fiancee_hub.core.pixels import as_bytes
 from fiancee_hub.evaluation.card import TRAINING, write_card
-from fiancee_hub.evaluation.evaluate import write_json
+from fiancee_hub.evaluation.evaluate import training_of_exits, write_json
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.judging.command import OURS
@@ -235,7 +235,7 @@ def measure(study: Study, nets: list[Net], segmenter: Segmenter | None) -> Figur
         score = quality.score(whole[index])
         keys = "lpips_to_photo", "miou"
         rows.append(row | {key: score[key] for key in keys if key in score})
-    return {"nets": rows, "exits": _of_exits(study)}
+    return {"nets": rows, "exits": training_of_exits(study.checkpoint)}
 
 
 def _inputs(study: Study) -> tuple[Tensor, Tensor]:
@@ -261,17 +261,6 @@ def _cost(study: Study, net: Net) -> Figures:
         "hours": facts.hours,
         **(json.loads(machine.read_text(encoding="utf-8")) if machine.is_file() else {}),
     }
-
-
-def _of_exits(study: Study) -> Figures:
-    """Images and hours of all exits together, as far as they were noted."""
-    facts = _notes(study.checkpoint).get("branches", {})
-    return {name: facts[name] for name in ("images", "hours") if name in facts}
-
-
-def _notes(checkpoint: Path) -> Figures:
-    path = checkpoint / TRAINING
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def main() -> None:
@@ -362,7 +351,7 @@ def _study(arguments: argparse.Namespace) -> Study:
     if arguments.batch_size:
         branches = replace(task.branches, batch_size=arguments.batch_size)
         task = replace(task, branches=branches)
-    images = arguments.images or _notes(folder).get("branches", {}).get("images")
+    images = arguments.images or training_of_exits(folder).get("images")
     if not images:
         raise InputError(
             f"{folder / TRAINING} does not say how many images the exits saw: --images"

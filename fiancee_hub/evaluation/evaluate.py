@@ -10,13 +10,15 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
 
 from fiancee_hub.core.cost import Costs, parameters
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
-from fiancee_hub.core.files import write_text
+from fiancee_hub.core.files import sha256_of, write_text
 from fiancee_hub.core.router import Calibration
 from fiancee_hub.core.second_test import KEY
+from fiancee_hub.evaluation.card import TRAINING
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.hub.saving import EVALUATION, evaluation_of
@@ -26,13 +28,13 @@ from fiancee_hub.measuring.timing import exit_milliseconds, time_ratios
 
 FORMAT = 1
 THREADS = 2
+SMALL_NETS = "static"
 FULL_DEPTH_RATIOS = {"time_ratio": 1.0, "time_ratio_one_thread": 1.0}
 
-ELSEWHERE = ("static", KEY)
-"""What is added to evaluation.json after it was measured."""
-
-SAME = ("split", "n", "seed", "size")
-"""What has to be as it was for that to stay."""
+INPUTS = ("split", "n", "seed", "size")
+ELSEWHERE = {KEY: (*INPUTS, "model_sha256"), SMALL_NETS: (*INPUTS, "trunk_sha256")}
+"""What is added to evaluation.json after it was measured, and what has to be as it was for that to
+stay: small nets are compared with full depth, whatever its branches are."""
 
 Figures = dict[str, Any]
 
@@ -91,7 +93,8 @@ def identity(subject: Subject, split: str, count: int, seed: int) -> Figures:
     generator = subject.config.generator
     return {
         "format": FORMAT,
-        "model_sha256": hashlib.sha256((subject.folder / WEIGHTS).read_bytes()).hexdigest(),
+        "model_sha256": sha256_of(subject.folder / WEIGHTS),
+        "trunk_sha256": _digest(subject.model.trunk),
         "split": split,
         "n": count,
         "seed": seed,
@@ -196,19 +199,50 @@ def _times_in(figures: Figures) -> ExitTimes:
     )
 
 
+def _digest(module: nn.Module) -> str:
+    """SHA-256 of a module's tensors with their names, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def write_evaluation(folder: Path, figures: Figures) -> Figures:
-    """Writes evaluation.json of a checkpoint; what others have measured on the same weights and
-    inputs stays in it.
+    """Writes evaluation.json of a checkpoint; what others have measured on what is still the same
+    stays in it.
 
     Returns:
         what is written.
     """
-    before = evaluation_of(folder) or {}
-    same = all(before.get(name) == figures.get(name) for name in SAME)
-    kept = {name: before[name] for name in ELSEWHERE if same and name in before}
+    before = _before(folder)
+    kept = {
+        name: before[name]
+        for name, same in ELSEWHERE.items()
+        if name in before and all(before.get(key) == figures.get(key) for key in same)
+    }
+    if SMALL_NETS in kept:
+        kept[SMALL_NETS] |= {"exits": training_of_exits(folder)}
     whole = figures | kept
     write_json(folder / EVALUATION, whole)
     return whole
+
+
+def _before(folder: Path) -> Figures:
+    """evaluation.json as it is, of whatever weights; empty if there is none."""
+    try:
+        figures = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return figures if isinstance(figures, dict) else {}
+
+
+def training_of_exits(folder: Path) -> Figures:
+    """Images and hours of all exits of a checkpoint together, as far as they were noted."""
+    path = folder / TRAINING
+    notes = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    facts = notes.get("branches", {})
+    return {name: facts[name] for name in ("images", "hours") if name in facts}
 
 
 def write_json(path: Path, figures: Figures) -> None:

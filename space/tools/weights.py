@@ -39,7 +39,7 @@ from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint, stored
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.domains import shipped, shipped_names
 from fiancee_hub.hub.examples import copy_examples, give_domain, pictures_in
-from fiancee_hub.hub.saving import EVALUATION, TRAINING_STATE
+from fiancee_hub.hub.saving import TRAINING_STATE
 from fiancee_hub.training.loop import BEST, STATE
 from fiancee_hub.training.state import load_state
 from space.settings import ROOT, SHIPPED
@@ -60,8 +60,8 @@ def install(source: Path, target: Path, data: Path) -> None:
     """Puts the checkpoint of a run, or of a folder, in place of ``target``.
 
     What the old one said of its data and its example inputs stay, a new one takes the maps drawn
-    for its data; what was measured on the old weights goes. The packed training state is replaced
-    where the run can be packed.
+    for its data; `evaluate` is to replace what was measured on the old weights. The packed training
+    state is replaced where the run can be packed.
 
     Args:
         source: a run folder, or a checkpoint folder.
@@ -105,7 +105,6 @@ def _take(checkpoint: Path, source: Path, target: Path) -> None:
         if path.is_file() and path.resolve() != (target / path.name).resolve():
             with replacing(target / path.name) as partial:
                 shutil.copyfile(path, partial)
-    (target / EVALUATION).unlink(missing_ok=True)
 
 
 def _calibrated(source: Path, checkpoint: Path, data: Path) -> Path:

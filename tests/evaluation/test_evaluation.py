@@ -48,7 +48,7 @@ from fiancee_hub.families.label_maps.judging.sheets import draw_sheets, without
 from fiancee_hub.families.label_maps.judging.tables import MORE, SHEET, quality, realism, static
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
 from fiancee_hub.hub.card import PLOT, VALIDITY, model_card
-from fiancee_hub.hub.checkpoints import build, save_checkpoint
+from fiancee_hub.hub.checkpoints import build, load_checkpoint, save_checkpoint
 from fiancee_hub.hub.config import CheckpointConfig, read_config, to_json
 from fiancee_hub.measuring import tables
 from fiancee_hub.measuring.figures import draw_plot
@@ -763,17 +763,30 @@ def test_small_nets_are_measured_beside_the_exits(
 
 
 def test_evaluate_keeps_what_the_small_nets_did(evaluated: Path, tmp_path: Path) -> None:
+    """While full depth, which they are compared with, is the same; other branches do not matter."""
     folder = shutil.copytree(evaluated, tmp_path / "checkpoint")
     figures = json.loads((folder / "evaluation.json").read_text())
-    small: Figures = {"static": {"nets": [], "exits": {}}}
-    evaluate.write_json(folder / "evaluation.json", figures | small)
-    assert evaluate.write_evaluation(folder, figures) == figures | small
-    assert json.loads((folder / "evaluation.json").read_text()) == figures | small
-    # Of other inputs, or of other weights, they say nothing.
-    other = figures | {"seed": 1}
-    assert evaluate.write_evaluation(folder, other) == other
-    evaluate.write_json(folder / "evaluation.json", figures | small | {"model_sha256": "another"})
-    assert evaluate.write_evaluation(folder, figures) == figures
+    (folder / "training.json").write_text('{"branches": {"images": 5, "hours": 0.5, "steps": 2}}')
+    nets: Figures = {"static": {"nets": [], "exits": {"images": 3}}}
+    kept: Figures = {"static": {"nets": [], "exits": {"images": 5, "hours": 0.5}}}
+    for before in (figures, figures | {"model_sha256": "another"}):
+        evaluate.write_json(folder / "evaluation.json", before | nets)
+        assert evaluate.write_evaluation(folder, figures) == figures | kept
+        assert json.loads((folder / "evaluation.json").read_text()) == figures | kept
+    for other in ({"seed": 1}, {"trunk_sha256": "another"}):
+        evaluate.write_json(folder / "evaluation.json", figures | nets)
+        assert evaluate.write_evaluation(folder, figures | other) == figures | other
+
+
+def test_the_trunk_s_digest_tells_full_depth_from_branches(evaluated: Path, tmp_path: Path) -> None:
+    model, config = load_checkpoint(evaluated)
+    seen = json.loads((evaluated / "evaluation.json").read_text())["trunk_sha256"]
+    for part, same in ((model.branches, True), (model.trunk, False)):
+        with torch.no_grad():
+            next(part.parameters()).add_(1)
+        save_checkpoint(tmp_path, model, config)
+        subject = evaluate.Subject.load(tmp_path, config.family)
+        assert (evaluate.identity(subject, "test", 1, 0)["trunk_sha256"] == seen) is same
 
 
 # Other backends

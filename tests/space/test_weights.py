@@ -154,7 +154,6 @@ def test_a_run_s_checkpoint_takes_the_place_of_the_old_one(
         assert example_file(target, example).is_file()
     assert json.loads((target / "training.json").read_text()) == {"backbone": {"images": 5}}
     assert evaluation_of(target) is None
-    assert not (target / EVALUATION).exists()
     ((*words, out),) = commands
     assert words[:2] == ["train", "pack"]
     assert out == str(target / TRAINING_STATE)
