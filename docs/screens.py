@@ -144,6 +144,13 @@ AT_REST = """() => {
 }"""
 
 
+# Nothing comes back any more, so that the page comes to rest with the last picture.
+NO_ANSWERS = "() => { window.fetch = () => new Promise(() => {}); }"
+
+DRIVEN_SEEN = 24
+"""Driven pictures of a camera, after which its rate has settled."""
+
+
 def nothing(screen: DemoPage, folder: Path) -> None:
     """As the page opens."""
 
@@ -242,6 +249,17 @@ def clip(screen: DemoPage, folder: Path) -> None:
     screen.page.wait_for_function("document.querySelector('#faces-clip video').readyState > 1")
 
 
+def filmed(screen: DemoPage, folder: Path) -> None:
+    assert isinstance(screen, FacesPage)
+    at_rest, smiling = (example.path.read_bytes() for example in face_examples()[2:4])
+    screen.film(at_rest)
+    screen.start_camera()
+    screen.wait_for_frames(1)
+    screen.see(smiling)
+    screen.wait_for_frames(DRIVEN_SEEN)
+    screen.page.evaluate(NO_ANSWERS)
+
+
 def no_face(screen: DemoPage, folder: Path) -> None:
     assert isinstance(screen, FacesPage)
     (folder / "wall.png").write_bytes(encoded(noise()))
@@ -290,6 +308,7 @@ STATES = {
     "faces-picture": State("A picture drives", FacesPage, driven),
     "faces-several": State("Several faces, a moved crop, the whole photo", FacesPage, several),
     "faces-clip": State("A clip drives; the exit of every frame", FacesPage, clip),
+    "faces-camera": State("A camera drives", FacesPage, filmed),
     "faces-refused": State("A picture without a face", FacesPage, no_face, at="#faces-source"),
     "method": State("How it works, and snippets to embed it", StreetsPage, explained),
 }

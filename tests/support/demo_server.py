@@ -34,12 +34,14 @@ FOLDED = ("facts-more", "cards-more", "difference-more", "meaning")
 Place = tuple[float, float]
 """On the map, as shares of its width and height."""
 
-FILM = """face => {
+FILM = """async face => {
+  const picture = Object.assign(new Image(), { src: face });
+  await picture.decode();
+  window.cameraSees = picture;
   navigator.mediaDevices.getUserMedia = async () => {
     const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
-    const picture = Object.assign(new Image(), { src: face });
-    await picture.decode();
-    setInterval(() => canvas.getContext("2d").drawImage(picture, 80, 0, 480, 480), 50);
+    const draw = () => canvas.getContext("2d").drawImage(window.cameraSees, 80, 0, 480, 480);
+    setInterval(draw, 50);
     return (window.cameraStream = canvas.captureStream(15));
   };
 }"""
@@ -187,9 +189,13 @@ class FacesPage(DemoPage):
     def upload(self, part: str, path: Path) -> None:
         self.part(part, "input[type=file]").set_input_files(path)
 
+    def see(self, picture: bytes) -> None:
+        """What the camera has before it from now on: a JPEG."""
+        self.page.evaluate(FILM, f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}")
+
     def film(self, picture: bytes) -> None:
         """Chooses the camera as driver, and lets it see a JPEG."""
-        self.page.evaluate(FILM, f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}")
+        self.see(picture)
         self.part("mode").get_by_label("Camera").check()
         expect(self.part("pictures")).to_be_hidden()
 
