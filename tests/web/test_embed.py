@@ -307,6 +307,29 @@ def recorded_routes(count: int) -> tuple[list[dict[str, Any]], list[int]]:
     return cases, expected
 
 
+def test_an_exit_before_the_first_stage_asks_for_no_guide(page: Page, address: str) -> None:
+    """Faces have one: guides are looked up by what the first stage has made."""
+    names = ["condition", "predictor", "stage-1", "stage-2", "image", "guides"]
+    manifest = {
+        "exits": [{"stage": 0}, {"stage": 1}],
+        "graphs": [{"name": name} for name in [*names, "branch-1", "branch-2"]],
+    }
+    page.goto(address)
+    needed = page.evaluate(
+        """async (manifest) => {
+          const { Model } = await import('./model.js');
+          const model = new Model(null, 'wasm', manifest, {}, '', null);
+          return [1, 2, 3].map((exit) => model.needed(exit));
+        }""",
+        manifest,
+    )
+    assert needed == [
+        ["branch-1"],
+        ["stage-1", "guides", "branch-2"],
+        ["stage-1", "stage-2", "image"],
+    ]
+
+
 def test_the_runtime_is_what_its_page_says() -> None:
     page = (STATIC / "vendor" / "README.md").read_text()
     for name, digest in re.findall(r"^    (\S+) +([0-9a-f]{64})$", page, re.MULTILINE):

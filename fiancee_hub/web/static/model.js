@@ -86,7 +86,8 @@ export class Model {
     const full = exit === this.exits;
     const deep = full ? this.stages : this.manifest.exits[exit - 1].stage;
     const stages = Array.from({ length: deep }, (_, index) => `stage-${index + 1}`);
-    const guides = this.graphs.has("guides") ? ["guides"] : [];
+    // An exit before the first stage has no guide.
+    const guides = deep && this.graphs.has("guides") ? ["guides"] : [];
     return full ? [...stages, "image"] : [...stages, ...guides, `branch-${exit}`];
   }
 
