@@ -114,7 +114,7 @@ def main() -> None:
     text = "\n".join(lines) + "\n"
     sys.stdout.write(text)
     if options.readme:
-        figures.write(options.readme, "camera", text)
+        figures.write(options.readme, "camera", text, ["faces"])
 
 
 if __name__ == "__main__":

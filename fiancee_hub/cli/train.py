@@ -27,7 +27,8 @@ EXITS = "branches in place of the recipe's, such as 1:6,2:4,4:1.25; `info` says 
 LOW_MEMORY = "branches one after another in a step: the same gradients, less memory"
 PACKED = ".safetensors"
 IMITATING = ("NO AVX", "AVX2")
-"""Capabilities, as PyTorch names them, of x86 processors without arithmetic in bfloat16."""
+"""Capabilities, as PyTorch names them, of x86 processors without arithmetic in bfloat16; some of
+those with AVX512 have it."""
 PACKAGES = ("accelerate", "torchvision", "lpips")
 
 
@@ -208,7 +209,10 @@ def _advise_on_precision() -> None:
     import torch
 
     capability = torch.backends.cpu.get_cpu_capability()
-    if capability in IMITATING:
+    # Older releases of PyTorch cannot say more.
+    features = getattr(torch.cpu, "get_capabilities", dict)()
+    without = capability == "AVX512" and features.get("avx512_bf16") is False
+    if without or capability in IMITATING:
         logger.warning(
             "this processor (%s) does not calculate in bfloat16 and imitates it slowly: leave "
             "--precision out",

@@ -1,7 +1,6 @@
 """The figures of evaluation.json that all families share: cost, time, exits and routing."""
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,9 +9,9 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import nn
 
 from fiancee_hub.core.cost import Costs, parameters
+from fiancee_hub.core.digest import digest_of
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.files import sha256_of, write_text
@@ -94,7 +93,7 @@ def identity(subject: Subject, split: str, count: int, seed: int) -> Figures:
     return {
         "format": FORMAT,
         "model_sha256": sha256_of(subject.folder / WEIGHTS),
-        "trunk_sha256": _digest(subject.model.trunk),
+        "trunk_sha256": digest_of(subject.model.trunk.state_dict()),
         "split": split,
         "n": count,
         "seed": seed,
@@ -197,15 +196,6 @@ def _times_in(figures: Figures) -> ExitTimes:
     return ExitTimes(
         {key: figures["full_depth"][key] for key in full}, [*branches, dict(FULL_DEPTH_RATIOS)]
     )
-
-
-def _digest(module: nn.Module) -> str:
-    """SHA-256 of a module's tensors with their names, in hexadecimal."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def write_evaluation(folder: Path, figures: Figures) -> Figures:

@@ -1,6 +1,5 @@
 """Phase 2: the guide bank, filled once from training inputs (FIANCEE, arXiv 2304.10306)."""
 
-import hashlib
 from operator import itemgetter
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from fiancee_hub.core.digest import SHORT, digest_of
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.guides import KEY_CELLS, GuideBank, RegionBank, value_of
 from fiancee_hub.core.nested import each_tensor
@@ -71,7 +71,9 @@ def _fill_regions(
     model: EarlyExitModel, bank: RegionBank, source: InputSource, folder: Path, inputs: int
 ) -> None:
     """Every region's mean picture over so many inputs or fewer, saved on the way."""
-    path = folder / f"regions-{_digest(model.trunk)}.safetensors"
+    # Another trunk paints other pictures.
+    trunk = digest_of(model.trunk.state_dict())[:SHORT]
+    path = folder / f"regions-{trunk}.safetensors"
     sums, counts, done = torch.zeros_like(bank.values), torch.zeros_like(bank.values), 0
     if path.is_file():
         begun = load_state(path)
@@ -85,14 +87,6 @@ def _fill_regions(
         if (batch + 1) % SAVE_EVERY == 0 or batch + 1 == batches:
             save_state(path, {"done": batch + 1, "sums": sums.cpu(), "counts": counts.cpu()})
     bank.values.copy_(_means(sums, counts))
-
-
-def _digest(trunk: torch.nn.Module) -> str:
-    """A short name of a trunk's weights: another trunk paints other pictures."""
-    digest = hashlib.sha256()
-    for tensor in trunk.state_dict().values():
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
 
 
 def _add_pictures(model: EarlyExitModel, inputs: Inputs, sums: Tensor, counts: Tensor) -> None:

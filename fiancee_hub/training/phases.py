@@ -8,6 +8,7 @@ every branch sees a guide while it learns.
 import dataclasses
 import json
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from accelerate import Accelerator
 
 from fiancee_hub.core.cost import count
+from fiancee_hub.core.digest import digest_of
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.exits import Branch, EarlyExitModel
 from fiancee_hub.core.files import write_text
@@ -46,6 +48,9 @@ GROW_SHARE = 0.15
 """Share of the backbone's minutes spent at half the size first."""
 
 BACKBONE_MINUTES = 240.0
+
+TRUNK, FORMER_BRANCHES = "trunk.sha256", "branches-of-former-trunk"
+"""Whose branches a folder holds, and where those go that are of no use any more."""
 
 PACKED = "packed.json"
 """In a run's folder: what the phases had cost before ``pack_exits``."""
@@ -314,6 +319,8 @@ def _backbone(job: Run, *, best: bool = False) -> dict[str, Any]:
 def train_branches(job: Run, minutes: float, settings: BranchSettings | None = None) -> None:
     """Phase 3.
 
+    Branches of another trunk than the checkpoint's, as after a longer backbone, are put aside.
+
     Args:
         job: the run.
         minutes: in all, resumed runs included.
@@ -323,6 +330,9 @@ def train_branches(job: Run, minutes: float, settings: BranchSettings | None = N
         DataError: other branches than the checkpoint's have been trained here.
     """
     model, config = job.load()
+    if job.accelerator.is_main_process:
+        _put_aside_those_of_another_trunk(job.folder / "branches", model)
+    job.accelerator.wait_for_everyone()
     _check_resumed(job, model)
     judge = _backbone(job)["phase"].get("discriminator")
     phase = BranchPhase(model, judge, job.task, job.accelerator, settings or job.task.branches)
@@ -332,6 +342,18 @@ def train_branches(job: Run, minutes: float, settings: BranchSettings | None = N
         facts |= {name: facts[name] + earlier[name] for name in ("images", "hours")}
     job.note("branches", facts)
     job.save(model, _uncalibrated(config))
+
+
+def _put_aside_those_of_another_trunk(folder: Path, model: EarlyExitModel) -> None:
+    """What they have learnt, and the time it took, count for the trunk that they learnt from."""
+    trunk, note = digest_of(model.trunk.state_dict()), folder / TRUNK
+    if note.is_file() and note.read_text(encoding="utf-8") != trunk:
+        aside = folder.with_name(FORMER_BRANCHES)
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        logger.info("the trunk has changed: branches begin anew; the former ones are in %s", aside)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(note, trunk)
 
 
 def _check_resumed(job: Run, model: EarlyExitModel) -> None:

@@ -1,6 +1,5 @@
 """Phase 4: the predictor learns each branch's LPIPS from the input (FIANCEE, arXiv 2304.10306)."""
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from fiancee_hub.core.digest import SHORT, digest_of
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.nested import each_tensor
 from fiancee_hub.core.perceptual import PerceptualDistance
@@ -34,11 +34,8 @@ BATCH = 4
 
 def fingerprint(model: EarlyExitModel) -> str:
     """A short name of all that the predictor's targets depend on: every weight but its own."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        if not name.startswith("predictor."):
-            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
+    state = model.state_dict().items()
+    return digest_of({n: t for n, t in state if not n.startswith("predictor.")})[:SHORT]
 
 
 @torch.no_grad()

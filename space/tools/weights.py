@@ -14,6 +14,7 @@ process of its own:
     screens      docs/screens
     page         the page's waiting times in README.md; on a quiet machine only
     opening      what the page weighs and how calmly it opens, in README.md
+    camera       frames a second that a camera drives, in README.md
     load         times of many visitors: the same, and the best part of an hour; only if named
 
 It may be interrupted: ``--steps`` says where to go on, without ``--from``. docs/made-with.json says
@@ -49,7 +50,7 @@ logger = logging.getLogger(__name__)
 NOTES = "training.json"
 DEFAULT = (
     *("evaluate", "pairs", "first", "transcript"),
-    *("figures", "screens", "page", "opening"),
+    *("figures", "screens", "page", "opening", "camera"),
 )
 STEPS = (*DEFAULT, "load")
 TRANSCRIPT = "streets"
@@ -170,7 +171,7 @@ def commands(name: str, data: Path | None, steps: Sequence[str]) -> list[list[st
         elif step == "screens":
             found.append(["docs/screens.py", name, "method"])
             found.append(["docs/screens_embed.py", name])
-        elif step in ("page", "opening", "load"):
+        elif step in ("page", "opening", "camera", "load"):
             found.append([f"benchmarks/{step}.py", "--readme", "README.md"])
     return found
 

@@ -57,11 +57,18 @@ def test_the_former_name_still_works(flag: str) -> None:
     assert _parser(words).parse_args(words).start == "packed.safetensors"
 
 
-@pytest.mark.parametrize(("capability", "said"), [("AVX2", 1), ("AVX512", 0)])
+@pytest.mark.parametrize(
+    ("capability", "has", "said"), [("AVX2", False, 1), ("AVX512", False, 1), ("AVX512", True, 0)]
+)
 def test_a_processor_without_bfloat16_is_told_of(
-    capability: str, said: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    capability: str,
+    has: bool,
+    said: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has}, raising=False)
     # A process has one precision for good, and others may have chosen another before.
     one = SimpleNamespace(device=torch.device("cpu"))
     monkeypatch.setattr("accelerate.Accelerator", lambda **options: one)

@@ -35,6 +35,8 @@ PARTS = {
     "times/opening": tuple(made.ADDRESSES),
     "times/load": tuple(made.ADDRESSES),
     "times/web": ("streets",),
+    "times/web-faces": ("faces",),
+    "times/camera": ("faces",),
 }
 """What shows a checkpoint, and which ones it must show."""
 
@@ -102,9 +104,10 @@ def test_every_step_is_a_command() -> None:
         ["docs/screens_embed.py", "streets"],
         ["benchmarks/page.py", "--readme", "README.md"],
         ["benchmarks/opening.py", "--readme", "README.md"],
+        ["benchmarks/camera.py", "--readme", "README.md"],
         ["benchmarks/load.py", "--readme", "README.md"],
     ]
-    assert len(weights.commands("faces", Path("data"), weights.DEFAULT)) == 7
+    assert len(weights.commands("faces", Path("data"), weights.DEFAULT)) == 8
     assert weights.commands("faces", None, ["pairs"]) == [["-m", "space.tools.pairs", "faces"]]
     with pytest.raises(DataError, match="--data"):
         weights.commands("faces", None, ["evaluate"])

@@ -648,6 +648,25 @@ def test_what_erred_least_on_the_held_out_targets_is_kept(job: phases.Run) -> No
     assert not phase.predictor.training
 
 
+@pytest.mark.parametrize("family", [streets], indirect=True)
+def test_branches_of_a_former_trunk_are_put_aside(job: phases.Run, tmp_path: Path) -> None:
+    run = phases.Run(tmp_path / "run", job.task, job.accelerator)
+    shutil.copytree(job.folder, run.folder)
+    before = load_state(run.folder / "branches" / loop.STATE)
+    phases.train_branches(run, 1e-9)
+    assert load_state(run.folder / "branches" / loop.STATE)["steps"] == before["steps"]
+    model, config = run.load()
+    next(model.trunk.parameters()).data += 1
+    run.save(model, config)
+    phases.train_branches(run, before["seconds"] / 60)
+    after = load_state(run.folder / "branches" / loop.STATE)
+    assert 0 < after["steps"] == run.notes()["branches"]["steps"]
+    aside = load_state(run.folder / phases.FORMER_BRANCHES / loop.STATE)
+    assert aside["steps"] == before["steps"]
+    phases.train_branches(run, 1e-9)
+    assert load_state(run.folder / "branches" / loop.STATE)["steps"] == after["steps"]
+
+
 def test_branches_begun_for_other_exits_are_not_gone_on_with(
     job: phases.Run, tmp_path: Path
 ) -> None:
