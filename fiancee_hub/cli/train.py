@@ -210,7 +210,7 @@ def _advise_on_precision() -> None:
 
     capability = torch.backends.cpu.get_cpu_capability()
     # Older releases of PyTorch cannot say more.
-    features = getattr(torch.cpu, "get_capabilities", dict)()
+    features: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     without = capability == "AVX512" and features.get("avx512_bf16") is False
     if without or capability in IMITATING:
         logger.warning(
