@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.data_classes import FileData
 from PIL import Image
 
+from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.faces.controls import CONTROLS, Controls
 from fiancee_hub.families.faces.pipeline import FacesPipeline
@@ -21,19 +22,21 @@ from space.faces.camera import CAMERAS, Camera
 from space.faces.examples import examples
 from space.faces.persons import Person
 from space.faces.wish import (
+    DRIVINGS,
     NO_DRIVER,
     NO_SOURCE,
     OPENING,
     PICTURE,
     RELATIVE,
     SLIDERS,
+    STILL,
     Wish,
     fields,
     found,
     wish,
 )
 from space.page import links
-from space.page.files import answer, picture_address, received, remove, stored
+from space.page.files import GONE, answer, picture_address, received, remove, stored
 from space.page.markup import render
 from space.page.model_threads import aside, there
 from space.page.outputs import Updates
@@ -41,11 +44,14 @@ from space.page.tabs import Tab
 from space.result import comparison, facts
 from space.result.code import Recipe, path_of
 from space.result.comparison import route
+from space.result.network import Network, network_of
 from space.result.record import Record
 from space.result.scale import BUDGET
 
 WHOLE_SIDE = 1600
 """Longer side of the whole photograph with the result in it, pixels."""
+
+NO_NEUTRAL_PICTURE: Updates = {"neutral": None, "neutral_photo": None, "neutral_notes": ""}
 
 NO_CLIP = "There is no clip yet: upload one, or wait until it has been read."
 NO_NEUTRAL = "Driven absolutely: relative driving needs the driver's neutral picture."
@@ -65,6 +71,11 @@ class Handlers:
         self.fields = fields(pipe)
 
     @cached_property
+    def network(self) -> Network:
+        """What the page draws of the checkpoint."""
+        return network_of(self.pipe)
+
+    @cached_property
     def slugs(self) -> tuple[str, ...]:
         """What links call the examples."""
         return links.slugs(example.title for example in self.examples)
@@ -81,11 +92,14 @@ class Handlers:
     def restored(self, query: str) -> Updates:
         """The state of an address; what it leaves out is as the page begins."""
         still = {control.name: 0.0 for control in CONTROLS}
-        return {"mode": SLIDERS, "budget": BUDGET, **still, **self._state(query)}
+        begun = {"mode": SLIDERS, "driving": RELATIVE, "budget": BUDGET}
+        return {**begun, **NO_NEUTRAL_PICTURE, **still, **self._state(query)}
 
     def _state(self, query: str) -> Updates:
         state = links.state_of(query, self.tab.name, self.fields, first=self.tab.first)
         number = state.pop("example", 0)
+        if "driving" in state:
+            state["driving"] = DRIVINGS[state["driving"]]
         updates = {
             **self._example(number),
             "example": self.slugs[number],
@@ -148,7 +162,7 @@ class Handlers:
         return self._driver(content, None)
 
     def pick_driver(self, event: gr.SelectData) -> Updates:
-        """An example as the driver; its neutral picture is known."""
+        """An example as the driver; its neutral picture is known, and that of another one goes."""
         return self._driven_by(int(event.index))
 
     def _driven_by(self, number: int) -> Updates:
@@ -156,7 +170,7 @@ class Handlers:
         updates = self._driver(example.path.read_bytes(), example.neutral.read_bytes())
         files = path_of(example.path), path_of(example.neutral)
         driver = replace(updates["driver"], file=files[0], neutral_file=files[1])
-        return {**updates, "driver": driver}
+        return {**updates, "driver": driver, **NO_NEUTRAL_PICTURE}
 
     def _driver(self, content: bytes | None, neutral: bytes | None) -> Updates:
         if content is None:
@@ -178,6 +192,8 @@ class Handlers:
         """The motions of an uploaded clip, which is gone afterwards."""
         if path is None:
             return {"motions": None, "clip_notes": ""}
+        if not path.is_file():
+            raise InputError(GONE)
         try:
             motions = clips.read(self.pipe, path, _teller(progress, "Reading the clip"))
         finally:
@@ -194,7 +210,8 @@ class Handlers:
         rendering = self._rendering(wished)
         milliseconds = wished.source.milliseconds
         early = rendering.deliver(wished.budget).image
-        more = {"whole_photo": self._in_photo(wished.person, early, wished.whole)}
+        photo = self._in_photo(wished.person, early, wished.whole)
+        more = {"shown_person": wished.person, "whole_photo": photo}
         made = wished.budget, picture_address, milliseconds, self._recipe(wished)
         for step in comparison.steps(rendering, *made):
             yield {**step, **more}
@@ -205,9 +222,11 @@ class Handlers:
         marked as out of date where there is not."""
         wished = wish(*values)
         if wished.missing:
-            yield comparison.outdated(f"Out of date. {wished.missing}")
+            yield {**comparison.outdated(f"Out of date. {wished.missing}"), "whole_photo": ""}
         elif wished.still:
             yield from self._generate(wished)
+        else:
+            yield comparison.of_frames(self.network, wished.budget)
 
     def live(self, *values: Any) -> Updates:
         """The early picture alone, while a hand is on a slider."""
@@ -216,12 +235,19 @@ class Handlers:
             return {}
         rendering = self._rendering(wished)
         record = Record.begin(rendering, wished.budget, wished.source.milliseconds)
-        return comparison.shown(record, _small)
+        return {**comparison.shown(record, _small), "shown_person": wished.person}
 
     def move_budget(
-        self, record: Record | None, budget: float, person: Person | None, whole: bool
+        self,
+        record: Record | None,
+        budget: float,
+        person: Person | None,
+        whole: bool,
+        mode: str = SLIDERS,
     ) -> Updates:
         """Another budget for the pictures that are there."""
+        if mode not in STILL:
+            return comparison.of_frames(self.network, budget)
         updates = comparison.moved(record, budget, picture_address)
         if record is None or "pictures" not in updates:
             return updates
@@ -273,7 +299,7 @@ class Handlers:
         tell = _teller(progress, "Making the frames")
         relative = driving == RELATIVE
         driven = clips.drive(self.pipe, person, motions, tell, budget=budget, relative=relative)
-        return {"clip": clips.shown(driven, motions.summary()[1:]), "clip_stale": ""}
+        return {"clip": clips.shown(driven, motions.summary()[1:])}
 
     def open_camera(
         self, before: str, person: Person | None, driving: str, budget: float

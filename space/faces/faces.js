@@ -11,8 +11,20 @@
 
   fiancee.forget = () => "";
 
-  // A clip that stands is the one of another source, driver or budget.
-  fiancee.outdatedClip = (tab, mark) => (document.querySelector(`#${tab}-clip video`) ? mark : "");
+  // Tabs in which source, clip, driving or budget have changed since the making of a clip began.
+  const changed = new Set();
+  fiancee.clipBegun = (tab) => void changed.delete(tab);
+  fiancee.outdatedClip = (tab, mark) => {
+    changed.add(tab);
+    return document.querySelector(`#${tab}-clip video`) ? mark : "";
+  };
+  fiancee.clipMade = (tab, mark) => (changed.has(tab) ? mark : "");
+
+  // A link's field.
+  fiancee.drivingOf = (tab) => {
+    const chosen = document.querySelector(`#${tab}-driving input:checked`)?.value.toLowerCase();
+    return chosen === "absolute" ? { driving: chosen } : {};
+  };
 
   fiancee.saveClip = (link) => {
     link.href = link.closest("figure").querySelector("video").src;

@@ -96,6 +96,9 @@ class Result:
     figures: gr.Column
     whole: gr.Checkbox
     whole_photo: gr.HTML
+    shown_person: gr.State
+    """Whose picture stands there: the source may have changed since."""
+
     clip: gr.HTML
     clip_stale: gr.HTML
     camera: gr.HTML
@@ -104,7 +107,9 @@ class Result:
 
     @property
     def outputs(self) -> Outputs:
-        return self.view.outputs | Outputs(whole_photo=self.whole_photo)
+        return self.view.outputs | Outputs(
+            whole_photo=self.whole_photo, shown_person=self.shown_person
+        )
 
 
 @dataclass(frozen=True)
@@ -266,7 +271,8 @@ def result(
     view: View, pictures: gr.Column, clip: gr.HTML, clip_stale: gr.HTML, camera: gr.HTML
 ) -> Result:
     """What stands below the inputs as soon as it is rendered."""
-    tab = view.tab
+    # Outside of the group: Gradio takes every result for a change of a state in a hidden one.
+    tab, shown_person = view.tab, memory()
     with gr.Column(min_width=300, elem_classes="figures-group") as figures:
         with gr.Row(elem_classes="downloads"):
             downloads.save_buttons(tab, view.record)
@@ -275,7 +281,19 @@ def result(
         view.place_details()
         whole = gr.Checkbox(label="Show it in the whole photo", elem_id=tab.id("whole-wanted"))
         whole_photo = gr.HTML(elem_id=tab.id("whole"), elem_classes="whole-photo")
-    return Result(view, pictures, figures, whole, whole_photo, clip, clip_stale, camera, copy, link)
+    return Result(
+        view,
+        pictures,
+        figures,
+        whole,
+        whole_photo,
+        shown_person,
+        clip,
+        clip_stale,
+        camera,
+        copy,
+        link,
+    )
 
 
 def _photo(label: str, name: str) -> gr.Image:

@@ -23,6 +23,9 @@ CLIP_OUTDATED = "Out of date: source, clip, driving or budget have changed. Make
 QUIET: dict[str, Any] = private(trigger_mode="always_last")
 BUSY: dict[str, Any] = {**QUIET, "show_progress": "minimal"}
 
+# One after the other: an upload that is passed over would stay on the disk, unread.
+EVERY_UPLOAD: dict[str, Any] = private(trigger_mode="multiple", show_progress="minimal")
+
 
 def connect(handlers: Handlers, screen: FaceScreen) -> None:
     """Connects everything that a visitor can touch."""
@@ -43,14 +46,22 @@ def _opening(screen: FaceScreen) -> Outputs:
     return (
         source.loaded
         | driver.picture.loaded
+        | _no_neutral(driver)
         | Outputs(
             mode=driver.mode,
+            driving=driver.driving,
             budget=screen.budget,
             example=source.example,
             driver_example=driver.example,
             **driver.sliders,
         )
     )
+
+
+def _no_neutral(driver: DriverInput) -> Outputs:
+    """A neutral picture that belongs to another driver goes."""
+    of = driver.neutral
+    return Outputs(neutral=of.driver, neutral_photo=of.photo, neutral_notes=of.notes)
 
 
 def _connect_opening(handlers: Handlers, screen: FaceScreen) -> None:
@@ -77,11 +88,13 @@ def _connect_link(handlers: Handlers, screen: FaceScreen, running: list[Any]) ->
     }
     chosen = {PICTURE: ["driver"], SLIDERS: list(driver.sliders)}
     words = texts.find("link", KIND).strip()
-    state = links.State(screen.tab.name, values, choice=(driver.mode, chosen))
+    more = ("drivingOf",)  # left out as long as it is the usual one
+    state = links.State(screen.tab.name, values, choice=(driver.mode, chosen), more=more)
     links.connect(result.copy, state, result.link, words)
     links.remember(state, *(event.then for event in running), screen.budget.change)
     outputs = _opening(screen)
-    links.restore(state, outputs.filled(handlers.restored), outputs.components, [])
+    # In the queue: beside it Gradio tells nobody that a state has changed, and no picture follows.
+    links.restore(state, outputs.by_model(handlers.restored), outputs.components, [], queue=True)
 
 
 def _forget_example(event: Any, example: gr.Textbox) -> None:
@@ -101,7 +114,7 @@ def _connect_source(handlers: Handlers, source: SourceInput) -> None:
     fill, outputs = loaded.by_model, loaded.components
     _pick_example(handlers, source.gallery, source.example)
     source.gallery.select(fill(handlers.pick), None, outputs, **BUSY)
-    event = source.photo.input(fill(handlers.take), source.photo, outputs, **BUSY)
+    event = source.photo.input(fill(handlers.take), source.photo, outputs, **EVERY_UPLOAD)
     _forget_example(event, source.example)
     # A photograph that was refused is gone: the one before takes its place again.
     event.failure(loaded.filled(handlers.show), person, outputs, **QUIET)
@@ -116,7 +129,7 @@ def _connect_source(handlers: Handlers, source: SourceInput) -> None:
 
 
 def _connect_driver(handlers: Handlers, driver: DriverInput) -> None:
-    of_driver = driver.picture.loaded
+    of_driver = driver.picture.loaded | _no_neutral(driver)
     _pick_example(handlers, driver.gallery, driver.example)
     driver.gallery.select(
         of_driver.by_model(handlers.pick_driver), None, of_driver.components, **BUSY
@@ -124,11 +137,13 @@ def _connect_driver(handlers: Handlers, driver: DriverInput) -> None:
     for picture in (driver.picture, driver.neutral):
         loaded, outputs = picture.loaded, picture.loaded.components
         take = loaded.by_model(handlers.take_driver)
-        event = picture.photo.input(take, picture.photo, outputs, **BUSY)
+        event = picture.photo.input(take, picture.photo, outputs, **EVERY_UPLOAD)
         event.failure(loaded.filled(handlers.no_driver), None, outputs, **QUIET)
         _forget_example(event, driver.example)
     clip = Outputs(motions=driver.motions, clip_notes=driver.clip_notes)
-    driver.clip.upload(clip.filled(handlers.take_clip), driver.clip, clip.components, **BUSY)
+    driver.clip.upload(
+        clip.filled(handlers.take_clip), driver.clip, clip.components, **EVERY_UPLOAD
+    )
 
 
 def _connect_modes(screen: FaceScreen) -> None:
@@ -154,7 +169,7 @@ def _connect_results(handlers: Handlers, screen: FaceScreen) -> list[Any]:
     Returns:
         the events that make a result.
     """
-    source, driver, result, buttons = screen.source, screen.driver, screen.result, screen.buttons
+    driver, result, buttons = screen.driver, screen.result, screen.buttons
     outputs, view = result.outputs, result.view
     options = model_event(trigger_mode="always_last")
     running = [
@@ -181,9 +196,9 @@ def _connect_results(handlers: Handlers, screen: FaceScreen) -> list[Any]:
     hand = [slider.input for slider in driver.sliders.values()]
     gr.on(
         hand,
-        view.outputs.by_model(handlers.live),
+        outputs.by_model(handlers.live),
         screen.wish,
-        view.outputs.components,
+        outputs.components,
         cancels=running,
         **{**options, "show_progress": "hidden"},
     )
@@ -192,12 +207,12 @@ def _connect_results(handlers: Handlers, screen: FaceScreen) -> list[Any]:
     photo = Outputs(whole_photo=result.whole_photo)
     result.whole.input(
         photo.filled(handlers.in_photo),
-        [source.person, view.record, result.whole],
+        [result.shown_person, view.record, result.whole],
         photo.components,
         **QUIET,
     )
-    view.connect_exits(handlers.pick_exit, outputs, source.person, result.whole)
-    inputs = [view.record, screen.budget, source.person, result.whole]
+    view.connect_exits(handlers.pick_exit, outputs, result.shown_person, result.whole)
+    inputs = [view.record, screen.budget, result.shown_person, result.whole, driver.mode]
     move = outputs.filled(handlers.move_budget), inputs, outputs.components
     screen.budget.change(*move, **quick_event())
     # The budget may have been moved while the exits were being rendered.
@@ -208,9 +223,10 @@ def _connect_results(handlers: Handlers, screen: FaceScreen) -> list[Any]:
 
 def _connect_clip(handlers: Handlers, screen: FaceScreen) -> None:
     source, driver, result = screen.source, screen.driver, screen.result
-    outputs = Outputs(clip=result.clip, clip_stale=result.clip_stale)
+    outputs, tab = Outputs(clip=result.clip), screen.tab.name
+    mark = comparison.outdated(CLIP_OUTDATED)["stale"]
     # It takes long, so it waits in a line of its own.
-    screen.buttons.make.click(
+    made = screen.buttons.make.click(
         outputs.filled(handlers.make_clip),
         [source.person, driver.motions, driver.driving, screen.budget],
         outputs.components,
@@ -218,7 +234,10 @@ def _connect_clip(handlers: Handlers, screen: FaceScreen) -> None:
         api_visibility="private",
     )
     screen.buttons.make.click(**result.view.scroll_to("clip"))
-    mark = comparison.outdated(CLIP_OUTDATED)["stale"]
+    screen.buttons.make.click(None, js=call("clipBegun", tab), api_visibility="private")
+    # What it is made of may have changed meanwhile.
+    tell = call("clipMade", tab, mark)
+    made.success(None, None, result.clip_stale, js=tell, api_visibility="private")
     gr.on(
         [
             source.person.change,
@@ -229,7 +248,7 @@ def _connect_clip(handlers: Handlers, screen: FaceScreen) -> None:
         None,
         None,
         result.clip_stale,
-        js=call("outdatedClip", screen.tab.name, mark),
+        js=call("outdatedClip", tab, mark),
         api_visibility="private",
     )
 

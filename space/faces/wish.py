@@ -20,7 +20,7 @@ SLIDERS, PICTURE, CLIP, CAMERA = "Sliders", "Picture", "Clip", "Camera"
 STILL = (SLIDERS, PICTURE)
 """One picture at a time is made, and not many one after the other."""
 
-RELATIVE, ABSOLUTE = "Relative", "Absolute"
+DRIVINGS = RELATIVE, ABSOLUTE = "Relative", "Absolute"
 
 NO_SOURCE = (
     "There is no source: choose an example or upload a photo. Photos are forgotten after half an "
@@ -37,6 +37,7 @@ def fields(pipe: FacesPipeline) -> Mapping[str, links.Field]:
     return {
         "example": links.Choice(slugs),
         "driver": links.Choice(slugs),
+        "driving": links.Choice(tuple(links.slug(one) for one in DRIVINGS)),
         "budget": links.Number(0, MOST_BUDGET),
         **{control.name: links.Number(control.least, control.most) for control in CONTROLS},
     }
@@ -50,13 +51,14 @@ def rendering(pipe: FacesPipeline, values: Mapping[str, Any]) -> Rendering:
     """What a link's values show: an example, moved by sliders or by another example."""
     known = examples()
     source = pipe.encode(known[values.get("example", 0)].path)
+    relative = DRIVINGS[values.get("driving", 0)] == RELATIVE
     if "driver" in values:
         driver = known[values["driver"]]
-        motions = pipe.motion(driver.path), pipe.motion(driver.neutral)
-        return pipe.prepare(source=source, driver=motions[0], reference=motions[1])
+        neutral = pipe.motion(driver.neutral) if relative else None
+        return pipe.prepare(source=source, driver=pipe.motion(driver.path), reference=neutral)
     names = [control.name for control in CONTROLS]
     given = {name: value for name, value in (values or OPENING).items() if name in names}
-    return pipe.prepare(source=source, driver=Controls(**given, relative=True))
+    return pipe.prepare(source=source, driver=Controls(**given, relative=relative))
 
 
 @dataclass(frozen=True)

@@ -150,9 +150,6 @@ class Handlers:
         """The same of the map that was put into the editor last."""
         if placed is not None:
             yield from self.run(placed, budget, whole(seed))
-        else:
-            # Gradio empties what a generator that gives nothing was to fill.
-            yield {}
 
     def show_first(
         self, record: Record | None, placed: LabelMap | None, budget: float, seed: float | None

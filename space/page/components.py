@@ -11,6 +11,7 @@ from gradio.components.imageslider import SliderData
 from gradio.data_classes import FileData, ImageData
 
 from space.page import files
+from space.page.errors import plain_errors
 
 
 class PictureSlider(gr.ImageSlider):
@@ -32,7 +33,8 @@ class PhotoInput(gr.Image):
 
     def preprocess(self, payload: ImageData | None) -> Any:
         """The bytes of the uploaded file; None without one."""
-        return files.taken(Path(payload.path)) if payload and payload.path else None
+        with plain_errors():
+            return files.taken(Path(payload.path)) if payload and payload.path else None
 
     def postprocess(self, value: Any) -> ImageData | None:
         """A ``data:`` address, or None."""

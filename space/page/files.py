@@ -22,6 +22,7 @@ Kind = Literal["png", "webp", "jpeg"]
 
 QUALITY = 90
 
+GONE = "The upload is gone: send it again."
 NO_UPLOAD = "Send the picture as a file: handle_file(...) in gradio_client."
 
 _recent = Recent()
@@ -117,7 +118,7 @@ def taken(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError("The upload is gone: send it again.") from error
+        raise InputError(GONE) from error
     finally:
         remove(path)
 

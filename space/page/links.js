@@ -14,12 +14,13 @@
 
   fiancee.query = () => new URL(source() || location.href, location.href).search;
 
-  // A state that something on the page offers, instead of the address's.
+  // The state that something on the page offered last, instead of the address's. It is kept: of two
+  // presses Gradio may ask for the first only when the second has been made as well.
   let offered = null;
 
-  fiancee.withOffered = (_, ...inputs) => {
+  fiancee.withOffered = (tab, _, ...inputs) => {
     const query = offered ?? fiancee.query();
-    offered = null;
+    restoring.set(tab, (restoring.get(tab) ?? 0) + 1);
     return [query, ...inputs];
   };
 
@@ -105,7 +106,7 @@
   const addresses = new Map(); // of each tab that has a state
   const waiting = new Map();
   const late = new Map(); // of each tab, what is remembered once that of which a link tells is there
-  const restoring = new Set();
+  const restoring = new Map(); // how many states of a tab are on their way back
   let shown = ""; // the tab with a state that was open last
 
   const opened = () => document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
@@ -166,7 +167,11 @@
     return `${fiancee.home()}/?${query}`;
   };
 
-  fiancee.restored = (tab) => { restoring.delete(tab); };
+  fiancee.restored = (tab) => {
+    const left = (restoring.get(tab) ?? 1) - 1;
+    if (left) restoring.set(tab, left);
+    else restoring.delete(tab);
+  };
 
   document.addEventListener("click", (event) => {
     const tab = event.target.closest?.("[role=tab]")?.dataset.tabId;
@@ -180,8 +185,8 @@
     const button = tab && document.getElementById(`${tab}-restore`);
     if (source() || !button) return;
     forget(tab);
-    restoring.add(tab);
     asleep.delete(tab);
+    offered = null;
     fiancee.openTab(tab);
     button.click();
   });

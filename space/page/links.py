@@ -278,8 +278,11 @@ def restore(
         handler,
         query,
         outputs,
-        js=call("withOffered"),
-        **private(queue=False, **options),
+        js=call("withOffered", state.tab),
+        # Whoever presses again meanwhile wants the newest.
+        **private(**{"queue": False, "trigger_mode": "always_last", **options}),
     )
-    for script in (*after, call("restored", state.tab)):
-        event = event.then(None, js=script, api_visibility="private")
+    restored = call("restored", state.tab)
+    event.failure(None, js=restored, api_visibility="private")
+    for script in (*after, restored):
+        event = event.success(None, js=script, api_visibility="private")

@@ -57,9 +57,14 @@ class Outputs:
 
         @functools.wraps(handler)
         async def wrapped(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
+            silent = True
             with plain_errors():
                 async for updates in steps(handler(*args, **kwargs)):
+                    silent = False
                     yield self.keyed(updates)
+            if silent:
+                # Gradio empties what a generator that gives nothing was to fill.
+                yield gr.skip()
 
         return wrapped
 

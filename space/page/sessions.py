@@ -1,7 +1,8 @@
 """Calls that cost little: for each session Gradio describes every component of the page, which
 takes longer than a picture, though a program's call touches no component; after each call it works
 out statistics of all calls, which nobody can see; and it looks for the next a thousand times a
-second, which takes processor time from the model."""
+second, which takes processor time from the model. Nor do these sessions keep what a visitor was
+shown."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -10,6 +11,9 @@ from typing import Any
 import gradio as gr
 import gradio.state_holder
 from gradio.state_holder import SessionState
+
+CLOSED_SECONDS = 120
+"""How long states stay once their page is closed: its connection may only have been cut."""
 
 REST_SECONDS = 0.004
 """Between two looks at the queue; a call waits half of it on average."""
@@ -22,6 +26,11 @@ class LightSession(SessionState):
         # Only the components that the page is said to have are described beforehand.
         nothing: Any = SimpleNamespace(default_config=page.default_config, blocks=())
         super().__init__(nothing)
+        self.STATE_TTL_WHEN_CLOSED = CLOSED_SECONDS
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        """Only Gradio's own links to a session would need what a visitor was shown; sessions are
+        kept for as long as the server runs, and photographs are not to be."""
 
     @property
     def components(self) -> Iterator[dict[str, Any]]:

@@ -109,9 +109,17 @@ def said(record: Record) -> str:
 
 def empty(network: Network) -> str:
     """The control before the first input is known."""
+    return _unasked(network, BUDGET, WAITING)
+
+
+def of_frames(network: Network, budget: float) -> str:
+    """The control where many pictures are made one after the other."""
+    return _unasked(network, budget, ": every frame takes an exit of its own")
+
+
+def _unasked(network: Network, budget: float, words: str) -> str:
     blocks = [("100", "", False)]
-    words = f"Budget {BUDGET:.3f}{WAITING}"
-    return _drawn(network, parts(network), BUDGET, blocks, words, "")
+    return _drawn(network, parts(network), budget, blocks, f"Budget {budget:.3f}{words}", "")
 
 
 def _drawn(

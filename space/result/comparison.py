@@ -18,6 +18,7 @@ from space.page.tabs import Tab
 from space.result import code, facts, plots
 from space.result.cards import exit_cards
 from space.result.chain import chain
+from space.result.chain import of_frames as chain_of_frames
 from space.result.code import Recipe
 from space.result.difference import difference_view
 from space.result.headline import empty_headline, headline
@@ -118,6 +119,12 @@ def picked(record: Record | None, exit_index: int, publish: Publish) -> Updates:
     updates = shown(record.showing(exit_index), publish)
     # What stood is as stale as before.
     return {name: value for name, value in updates.items() if name != "stale"}
+
+
+def of_frames(network: Network, budget: float) -> Updates:
+    """What the screen says where many pictures are made one after the other."""
+    taken = chain_of_frames(network, budget)
+    return {"headline": empty_headline(network), "taken": taken, "record": None}
 
 
 def outdated(words: str) -> Updates:

@@ -4,7 +4,7 @@ import asyncio
 import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -337,6 +337,18 @@ def test_a_wrong_seed_is_a_plain_error(handlers: Handlers, seed: int | None) -> 
 
     with pytest.raises(gr.Error, match="seed"):
         asyncio.run(first())
+
+
+def test_a_handler_without_news_leaves_the_page_as_it_is() -> None:
+    """Gradio would empty all that a generator might have filled."""
+
+    def silent() -> Iterator[dict[str, Any]]:
+        yield from ()
+
+    async def given() -> list[Any]:
+        return [updates async for updates in Outputs().streamed(silent)()]
+
+    assert asyncio.run(given()) == [gr.skip()]
 
 
 def test_what_is_not_the_visitors_fault_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -32,8 +32,10 @@ from space.faces import events as faces
 from space.faces.events import Handlers
 from space.faces.examples import examples as face_examples
 from space.faces.persons import Person
-from space.faces.wish import ABSOLUTE, CLIP, PICTURE, RELATIVE, SLIDERS
+from space.faces.wish import ABSOLUTE, CAMERA, CLIP, PICTURE, RELATIVE, SLIDERS, rendering
 from space.page import components, errors, files
+from space.page.components import PhotoInput
+from space.page.files import GONE
 from space.page.outputs import Outputs
 from space.page.tabs import Tab
 from space.result import facts
@@ -255,6 +257,27 @@ def test_a_link_brings_source_driver_and_sliders(handlers: Handlers) -> None:
     driven = handlers.opened("?tab=faces&driver=107-smile")
     assert (driven["mode"], driven["driver_example"]) == (PICTURE, "107-smile")
     assert driven["driver"].neutral is not None
+    absolute = handlers.opened("?tab=faces&driver=107-smile&driving=absolute")
+    assert absolute["driving"] == ABSOLUTE and "driving" not in driven
+
+
+def test_what_comes_back_is_driven_as_the_page_begins(handlers: Handlers) -> None:
+    """A neutral picture of the visitor's own would be that of somebody else."""
+    back = handlers.restored("?tab=faces&driver=107-smile")
+    assert back["driving"] == RELATIVE
+    for updates in (back, handlers.restored("?tab=faces"), handlers._driven_by(0)):
+        assert updates["neutral"] is updates["neutral_photo"] is None
+        assert updates["neutral_notes"] == ""
+    absolute = handlers.restored("?tab=faces&driver=107-smile&driving=absolute")
+    assert absolute["driving"] == ABSOLUTE
+
+
+def test_a_shared_picture_is_driven_as_the_link_says(face_pipe: FacesPipeline) -> None:
+    usual, relative, absolute = (
+        rendering(face_pipe, {"driver": 3} | more).result(1).image
+        for more in ({}, {"driving": 0}, {"driving": 1})
+    )
+    assert same(relative, usual) and not same(absolute, usual)
 
 
 def test_a_visitor_is_not_asked_to_install_anything(
@@ -301,6 +324,7 @@ def test_sliders_give_what_the_library_gives(
     assert GENERATED in opened(early).info
     assert same(steps[0]["record"].early.result.image, expected.early.image)
     assert "<img" in steps[0]["whole_photo"] and "whole_photo" not in steps[1]
+    assert steps[0]["shown_person"] is person
 
 
 def test_a_hand_on_a_slider_gets_the_early_picture(handlers: Handlers, person: Person) -> None:
@@ -308,6 +332,7 @@ def test_a_hand_on_a_slider_gets_the_early_picture(handlers: Handlers, person: P
     early, full = turned["pictures"]
     assert early == full and early.startswith("data:image/webp")
     assert "Measuring the true LPIPS" in turned["facts"]
+    assert turned["shown_person"] is person
     assert 'class="true" cx' not in turned["plot"]
     still = handlers.live(*wish(person, yaw=0.0))
     assert not same(opened(still["pictures"][0]), opened(early))
@@ -319,15 +344,56 @@ def test_what_stands_is_marked_while_something_is_missing(
 ) -> None:
     values = wish(**{"person": person, **changes})
     (marked,) = handlers.follow(*values)
-    assert list(marked) == ["stale"] and "choose an example" in marked["stale"]
+    assert marked.keys() == {"stale", "whole_photo"} and "choose an example" in marked["stale"]
     with pytest.raises(InputError, match="choose an example"):
         list(handlers.generate(*values))
     # The next picture takes the mark away.
     assert next(handlers.follow(*wish(person)))["stale"] == ""
 
 
-def test_sliders_do_not_follow_a_clip(handlers: Handlers, person: Person) -> None:
-    assert list(handlers.follow(*wish(person, mode=CLIP))) == []
+@pytest.mark.parametrize("mode", [CLIP, CAMERA])
+def test_where_many_pictures_are_made_nothing_is_said_of_one(
+    handlers: Handlers, person: Person, mode: str
+) -> None:
+    (shown,) = handlers.follow(*wish(person, mode=mode))
+    record = next(handlers.follow(*wish(person)))["record"]
+    moved = handlers.move_budget(record, 0.03, person, whole=False, mode=mode)
+    for updates, budget in ((shown, "0.100"), (moved, "0.030")):
+        assert updates["record"] is None
+        assert "How much computation" in updates["headline"]
+        assert f"Budget {budget}: every frame takes an exit of its own" in updates["taken"]
+
+
+def test_the_whole_photo_is_that_of_the_person_who_is_shown(
+    checkpoints: list[demo.Loaded],
+) -> None:
+    """The source may be another one by now."""
+    page = demo.build(checkpoints, Settings())
+    of_source = {f.inputs[0]._id for f in page.fns.values() if f.name == "choose"}
+    for name, place in (("in_photo", 0), ("move_budget", 2), ("pick_exit", 2)):
+        asked = [f for f in page.fns.values() if f.name == name and len(f.inputs) > 2]
+        assert asked
+        for event in asked:
+            assert isinstance(event.inputs[place], gr.State)
+            assert event.inputs[place]._id not in of_source
+
+
+def test_every_upload_is_read(checkpoints: list[demo.Loaded]) -> None:
+    """One that is passed over while another is read would stay on the disk."""
+    page = demo.build(checkpoints, Settings())
+    reading = [f for f in page.fns.values() if f.name in ("take", "take_driver", "take_clip")]
+    assert len(reading) == 4
+    assert {event.trigger_mode for event in reading} == {"multiple"}
+
+
+def test_an_upload_that_is_gone_is_said_to_be(handlers: Handlers, tmp_path: Path) -> None:
+    gone = tmp_path / "a name.png"
+    photo = PhotoInput(render=False)
+    with pytest.raises(gr.Error) as refused:
+        photo.preprocess(ImageData(path=str(gone)))
+    assert refused.value.message == GONE
+    with pytest.raises(InputError, match="send it again"):
+        handlers.take_clip(gone, gr.Progress())
 
 
 def test_a_driver_is_relative_only_with_its_neutral_picture(
@@ -392,7 +458,6 @@ def test_a_clip_is_driven_and_its_file_gone(
     assert "Without a usable face: 1" in taken["clip_notes"]
     made = handlers.make_clip(person, motions, RELATIVE, BUDGET, gr.Progress())
     html = made["clip"]
-    assert made["clip_stale"] == ""
     assert "data:video/mp4" in html and html.count("<rect") == 2
     assert "Without a usable face: 1" in html
 

@@ -132,7 +132,8 @@ def test_the_address_bar_carries_a_face(page: Page, demo_url: str) -> None:
     with screen.new_result():
         screen.press("yaw", "ArrowRight", 6)
     wait_for(page, "yaw=20")
-    page.go_back()
+    with screen.new_result():
+        page.go_back()
     expect(screen.part("yaw", "input[type=number]")).to_have_value("14", timeout=PATIENCE)
 
 
@@ -202,6 +203,46 @@ def test_a_click_on_an_exit_shows_it(page: Page, demo_url: str) -> None:
     expect(screen.part("headline")).to_contain_text("chosen by hand", timeout=PATIENCE)
     expect(screen.part("routes", "[aria-pressed=true]")).to_contain_text("Exit 3")
     assert screen.sources()[0] != before
+
+
+def test_of_two_states_at_once_the_last_one_comes(page: Page, demo_url: str) -> None:
+    """The first is on its way when the second is asked for."""
+    screen = FacesPage(page, f"{demo_url}/?tab=faces")
+    states = ["tab=faces&example=107-neutral&yaw=9", "tab=faces&example=008-smile&yaw=-9"]
+    page.evaluate(
+        """async (states) => {
+          for (const state of states) {
+            const button = Object.assign(document.createElement('button'), {textContent: state});
+            button.dataset.state = state;
+            document.body.append(button);
+            button.click();
+            await new Promise((resolve) => setTimeout(resolve, 150));
+          }
+        }""",
+        states,
+    )
+    wait_for(page, "example=008-smile")
+    wait_for(page, "yaw=-9")
+    expect(screen.part("yaw", "input[type=range]")).to_have_value("-9", timeout=PATIENCE)
+    screen.wait_until_measured()
+    page.wait_for_timeout(500)
+    assert state(page)["example"] == "008-smile"
+
+
+def test_a_clip_of_what_has_changed_meanwhile_is_marked(page: Page, demo_url: str) -> None:
+    FacesPage(page, f"{demo_url}/?tab=faces")
+    marks = page.evaluate(
+        """() => {
+          const { clipBegun, clipMade, outdatedClip } = window.fiancee;
+          clipBegun('faces');
+          const same = clipMade('faces', 'old');
+          outdatedClip('faces', 'old');
+          const changed = clipMade('faces', 'old');
+          clipBegun('faces');
+          return [same, changed, clipMade('faces', 'old')];
+        }"""
+    )
+    assert marks == ["", "old", ""]
 
 
 def test_a_press_on_a_hard_input_loads_it(
