@@ -169,7 +169,8 @@ class FianceePipeline(ModelHubMixin):
 
         Args:
             save_directory: made if missing.
-            push_to_hub: upload it too.
+            push_to_hub: upload it too, as ``push_to_hub`` does: what else lies in the folder
+                stays there.
             repo_id: where to; ``"user/repo"`` with the folder's name if left out.
             training_state: take ``resume.safetensors`` along, with which training goes on.
             model_card_kwargs: fields of ``hub.card.Origin`` for the card, if it has none yet.
@@ -183,13 +184,28 @@ class FianceePipeline(ModelHubMixin):
             InputError: an argument is unknown, or none that it can be.
             OutputError: nothing can be written there.
         """
-        from fiancee_hub.core.files import told, write_text
-        from fiancee_hub.hub.saving import CARD, push, save
-
         if not push_to_hub:
             refuse_unknown("save_pretrained", push_options)
         refuse_unknown("push_to_hub", {n: v for n, v in push_options.items() if n not in PUSH})
         folder = check_path(save_directory, "save_directory")
+        self._save(folder, training_state, model_card_kwargs)
+        if not push_to_hub:
+            return None
+        # Not the folder itself: it may hold anything else that its owner keeps there.
+        return self.push_to_hub(
+            repo_id or folder.name,
+            training_state=training_state,
+            model_card_kwargs=model_card_kwargs,
+            **push_options,
+        )
+
+    def _save(
+        self, folder: Path, training_state: bool, model_card_kwargs: dict[str, Any] | None
+    ) -> None:
+        """Writes the checkpoint, and a card if it has none yet."""
+        from fiancee_hub.core.files import told, write_text
+        from fiancee_hub.hub.saving import CARD, save
+
         with told(folder):
             save(
                 folder,
@@ -202,11 +218,6 @@ class FianceePipeline(ModelHubMixin):
             if not (folder / CARD).exists():
                 card = self.generate_model_card(**model_card_kwargs or {})
                 write_text(folder / CARD, str(card))
-        if not push_to_hub:
-            return None
-        names = {"branch": "revision"}
-        options = {names.get(name, name): value for name, value in push_options.items()}
-        return push(folder, repo_id or folder.name, options.pop("token", None), **options)
 
     def push_to_hub(  # type: ignore[override]
         self,
@@ -240,22 +251,21 @@ class FianceePipeline(ModelHubMixin):
             CheckpointError: the Hub refused it or cannot be reached.
             InputError: an argument is unknown.
         """
+        from fiancee_hub.hub.saving import push
+
         refuse_unknown("push_to_hub", unknown)
-        with TemporaryDirectory() as folder:
-            address = self.save_pretrained(
-                Path(folder) / "checkpoint",
-                push_to_hub=True,
-                repo_id=repo_id,
-                training_state=training_state,
-                model_card_kwargs=model_card_kwargs,
+        with TemporaryDirectory() as place:
+            folder = Path(place) / "checkpoint"
+            self._save(folder, training_state, model_card_kwargs)
+            return push(
+                folder,
+                repo_id,
+                token,
                 commit_message=commit_message,
                 private=private,
-                token=token,
-                branch=branch,
+                revision=branch,
                 create_pr=create_pr,
             )
-        assert address is not None
-        return address
 
     def __repr__(self) -> str:
         """Where it came from, what it holds and where it runs in one line."""
