@@ -41,7 +41,7 @@ class FianceePipeline(ModelHubMixin):
     """
 
     loaded_from: Path | None = None
-    """Folder that it was loaded from."""
+    """Folder that it was loaded from, as an absolute path."""
 
     repository: str | None = None
     """Repository on the Hub that it was loaded from."""
@@ -134,7 +134,8 @@ class FianceePipeline(ModelHubMixin):
             "force_download": force_download,
         }
         weights = weights_of(variant)
-        folder = resolve(pretrained_model_name_or_path, files=(CONFIG, weights), **options)
+        found = resolve(pretrained_model_name_or_path, files=(CONFIG, weights), **options)
+        folder = found.absolute()  # It is read again later, wherever the process is by then.
         model, config = load_checkpoint(folder, weights)
         if not Path(pretrained_model_name_or_path).is_dir():
             fetch_examples(str(pretrained_model_name_or_path), config.domain, **options)
