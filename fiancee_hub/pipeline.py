@@ -5,10 +5,9 @@ importing torch and the Hub's mixin.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields
-from functools import partial
+from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
@@ -59,7 +58,6 @@ class FianceePipeline(ModelHubMixin):
     _precision: torch.dtype | None = None
     _variant: str | None = None
     _snapshot: "Snapshot | None" = None
-    _fetch: "Callable[..., Path] | None" = None
     _figures: "Mapping[str, Any] | None" = None
 
     def __call__(self, *inputs: Any, **options: Any) -> Result:
@@ -149,9 +147,8 @@ class FianceePipeline(ModelHubMixin):
         pipe.loaded_from, pipe._variant = folder, variant
         if not Path(pretrained_model_name_or_path).is_dir():
             pipe.repository = str(pretrained_model_name_or_path).partition("@")[0]
-            pipe._snapshot = snapshot_of(folder, pipe.repository, token)
-            again = options | {"force_download": False}
-            pipe._fetch = partial(resolve, str(pretrained_model_name_or_path), **again)
+            snapshot = snapshot_of(folder, pipe.repository, token)
+            pipe._snapshot = snapshot and replace(snapshot, local_files_only=local_files_only)
         pipe._asked = backend
         return pipe.to(device=device, dtype=dtype)
 
@@ -434,9 +431,9 @@ class FianceePipeline(ModelHubMixin):
 
         if self._figures is None:
             folder = self.loaded_from
-            if self._fetch is not None:
+            if self._snapshot is not None:
                 with suppress(CheckpointError):
-                    folder = self._fetch(files=(EVALUATION,))
+                    folder = self._snapshot.folder_with(EVALUATION)
             # Another form of the weights is other weights.
             known = folder is not None and self._variant is None
             self._figures = (evaluation_of(folder) if folder and known else None) or {}

@@ -100,6 +100,7 @@ class Snapshot:
         cache: folder of the cache.
         subfolder: where the checkpoint lies in the repository; empty for the repository itself.
         token: that opened it, if one was given.
+        local_files_only: a single file is taken from the cache, or not at all.
     """
 
     repository: str
@@ -107,11 +108,26 @@ class Snapshot:
     cache: Path
     subfolder: str = ""
     token: str | bool | None = field(default=None, repr=False)
+    local_files_only: bool = False
 
     @property
     def pinned(self) -> str:
         """``"user/repo@commit"``: what cannot move, as a branch can."""
         return f"{self.repository}@{self.commit}"
+
+    def folder_with(self, name: str) -> Path:
+        """The checkpoint's folder in the cache, with one of its files.
+
+        Args:
+            name: below the subfolder.
+
+        Raises:
+            CheckpointError: it cannot be had, or is not what the repository says it is.
+        """
+        options: dict[str, Any] = {"cache_dir": self.cache, "token": self.token}
+        options["local_files_only"] = self.local_files_only
+        files = (f"{self.subfolder}/{name}" if self.subfolder else name,)
+        return download(self.pinned, files, **options) / self.subfolder
 
     def fetch(self, *, without: Collection[str] = ()) -> dict[str, Path]:
         """Every file of the checkpoint by its name below the subfolder, those already there
