@@ -326,6 +326,12 @@ def test_a_card_says_everything() -> None:
     assert "{" not in text.partition("```python")[0]
 
 
+def test_a_single_data_set_may_be_a_text(pipeline: FianceePipeline) -> None:
+    one, several = (pipeline.generate_model_card(datasets=d) for d in ("camvid", ["camvid"]))
+    assert front_matter(str(one))["datasets"] == ["camvid"]
+    assert str(one) == str(several)
+
+
 @pytest.mark.parametrize(
     ("terms", "said"),
     [
