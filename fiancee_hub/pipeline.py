@@ -5,10 +5,9 @@ importing torch and the Hub's mixin.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields
-from functools import partial
+from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
@@ -41,7 +40,7 @@ class FianceePipeline(ModelHubMixin):
     """
 
     loaded_from: Path | None = None
-    """Folder that it was loaded from."""
+    """Folder that it was loaded from, as an absolute path."""
 
     repository: str | None = None
     """Repository on the Hub that it was loaded from."""
@@ -59,7 +58,6 @@ class FianceePipeline(ModelHubMixin):
     _precision: torch.dtype | None = None
     _variant: str | None = None
     _snapshot: "Snapshot | None" = None
-    _fetch: "Callable[..., Path] | None" = None
     _figures: "Mapping[str, Any] | None" = None
 
     def __call__(self, *inputs: Any, **options: Any) -> Result:
@@ -134,7 +132,8 @@ class FianceePipeline(ModelHubMixin):
             "force_download": force_download,
         }
         weights = weights_of(variant)
-        folder = resolve(pretrained_model_name_or_path, files=(CONFIG, weights), **options)
+        found = resolve(pretrained_model_name_or_path, files=(CONFIG, weights), **options)
+        folder = found.absolute()  # It is read again later, wherever the process is by then.
         model, config = load_checkpoint(folder, weights)
         if not Path(pretrained_model_name_or_path).is_dir():
             fetch_examples(str(pretrained_model_name_or_path), config.domain, **options)
@@ -148,9 +147,8 @@ class FianceePipeline(ModelHubMixin):
         pipe.loaded_from, pipe._variant = folder, variant
         if not Path(pretrained_model_name_or_path).is_dir():
             pipe.repository = str(pretrained_model_name_or_path).partition("@")[0]
-            pipe._snapshot = snapshot_of(folder, pipe.repository, token)
-            again = options | {"force_download": False}
-            pipe._fetch = partial(resolve, str(pretrained_model_name_or_path), **again)
+            snapshot = snapshot_of(folder, pipe.repository, token)
+            pipe._snapshot = snapshot and replace(snapshot, local_files_only=local_files_only)
         pipe._asked = backend
         return pipe.to(device=device, dtype=dtype)
 
@@ -169,7 +167,8 @@ class FianceePipeline(ModelHubMixin):
 
         Args:
             save_directory: made if missing.
-            push_to_hub: upload it too.
+            push_to_hub: upload it too, as ``push_to_hub`` does: what else lies in the folder
+                stays there.
             repo_id: where to; ``"user/repo"`` with the folder's name if left out.
             training_state: take ``resume.safetensors`` along, with which training goes on.
             model_card_kwargs: fields of ``hub.card.Origin`` for the card, if it has none yet.
@@ -183,13 +182,28 @@ class FianceePipeline(ModelHubMixin):
             InputError: an argument is unknown, or none that it can be.
             OutputError: nothing can be written there.
         """
-        from fiancee_hub.core.files import told, write_text
-        from fiancee_hub.hub.saving import CARD, push, save
-
         if not push_to_hub:
             refuse_unknown("save_pretrained", push_options)
         refuse_unknown("push_to_hub", {n: v for n, v in push_options.items() if n not in PUSH})
         folder = check_path(save_directory, "save_directory")
+        self._save(folder, training_state, model_card_kwargs)
+        if not push_to_hub:
+            return None
+        # Not the folder itself: it may hold anything else that its owner keeps there.
+        return self.push_to_hub(
+            repo_id or folder.name,
+            training_state=training_state,
+            model_card_kwargs=model_card_kwargs,
+            **push_options,
+        )
+
+    def _save(
+        self, folder: Path, training_state: bool, model_card_kwargs: dict[str, Any] | None
+    ) -> None:
+        """Writes the checkpoint, and a card if it has none yet."""
+        from fiancee_hub.core.files import told, write_text
+        from fiancee_hub.hub.saving import CARD, save
+
         with told(folder):
             save(
                 folder,
@@ -202,11 +216,6 @@ class FianceePipeline(ModelHubMixin):
             if not (folder / CARD).exists():
                 card = self.generate_model_card(**model_card_kwargs or {})
                 write_text(folder / CARD, str(card))
-        if not push_to_hub:
-            return None
-        names = {"branch": "revision"}
-        options = {names.get(name, name): value for name, value in push_options.items()}
-        return push(folder, repo_id or folder.name, options.pop("token", None), **options)
 
     def push_to_hub(  # type: ignore[override]
         self,
@@ -240,22 +249,21 @@ class FianceePipeline(ModelHubMixin):
             CheckpointError: the Hub refused it or cannot be reached.
             InputError: an argument is unknown.
         """
+        from fiancee_hub.hub.saving import push
+
         refuse_unknown("push_to_hub", unknown)
-        with TemporaryDirectory() as folder:
-            address = self.save_pretrained(
-                Path(folder) / "checkpoint",
-                push_to_hub=True,
-                repo_id=repo_id,
-                training_state=training_state,
-                model_card_kwargs=model_card_kwargs,
+        with TemporaryDirectory() as place:
+            folder = Path(place) / "checkpoint"
+            self._save(folder, training_state, model_card_kwargs)
+            return push(
+                folder,
+                repo_id,
+                token,
                 commit_message=commit_message,
                 private=private,
-                token=token,
-                branch=branch,
+                revision=branch,
                 create_pr=create_pr,
             )
-        assert address is not None
-        return address
 
     def __repr__(self) -> str:
         """Where it came from, what it holds and where it runs in one line."""
@@ -423,9 +431,9 @@ class FianceePipeline(ModelHubMixin):
 
         if self._figures is None:
             folder = self.loaded_from
-            if self._fetch is not None:
+            if self._snapshot is not None:
                 with suppress(CheckpointError):
-                    folder = self._fetch(files=(EVALUATION,))
+                    folder = self._snapshot.folder_with(EVALUATION)
             # Another form of the weights is other weights.
             known = folder is not None and self._variant is None
             self._figures = (evaluation_of(folder) if folder and known else None) or {}

@@ -1,8 +1,13 @@
 """``python -m fiancee_hub embed``: a checkpoint that runs in its reader's browser."""
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Any
+
+from fiancee_hub.core.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -22,12 +27,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the folder, and says how it gets into a page."""
-    from fiancee_hub.hub.checkpoints import resolve
     from fiancee_hub.web.embed import embed
 
-    folder = resolve(arguments.checkpoint)
     made = embed(
-        folder,
+        _folder_of(arguments.checkpoint),
         arguments.out,
         precision=arguments.precision,
         budget=arguments.budget,
@@ -39,3 +42,29 @@ def run(arguments: argparse.Namespace) -> int:
     print('<script type="module" src="ADDRESS/fiancee-embed.js"></script>')
     print('<fiancee-embed><img src="ADDRESS/poster.webp" alt=""></fiancee-embed>')
     return 0
+
+
+def _folder_of(checkpoint: str) -> Path:
+    """The checkpoint's folder, from a repository with its examples and its card as well.
+
+    Raises:
+        CheckpointError: the checkpoint or one of its examples cannot be had.
+    """
+    from fiancee_hub.hub.checkpoints import CONFIG, resolve
+    from fiancee_hub.hub.config import read_config
+    from fiancee_hub.hub.download import snapshot_of
+    from fiancee_hub.hub.examples import fetch_examples
+    from fiancee_hub.hub.saving import CARD
+
+    folder = resolve(checkpoint)
+    snapshot = None
+    if not Path(checkpoint).is_dir():
+        snapshot = snapshot_of(folder, checkpoint.partition("@")[0], None)
+    if snapshot is None:
+        return folder
+    fetch_examples(snapshot.pinned, read_config(folder / CONFIG).domain)
+    try:
+        snapshot.folder_with(CARD)
+    except CheckpointError as error:
+        logger.warning("The embed carries no card, so no terms of the weights: %s", error)
+    return folder

@@ -134,10 +134,11 @@ def check_push(wanted: str | None, target: Path | None) -> None:
 
 
 def _push(target: Path, repository: str) -> None:
-    from fiancee_hub.hub.saving import TRAINING_STATE, push
+    """Uploads the checkpoint; whatever else the folder holds stays there."""
+    from fiancee_hub.pipeline import AutoPipeline
 
     try:
-        address = push(target, repository, None, ignore_patterns=[TRAINING_STATE, ".*"])
+        address = AutoPipeline.from_pretrained(target, backend="eager").push_to_hub(repository)
     except CheckpointError as error:
         raise CheckpointError(
             f"{error}; all is in {target}: `publish {target} {repository}` puts it there later"

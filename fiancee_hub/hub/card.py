@@ -29,7 +29,7 @@ class Origin:
         license: the Hub's short name of the terms that the weights are under.
         license_name: name of the terms if ``license`` is "other".
         license_link: where they stand.
-        datasets: names of the training data.
+        datasets: names of the training data; a single one may be given as a text.
         base_model: repository that this one was made from.
         remarks: sentences on where the weights come from.
     """
@@ -38,9 +38,13 @@ class Origin:
     license: str = ""
     license_name: str | None = None
     license_link: str | None = None
-    datasets: tuple[str, ...] = ()
+    datasets: Sequence[str] = ()
     base_model: str | None = None
     remarks: str = ""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.datasets, str):  # Otherwise each of its letters would be one.
+            object.__setattr__(self, "datasets", (self.datasets,))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.file_download import repo_folder_name
 
 from fiancee_hub.core.errors import CheckpointError
 from fiancee_hub.core.files import sha256_of
@@ -97,16 +98,40 @@ class Snapshot:
         repository: its name.
         commit: hash of the commit.
         cache: folder of the cache.
+        subfolder: where the checkpoint lies in the repository; empty for the repository itself.
         token: that opened it, if one was given.
+        local_files_only: a single file is taken from the cache, or not at all.
     """
 
     repository: str
     commit: str
     cache: Path
+    subfolder: str = ""
     token: str | bool | None = field(default=None, repr=False)
+    local_files_only: bool = False
+
+    @property
+    def pinned(self) -> str:
+        """``"user/repo@commit"``: what cannot move, as a branch can."""
+        return f"{self.repository}@{self.commit}"
+
+    def folder_with(self, name: str) -> Path:
+        """The checkpoint's folder in the cache, with one of its files.
+
+        Args:
+            name: below the subfolder.
+
+        Raises:
+            CheckpointError: it cannot be had, or is not what the repository says it is.
+        """
+        options: dict[str, Any] = {"cache_dir": self.cache, "token": self.token}
+        options["local_files_only"] = self.local_files_only
+        files = (f"{self.subfolder}/{name}" if self.subfolder else name,)
+        return download(self.pinned, files, **options) / self.subfolder
 
     def fetch(self, *, without: Collection[str] = ()) -> dict[str, Path]:
-        """Every file by its name in the repository, those already there included.
+        """Every file of the checkpoint by its name below the subfolder, those already there
+        included.
 
         Args:
             without: names to leave out.
@@ -121,18 +146,31 @@ class Snapshot:
         except Exception as error:
             clause = reason(error, cache=self.cache)
             raise CheckpointError(f"checkpoint '{self.repository}' {clause}") from error
+        above = f"{self.subfolder}/" if self.subfolder else ""
         names = [file.rfilename for file in info.siblings or ()]
-        kept = [name for name in names if name not in without]
-        paths = _downloaded(f"{self.repository}@{self.commit}", kept, **options)
+        below = [name.removeprefix(above) for name in names if name.startswith(above)]
+        kept = [name for name in below if name not in without]
+        paths = _downloaded(self.pinned, [above + name for name in kept], **options)
         return dict(zip(kept, paths, strict=True))
 
 
 def snapshot_of(folder: Path, repository: str, token: str | bool | None) -> Snapshot | None:
-    """Where ``download`` put the files of a repository; None if the cache has another layout."""
-    snapshots = folder.parent
-    if snapshots.name != "snapshots":
-        return None
-    return Snapshot(repository, folder.name, snapshots.parents[1], token)
+    """Where ``download`` put the files of a repository; None if the cache has another layout.
+
+    Args:
+        folder: of the checkpoint: a commit's in the cache, or one below it.
+        repository: its name.
+        token: that opened it, if one was given.
+    """
+    kept = repo_folder_name(repo_id=repository, repo_type="model")
+    for commit in (folder, *folder.parents):
+        snapshots = commit.parent
+        # Subfolders may have any name, also "snapshots".
+        if snapshots.name == "snapshots" and snapshots.parent.name == kept:
+            inside = folder.relative_to(commit)
+            subfolder = "" if inside == Path() else inside.as_posix()
+            return Snapshot(repository, commit.name, snapshots.parents[1], subfolder, token)
+    return None
 
 
 def _named(model_id: str, revision: str | None) -> tuple[str, str | None]:

@@ -27,6 +27,7 @@ class Reference:
         repository: on the Hub, for machines without the folder.
         commit: of the repository.
         variant: of the weights.
+        subfolder: where it lies in the repository.
     """
 
     folder: str
@@ -34,6 +35,7 @@ class Reference:
     repository: str | None = None
     commit: str | None = None
     variant: str | None = None
+    subfolder: str = ""
 
     def locate(self) -> Path:
         """The folder, on this machine or fetched from the Hub.
@@ -43,7 +45,8 @@ class Reference:
         """
         folder, weights = Path(self.folder), weights_of(self.variant)
         if not (folder / CONFIG).is_file() and self.repository is not None:
-            folder = resolve(f"{self.repository}@{self.commit}", files=(CONFIG, weights))
+            pinned = f"{self.repository}@{self.commit}"
+            folder = resolve(pinned, files=(CONFIG, weights), subfolder=self.subfolder)
         if not (folder / weights).is_file():
             raise CheckpointError(
                 f"the pickled pipeline's checkpoint {folder} is not on this machine: copy it "
@@ -82,4 +85,5 @@ def reference_to(
         snapshot.repository if snapshot else None,
         snapshot.commit if snapshot else None,
         variant,
+        snapshot.subfolder if snapshot else "",
     )

@@ -15,7 +15,14 @@ from PIL import Image
 
 from fiancee_hub.backends.export import Precision
 from fiancee_hub.core.errors import InputError
-from fiancee_hub.core.files import replacing, sha256_of, write_bytes, write_picture, write_text
+from fiancee_hub.core.files import (
+    replacing,
+    sha256_of,
+    told,
+    write_bytes,
+    write_picture,
+    write_text,
+)
 from fiancee_hub.core.marking import encoded
 from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
@@ -68,6 +75,8 @@ def embed(
             pictures by which it is judged there.
 
     Raises:
+        CheckpointError: an example is missing, or not what the config says.
+        OutputError: the ``.zip`` file cannot be written there.
         InputError: it has no examples, no early exits, or is of a family that cannot be exported;
             npm is missing, or brought other files than the known ones.
     """
@@ -80,19 +89,20 @@ def embed(
             f"{folder} has no early exits or no example maps: an embed shows both; train its "
             "branches, or give the config's domain examples"
         )
-    if webgpu:  # First, as it may fail.
+    # First what may fail: the graphs take long to write.
+    maps = [example_file(folder, example) for example in domain.examples]
+    if webgpu:
         add_webgpu(target)
     manifest = export_checkpoint(folder, target / MODEL, precision, distance=True)
     if (folder / CARD).is_file():  # The terms of the weights go where they go.
         _copy(folder / CARD, target / MODEL / CARD)
     copy_static(target)
-    for example in domain.examples:
+    for example, drawn_map in zip(domain.examples, maps, strict=True):
         path = target / example.file
         path.parent.mkdir(exist_ok=True)
-        drawn = to_rgb(pipe.read(example_file(folder, example)).ids, pipe.config.classes)
+        drawn = to_rgb(pipe.read(drawn_map).ids, pipe.config.classes)
         write_picture(drawn, path, "png", optimize=True)
-    first_map = example_file(folder, domain.examples[0])
-    poster, caption = _poster(pipe, first_map, budget)
+    poster, caption = _poster(pipe, maps[0], budget)
     write_bytes(target / POSTER, encoded(poster, "WEBP", quality=85))
     runtimes = RUNTIMES | ({"webgpu": WEBGPU} if webgpu else {})
     runtime_bytes = (target / WEBASSEMBLY.binary).stat().st_size
@@ -105,7 +115,7 @@ def embed(
         "examples": [{"file": one.file, "title": one.title} for one in domain.examples],
     }
     if webgpu:
-        write_bytes(target / GOLDEN, golden(pipe, first_map))
+        write_bytes(target / GOLDEN, golden(pipe, maps[0]))
         facts["golden"] = {**_entry(target, GOLDEN), "seed": 0}
     write_text(target / FACTS, json.dumps(facts, indent=1) + "\n")
     page = (STATIC / PAGE).read_text(encoding="utf-8")
@@ -118,6 +128,8 @@ def embed(
 
 def _zipped(folder: Path, target: Path, **options: Any) -> Embed:
     """The same in one file, in a folder of its name."""
+    with told(target):  # Before the work, like everything that may fail.
+        target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         made = embed(folder, Path(place) / target.stem, **options)
         with replacing(target) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as packed:

@@ -334,7 +334,27 @@ def test_a_folder_of_a_repositorys_name_that_is_a_checkpoint_is_taken(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_checkpoint, tmp_path / "user" / "repo")
-    assert FianceePipeline.from_pretrained("user/repo").loaded_from == Path("user/repo")
+    assert FianceePipeline.from_pretrained("user/repo").loaded_from == tmp_path / "user" / "repo"
+
+
+def test_a_relative_path_is_found_from_another_folder_too(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_checkpoint, tmp_path / "checkpoints" / "mine")
+    (tmp_path / "checkpoints" / "mine" / "training.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    pipes = (
+        FianceePipeline.from_pretrained("checkpoints/mine"),
+        FianceePipeline.from_pretrained("checkpoints", subfolder="mine"),
+    )
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    for pipe in pipes:
+        again = pickle.loads(pickle.dumps(pipe))
+        assert again.loaded_from == pipe.loaded_from == tmp_path / "checkpoints" / "mine"
+        pipe.save_pretrained("saved")
+        assert Path("saved/training.json").is_file()
+        shutil.rmtree("saved")
 
 
 def test_a_folder_of_too_long_a_name(tmp_path: Path) -> None:

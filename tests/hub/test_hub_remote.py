@@ -370,9 +370,7 @@ for offline in (False, True):
 """
 
 
-def test_what_was_tested_comes_along_when_it_is_asked_for(
-    hub: Hub, client: Client, tiny_checkpoint: Path
-) -> None:
+def add_two(hub: Hub, tiny_checkpoint: Path) -> None:
     """Of two checkpoints in a repository one was tested in bfloat16."""
     calibration = read_config(tiny_checkpoint / CONFIG).calibration
     assert calibration is not None
@@ -382,6 +380,12 @@ def test_what_was_tested_comes_along_when_it_is_asked_for(
     files = {name: (tiny_checkpoint / name).read_bytes() for name in FILES}
     below = {f"there/{name}": content for name, content in files.items()}
     hub.add("user/two", files | below | {f"there/{EVALUATION}": json.dumps(figures).encode()})
+
+
+def test_what_was_tested_comes_along_when_it_is_asked_for(
+    hub: Hub, client: Client, tiny_checkpoint: Path
+) -> None:
+    add_two(hub, tiny_checkpoint)
     done = client.python(IN_BFLOAT16.replace("sys.argv[1]", "'user/two'"))
     assert done.returncode == 0, done.stderr
     never, *rest = done.stdout.splitlines()
@@ -389,3 +393,28 @@ def test_what_was_tested_comes_along_when_it_is_asked_for(
     assert rest == [never, "True", "True", never, never, "True", "True"]
     asked = [request.path for request in hub.requests if request.path.endswith(EVALUATION)]
     assert len(asked) <= 3  # once for each that was loaded, none offline
+
+
+MOVED = """
+import pickle, torch
+from huggingface_hub import HfApi
+from fiancee_hub import FianceePipeline
+
+options = {"subfolder": "there", "dtype": torch.bfloat16, "backend": "eager"}
+pipe = FianceePipeline.from_pretrained("user/two", **options)
+HfApi().upload_file(
+    path_or_fileobj=b"{}", path_in_repo="there/evaluation.json", repo_id="user/two"
+)
+for each in (pickle.loads(pickle.dumps(pipe)), pipe):
+    print(each([[0] * 96] * 64, budget=0.1).exit > 0)
+"""
+
+
+def test_what_was_tested_is_that_of_the_commit_also_after_unpickling(
+    hub: Hub, client: Client, tiny_checkpoint: Path
+) -> None:
+    """A branch that moved on after loading speaks of other weights."""
+    add_two(hub, tiny_checkpoint)
+    done = client.python(MOVED, HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "True"]

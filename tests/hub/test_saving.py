@@ -326,6 +326,12 @@ def test_a_card_says_everything() -> None:
     assert "{" not in text.partition("```python")[0]
 
 
+def test_a_single_data_set_may_be_a_text(pipeline: FianceePipeline) -> None:
+    one, several = (pipeline.generate_model_card(datasets=d) for d in ("camvid", ["camvid"]))
+    assert front_matter(str(one))["datasets"] == ["camvid"]
+    assert str(one) == str(several)
+
+
 @pytest.mark.parametrize(
     ("terms", "said"),
     [
@@ -380,6 +386,36 @@ def test_push(hub: Hub, tiny_checkpoint: Path, pipeline: FianceePipeline, tmp_pa
     assert "/commit/" in paths[-1]
     expected = pipeline([[0] * 96] * 64, exit=2).image
     assert Image.open(picture).convert("RGB") == expected
+
+
+USED = """
+import sys
+from fiancee_hub import FianceePipeline
+source, target = sys.argv[1:]
+pipe = FianceePipeline.from_pretrained(source)
+options = {"push_to_hub": True, "model_card_kwargs": {"name": "Mine"}, "branch": "main"}
+print(pipe.save_pretrained(target, repo_id="user/saved", commit_message="first", **options))
+pipe.push_to_hub("user/pushed", model_card_kwargs={"name": "Mine"})
+"""
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_saving_with_push_uploads_what_push_to_hub_does(
+    hub: Hub, tiny_checkpoint: Path, tmp_path: Path, in_place: bool
+) -> None:
+    """Nothing else of a folder that was in use before."""
+    source = Path(shutil.copytree(tiny_checkpoint, tmp_path / "source"))
+    target = source if in_place else tmp_path / "used"
+    for name in (".env", "notes.txt", TRAINING_STATE, "runs/photo.jpg", "examples/other.png"):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(b"private")
+    words = [sys.executable, "-c", USED, str(source), str(target)]
+    done = Client(hub, tmp_path / "home").run(*words, HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    assert "/user/saved/commit/" in done.stdout
+    assert sorted(hub.files("user/saved")) == [CARD, CONFIG, WEIGHTS]
+    assert hub.files("user/saved") == hub.files("user/pushed")
+    assert (target / CARD).is_file() and (target / ".env").read_bytes() == b"private"
 
 
 def test_pushing_without_permission_says_so(

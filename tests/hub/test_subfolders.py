@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from hub_client import Client
-from hub_server import Hub, serving
+from hub_server import TOKEN, Hub, serving
 from PIL import Image
 from tiny import config_of, random_map, random_model
 
 from fiancee_hub import CheckpointError, FianceePipeline
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, save_checkpoint, weights_of
+from fiancee_hub.hub.saving import CARD, EVALUATION
 
 FP16 = "model.fp16.safetensors"
 REPO = "user/cities"
@@ -113,3 +114,37 @@ def test_on_a_hub(hub: Hub, cities: Path, tmp_path: Path) -> None:
     for name in (*there.split(", "), f"streets/{CONFIG}"):
         assert name in no_variant
         assert name in no_folder
+
+
+KEEP = """
+import pickle, shutil, sys
+from fiancee_hub import FianceePipeline
+
+repository, out = sys.argv[1:]
+pipe = FianceePipeline.from_pretrained(repository, subfolder="snapshots/streets")
+pipe.save_pretrained(out)
+pipe.push_to_hub("user/copy")
+pickled = pickle.dumps(pipe)
+shutil.rmtree(pipe._snapshot.cache)  # as on another machine
+again = pickle.loads(pickled)
+assert (again.repository, again.loaded_from) == (repository, pipe.loaded_from)
+assert again._snapshot == pipe._snapshot
+"""
+
+
+def test_an_unchanged_checkpoint_of_a_subfolder_keeps_all_that_is_its_own(
+    hub: Hub, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    """Whatever the subfolder is called; nothing of what lies beside it."""
+    own = {name: (tiny_checkpoint / name).read_bytes() for name in (CONFIG, WEIGHTS)}
+    own |= {CARD: b"# Streets", EVALUATION: b"{}", "exits.png": b"png", "figures/a.png": b"a"}
+    below = {f"snapshots/streets/{name}": content for name, content in own.items()}
+    hub.add("user/atlas", below | {CARD: b"# All", "snapshots/streets-old/exits.png": b"old"})
+    client = Client(hub, tmp_path / "home")
+    words = ["user/atlas", str(tmp_path / "saved")]
+    done = client.run(sys.executable, "-c", KEEP, *words, HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    paths = [path for path in (tmp_path / "saved").rglob("*") if path.is_file()]
+    saved = {path.relative_to(tmp_path / "saved").as_posix(): path.read_bytes() for path in paths}
+    assert saved == own
+    assert hub.files("user/copy") == own

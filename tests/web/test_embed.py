@@ -18,11 +18,14 @@ from playwright.sync_api import Browser, Page, expect
 from static_host import hosting
 
 from fiancee_hub.cli.main import main
+from fiancee_hub.core.errors import CheckpointError, OutputError
 from fiancee_hub.core.marking import DESCRIPTION, MARK
 from fiancee_hub.core.router import BUDGETS, Calibration, route
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
+from fiancee_hub.hub.checkpoints import CONFIG
+from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.saving import CARD
-from fiancee_hub.web.embed import FACTS, GAP, MODEL, POSTER, STATIC
+from fiancee_hub.web.embed import FACTS, GAP, MODEL, PAGE, POSTER, STATIC, Embed, embed
 
 pytest.importorskip("onnxscript")
 
@@ -376,3 +379,31 @@ def test_the_example_post_shows_the_element(site: Path, browser: Browser) -> Non
         told = page.locator("main em").all_inner_texts()
         assert told and all(seen.part(f"button:has-text('{words}')").count() for words in told)
         assert not broken
+
+
+def test_a_missing_example_is_said_before_the_graphs_are_written(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "mine"))
+    example = read_config(folder / CONFIG).domain.examples[-1]
+    (folder / example.file).unlink()
+    begun: list[Any] = []
+    monkeypatch.setattr("fiancee_hub.web.embed.export_checkpoint", lambda *a, **_: begun.append(a))
+    with pytest.raises(CheckpointError, match="is missing"):
+        embed(folder, tmp_path / "site")
+    assert not begun and not (tmp_path / "site").exists()
+
+
+def test_the_folder_of_a_zip_file_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def small(_: Path, target: Path, **options: Any) -> Embed:
+        target.mkdir()
+        (target / PAGE).write_text("a page")
+        return Embed(target, 1, 1)
+
+    monkeypatch.setattr("fiancee_hub.web.embed.embed", small)
+    made = embed(tmp_path, tmp_path / "new" / "deep" / "site.zip")
+    with ZipFile(made.folder) as packed:
+        assert f"site/{PAGE}" in packed.namelist()
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="choose another place"):
+        embed(tmp_path, tmp_path / "file" / "site.zip")
