@@ -257,7 +257,7 @@ def test_impossible_maps(pipeline: StreetsPipeline, label_map: Any) -> None:
 @pytest.mark.parametrize("ids", [IDS[:-1], IDS + np.uint8(len(CLASSES)), IDS.astype(int) - 99])
 def test_a_map_that_another_pipeline_read(pipeline: StreetsPipeline, ids: Any) -> None:
     for call in (pipeline, pipeline.compare, lambda m: pipeline.generate_batch([m])):
-        with pytest.raises(InputError, match="LabelMap .* read it with this pipeline"):
+        with pytest.raises(InputError, match=r"LabelMap .* read it with this pipeline"):
             call(LabelMap(ids))
     assert pipeline(pipeline.read(IDS), exit=1).image == pipeline(IDS, exit=1).image
 

@@ -179,7 +179,7 @@ def _duration(
     if anneal is None:
         return (BACKBONE_MINUTES if minutes is None else minutes) * share, FALLING
     full = _annealing_from(job, anneal) + anneal if minutes is None else minutes * share
-    return full, min(1.0, anneal / full)
+    return full, min(1.0, anneal / full) if full > 0 else 1.0
 
 
 def _annealing_from(job: Run, anneal: float) -> float:
