@@ -264,7 +264,8 @@ def test_a_map_that_another_pipeline_read(pipeline: StreetsPipeline, ids: Any) -
 
 def test_an_image_is_chosen_by_any_whole_number(pipeline: StreetsPipeline) -> None:
     rendering = pipeline.prepare(IDS)
-    for exit_index in (torch.tensor(1), np.int64(1)):
+    numbers: tuple[Any, ...] = torch.tensor(1), np.int64(1)
+    for exit_index in numbers:
         assert torch.equal(rendering.image(exit_index), rendering.image(1))
 
 

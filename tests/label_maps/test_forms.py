@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.label_maps.classes import ClassEntry, to_palette_image, to_rgb
+from fiancee_hub.families.label_maps.forms import Reading
 from fiancee_hub.families.label_maps.palettes import voc_colour
 from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
 
@@ -107,10 +108,11 @@ def test_transparent_parts_of_ids_are_unknown() -> None:
 def test_transparent_parts_of_colours_need_a_class() -> None:
     drawing = to_rgb(ids_of(1, 3), CLASSES).convert("RGBA")
     drawing.paste((255, 255, 255, 0), (0, 0, 16, 24))
-    for as_ in (None, "colours"):
+    readings: tuple[Reading | None, ...] = None, "colours"
+    for as_ in readings:
         assert (read(drawing, as_=as_).ids[:, :16] == UNKNOWN).all()
         with pytest.raises(InputError, match="are transparent, and no class stands for them"):
-            read_label_map(drawing, CLASSES[:4], SIZE, as_=as_)  # type: ignore[arg-type]
+            read_label_map(drawing, CLASSES[:4], SIZE, as_=as_)
     whole = to_rgb(ids_of(1, 3), CLASSES).convert("RGBA")
     assert np.array_equal(read_label_map(whole, CLASSES[:4], SIZE).ids, ids_of(1, 3))
 

@@ -170,8 +170,9 @@ class LabelMapPipeline(FianceePipeline):
         """
         if is_several(label_map):
             seeds = None if generator else one_each(seed, len(label_map), "seeds", "whole numbers")
-            # An array of several is no truth value, and never the seed that was left out.
-            if generator and (getattr(seed, "ndim", 0) or seed != 0):
+            # An array of several has no truth value, and is never the seed that was left out.
+            seeded = getattr(seed, "ndim", 0) or seed != 0
+            if generator and seeded:
                 raise InputError("give a seed or a generator, not both")
             return self.generate_batch(
                 label_map,
