@@ -1,8 +1,9 @@
 """Many inputs, each routed on its own, those of one exit rendered together."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
+from itertools import islice
 from numbers import Real
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -83,10 +84,28 @@ def one_each(value: Any, count: int, name: str, each: str) -> list[Any]:
     """
     if not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0 or isinstance(value, str):
         return [value] * count
-    found = list(several(value, name, each))
-    if len(found) != count:
-        raise InputError(f"{count} inputs but {len(found)} {name}: give one for each")
-    return found
+    return exactly(several(value, name, each), count, "inputs", name)
+
+
+def exactly(values: Iterable[Any], count: int, inputs: str, name: str) -> list[Any]:
+    """A list of ``values``, which may have no end.
+
+    Args:
+        values: any.
+        count: of the inputs that they belong to.
+        inputs: what these are called.
+        name: what the values are called.
+
+    Raises:
+        InputError: there are more or fewer.
+    """
+    found = list(islice(values, count + 1))
+    if len(found) == count:
+        return found
+    given = f"{len(found)}" if len(found) < count else f"more than {count}"
+    if isinstance(values, Sized):
+        given = f"{len(values)}"
+    raise InputError(f"{count} {inputs} but {given} {name}: give one for each")
 
 
 def budgets_of(budget: Any, count: int) -> list[float]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
+from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.core.placing import CPU, wait_for
 from fiancee_hub.core.precision import full_precision
@@ -35,6 +36,10 @@ class Painter(Protocol):
     @property
     def device(self) -> torch.device:
         """Where the model is."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it runs in."""
 
     def check_exit(self, exit_index: int) -> int:
         """``FianceePipeline.check_exit``."""
@@ -66,6 +71,7 @@ class Rendering:
         self.pipeline, self.seed, self.notes = pipeline, seed, notes
         self._stage_seconds: list[float] = []
         self._rendered: dict[int, tuple[Tensor, Result]] = {}
+        self._place = pipeline.device, pipeline.dtype
         wait_for(pipeline.device)
         started = time.perf_counter()
         self._progress = pipeline.model.start(*inputs)
@@ -124,8 +130,7 @@ class Rendering:
 
     def image(self, exit_index: int) -> Tensor:
         """Image of an exit in [-1, 1], (1, 3, height, width), float32 on the CPU."""
-        self.result(exit_index)
-        return self._rendered[exit_index][0]
+        return self._rendered[self.result(exit_index).exit][0]
 
     @torch.inference_mode()
     def result(self, exit_index: int) -> Result:
@@ -135,12 +140,22 @@ class Rendering:
         had been run for another exit.
 
         Raises:
-            InputError: there is no such exit.
+            InputError: there is no such exit, or the pipeline has moved since the call was
+                prepared, to another device or type.
         """
         exit_index = self.pipeline.check_exit(exit_index)
         if exit_index not in self._rendered:
+            self._check_place()
             self._rendered[exit_index] = self._render(exit_index)
         return self._rendered[exit_index][1]
+
+    def _check_place(self) -> None:
+        device, dtype = self.pipeline.device, self.pipeline.dtype
+        if (device, dtype) != self._place:
+            raise InputError(
+                f"the pipeline was moved to {device} and {dtype} after this input was prepared: "
+                "prepare it again"
+            )
 
     def _render(self, exit_index: int) -> tuple[Tensor, Result]:
         pipeline, model, costs = self.pipeline, self.pipeline.model, self.pipeline.config.costs

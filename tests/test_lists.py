@@ -1,5 +1,6 @@
 """Lists of inputs: what each would give alone, routed each by its own budget."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,14 @@ def test_what_one_map_is_stays_one_map(streets: StreetsPipeline) -> None:
         ({"budget": [0.1, 0.2, 2]}, "budget 2 is out of range"),
         ({"seed": [1, 2]}, "3 inputs but 2 seeds"),
         ({"seed": [1, 2, -1]}, "seed -1 is out of range"),
+        ({"seed": [1, 2, 3, 4]}, "3 inputs but 4 seeds"),
+        ({"seed": itertools.count()}, "3 inputs but more than 3 seeds"),
+        ({"budget": itertools.repeat(0.1)}, "3 inputs but more than 3 budgets"),
         ({"seed": 3, "generator": torch.Generator()}, "a seed or a generator, not both"),
+        (
+            {"seed": np.array([1, 2, 3]), "generator": torch.Generator()},
+            "a seed or a generator, not both",
+        ),
         ({"exit": 9}, "exit 9 does not exist"),
     ],
 )

@@ -1,5 +1,6 @@
 """What users call: any form of input, budgets, seeds, batches, and many callers at once."""
 
+import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from tiny import CLASSES, Ids, random_map
 from fiancee_hub import InputError, StreetsPipeline
 from fiancee_hub.core.pixels import to_picture
 from fiancee_hub.families.label_maps.classes import to_palette_image, to_rgb
+from fiancee_hub.families.label_maps.reading import LabelMap
 
 IDS = random_map(3)
 ALL_BUDGETS = (0.0, 0.02, 0.05, 0.1, 0.2, 1.0)
@@ -252,10 +254,28 @@ def test_impossible_maps(pipeline: StreetsPipeline, label_map: Any) -> None:
             call(label_map)
 
 
+@pytest.mark.parametrize("ids", [IDS[:-1], IDS + np.uint8(len(CLASSES)), IDS.astype(int) - 99])
+def test_a_map_that_another_pipeline_read(pipeline: StreetsPipeline, ids: Any) -> None:
+    for call in (pipeline, pipeline.compare, lambda m: pipeline.generate_batch([m])):
+        with pytest.raises(InputError, match=r"LabelMap .* read it with this pipeline"):
+            call(LabelMap(ids))
+    assert pipeline(pipeline.read(IDS), exit=1).image == pipeline(IDS, exit=1).image
+
+
+def test_an_image_is_chosen_by_any_whole_number(pipeline: StreetsPipeline) -> None:
+    rendering = pipeline.prepare(IDS)
+    numbers: tuple[Any, ...] = torch.tensor(1), np.int64(1)
+    for exit_index in numbers:
+        assert torch.equal(rendering.image(exit_index), rendering.image(1))
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         ({"seeds": [1]}, "2 maps but 1 seeds"),
+        ({"seeds": range(5)}, "2 maps but 5 seeds"),
+        ({"seeds": itertools.count()}, "2 maps but more than 2 seeds"),
+        ({"budget": itertools.repeat(0.1)}, "2 inputs but more than 2 budgets"),
         ({"seeds": [1, -1]}, "seed -1"),
         ({"budget": 2}, "budget"),
         ({"exit": 9}, "exit 9"),

@@ -102,6 +102,17 @@ def test_streets_in_another_type(
         assert found.image(1).dtype == torch.float32
 
 
+def test_a_rendering_stays_where_it_began(streets: StreetsPipeline) -> None:
+    rendering = streets.prepare(random_map(2))
+    first = rendering.result(2)
+    streets.to(torch.bfloat16)
+    assert rendering.result(2) is first
+    with pytest.raises(InputError, match=r"moved to cpu and torch\.bfloat16 .*: prepare it again"):
+        rendering.result(3)
+    streets.to(torch.float32)
+    assert rendering.result(3).exit == 3
+
+
 @pytest.mark.parametrize("dtype", FEW_LEVELS)
 def test_faces_in_another_type_take_what_was_read_before(
     tiny_face_checkpoint: Path, dtype: torch.dtype

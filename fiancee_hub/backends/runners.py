@@ -15,6 +15,8 @@ from torch import Tensor
 from fiancee_hub.backends.parts import Part, leaves, parts
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import EarlyExitModel
+from fiancee_hub.core.placing import CPU
+from fiancee_hub.core.precision import full_precision
 
 
 class Unit(Protocol):
@@ -57,8 +59,9 @@ class UnitRunner:
     def _unit(self, name: str) -> Unit:
         with self._lock:
             if name not in self._units:
-                # Tensors of a caller's inference mode cannot be traced.
-                with torch.inference_mode(False), torch.no_grad():
+                # Tensors of a caller's inference mode cannot be traced, and a graph outlives the
+                # autocast of the call that it was first needed in.
+                with torch.inference_mode(False), torch.no_grad(), full_precision(CPU):
                     if not self._parts:
                         self._parts = {part.name: part for part in parts(self._model)}
                     self._units[name] = self._make(self._parts[name])

@@ -298,6 +298,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
     _check_samples(arguments.samples)
     _check_guide_inputs(getattr(arguments, "guide_inputs", None))
+    _check_minutes(arguments)
     check_push(arguments.push, arguments.out)
     job = _job(arguments)
     packed = arguments.start and arguments.start.endswith(PACKED)
@@ -357,6 +358,17 @@ def _check_samples(samples: int) -> None:
 def _check_guide_inputs(count: int | None) -> None:
     if count is not None and count < 1:
         raise InputError(f"--guide-inputs {count}: a bank is made of one input or more")
+
+
+def _check_minutes(arguments: argparse.Namespace) -> None:
+    """Refuses times in which nothing can be trained; judging may be left out with 0."""
+    for name in ("backbone", "anneal", "branches", "predictor", "judge"):
+        minutes: float | None = getattr(arguments, f"{name}_minutes", None)
+        if minutes is None or minutes > 0 or (name == "judge" and minutes == 0):
+            continue
+        raise InputError(
+            f"--{name}-minutes {minutes:g} is no time: give more than 0, or leave it out"
+        )
 
 
 def _best(arguments: argparse.Namespace) -> bool:

@@ -158,7 +158,7 @@ class AdversarialPhase(Resumable):
         return losses
 
     def _set_rates(self, progress: float) -> None:
-        fall = min(1.0, (1 - progress) / self.falling)
+        fall = min(1.0, (1 - progress) / self.falling) if self.falling > 0 else 1.0
         factor = self.settings.final_rate + (1 - self.settings.final_rate) * fall
         warm = min(1.0, (self.steps + 1) / 100)
         for optimizer, rate in (

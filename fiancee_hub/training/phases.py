@@ -20,7 +20,7 @@ from fiancee_hub.core.cost import count
 from fiancee_hub.core.digest import digest_of
 from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.exits import Branch, EarlyExitModel
-from fiancee_hub.core.files import write_text
+from fiancee_hub.core.files import sha256_of, write_text
 from fiancee_hub.hub.checkpoints import (
     build,
     load_checkpoint,
@@ -53,7 +53,10 @@ TRUNK, FORMER_BRANCHES = "trunk.sha256", "branches-of-former-trunk"
 """Whose branches a folder holds, and where those go that are of no use any more."""
 
 PACKED = "packed.json"
-"""In a run's folder: what the phases had cost before ``pack_exits``."""
+"""In a run's folder: what the phases had cost before ``pack_exits``, and of which pack."""
+
+PACK = "pack.sha256"
+"""In ``PACKED``: the digest of the file; runs that were begun before do not have it."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ def _duration(
     if anneal is None:
         return (BACKBONE_MINUTES if minutes is None else minutes) * share, FALLING
     full = _annealing_from(job, anneal) + anneal if minutes is None else minutes * share
-    return full, min(1.0, anneal / full)
+    return full, min(1.0, anneal / full) if full > 0 else 1.0
 
 
 def _annealing_from(job: Run, anneal: float) -> float:
@@ -221,8 +224,17 @@ def pack_exits(job: Run, target: Path) -> None:
 
 
 def adopt_exits(job: Run, packed: Path) -> None:
-    """Puts what ``pack_exits`` kept where a run's later phases look for it; once."""
-    if job.accelerator.is_main_process and not (job.folder / PACKED).is_file():
+    """Puts what ``pack_exits`` kept where a run's later phases look for it; once.
+
+    Args:
+        job: the run; a second call with the same pack changes nothing.
+        packed: a file of ``pack_exits``.
+
+    Raises:
+        CheckpointError: the file is damaged or of another kind.
+        DataError: the run has a backbone or branches of its own, or those of another pack.
+    """
+    if job.accelerator.is_main_process and not _has_adopted(job, packed):
         kept = load_exits(packed)
         kept.model.requires_grad_(False)
         save_checkpoint(job.checkpoint, kept.model, kept.config)
@@ -230,8 +242,26 @@ def adopt_exits(job: Run, packed: Path) -> None:
         write_config(job.folder / "backbone", kept.config)
         phase = {"average": kept.model.trunk.state_dict(), "discriminator": kept.discriminator}
         save_state(job.folder / "backbone" / STATE, {"phase": phase})
-        write_text(job.folder / PACKED, json.dumps(kept.notes) + "\n")
+        facts = json.dumps(kept.notes | {PACK: sha256_of(packed)})
+        write_text(job.folder / PACKED, facts + "\n")
     job.accelerator.wait_for_everyone()
+
+
+def _has_adopted(job: Run, packed: Path) -> bool:
+    """Whether a run goes on from a pack already; one that has begun otherwise is left alone."""
+    if not carries_exits(job):
+        # Hours of training may be in there.
+        if (job.folder / "backbone" / STATE).exists() or job.checkpoint.exists():
+            raise DataError(
+                f"{job.folder} has another backbone than {packed}: choose another run folder"
+            )
+        return False
+    known = json.loads((job.folder / PACKED).read_text(encoding="utf-8")).get(PACK)
+    if known is not None and known != sha256_of(packed):
+        raise DataError(
+            f"{job.folder} goes on from another pack than {packed}: choose another run folder"
+        )
+    return True
 
 
 def carries_exits(job: Run) -> bool:

@@ -292,6 +292,18 @@ def test_a_type_or_device_that_a_backend_lacks(pipe: FianceePipeline) -> None:
         choosing.check_place(pipe.backend, torch.device("cuda"), torch.float32)
 
 
+@pytest.mark.parametrize("backend", GRAPHS)
+def test_a_first_call_in_autocast(
+    backend: str, tiny_checkpoint: Path, eager: FianceePipeline
+) -> None:
+    """Graphs stay float32, and those that are made later fit those that were made in it."""
+    pipe, label_map = loaded(tiny_checkpoint, backend), tiny.random_map(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = pipe(label_map, exit=1)
+    assert levels_apart(inside, eager(label_map, exit=1)) <= TOLERANCE
+    assert levels_apart(pipe(label_map, exit=2), eager(label_map, exit=2)) <= TOLERANCE
+
+
 def test_copies_and_pickles_keep_the_backend(
     openvino: FianceePipeline, eager: FianceePipeline
 ) -> None:

@@ -173,6 +173,12 @@ def test_a_clip_follows_the_person_it_began_with(pipe: FacesPipeline) -> None:
 def test_motions_that_are_known_are_passed_on(pipe: FacesPipeline) -> None:
     known = pipe.motion(example("london_008_neutral"))
     assert [motion for motion, _ in pipe.motions([known, known])] == [known, known]
+    read = [(known, ""), (None, "nobody")]
+    assert list(pipe.motions(pipe.motions(read))) == read
+    source = pipe.encode(example("london_008_neutral"))
+    first, second = pipe.animate(source=source, frames=pipe.motions(read), exit=1)
+    assert first.result is not None and not first.problem
+    assert second.result is None and second.problem == "nobody"
 
 
 def test_a_crop_drives_as_its_photograph_does(pipe: FacesPipeline) -> None:

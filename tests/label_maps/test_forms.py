@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.label_maps.classes import ClassEntry, to_palette_image, to_rgb
+from fiancee_hub.families.label_maps.forms import Reading
 from fiancee_hub.families.label_maps.palettes import voc_colour
 from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
 
@@ -102,6 +103,33 @@ def test_transparent_parts_of_ids_are_unknown() -> None:
     assert "Transparent parts count as unknown." in result.notes
     with pytest.raises(InputError, match="are transparent"):
         read_label_map(picture, CLASSES[:4], SIZE)
+
+
+def test_transparent_parts_of_colours_need_a_class() -> None:
+    drawing = to_rgb(ids_of(1, 3), CLASSES).convert("RGBA")
+    drawing.paste((255, 255, 255, 0), (0, 0, 16, 24))
+    readings: tuple[Reading | None, ...] = None, "colours"
+    for as_ in readings:
+        assert (read(drawing, as_=as_).ids[:, :16] == UNKNOWN).all()
+        with pytest.raises(InputError, match="are transparent, and no class stands for them"):
+            read_label_map(drawing, CLASSES[:4], SIZE, as_=as_)
+    whole = to_rgb(ids_of(1, 3), CLASSES).convert("RGBA")
+    assert np.array_equal(read_label_map(whole, CLASSES[:4], SIZE).ids, ids_of(1, 3))
+
+
+@pytest.mark.parametrize("value", [2, 200])
+@pytest.mark.parametrize("mode", ["L", "I;16"])
+def test_a_grey_png_may_call_a_value_transparent(mode: str, value: int) -> None:
+    wide = {"L": np.uint8, "I;16": np.uint16}[mode]
+    picture = stored(Image.fromarray(ids_of(0, value).astype(wide)), transparency=value)
+    assert picture.mode == mode
+    result = read(picture)
+    assert np.array_equal(result.ids, ids_of(0, UNKNOWN))
+    assert result.notes == ("Transparent parts count as unknown.",)
+    with pytest.raises(InputError, match="are transparent"):
+        read_label_map(picture, CLASSES[:4], SIZE)
+    unused = stored(Image.fromarray(ids_of(0, 3).astype(wide)), transparency=value)
+    assert np.array_equal(read_label_map(unused, CLASSES[:4], SIZE).ids, ids_of(0, 3))
 
 
 def test_grey_class_colours_stay_colours() -> None:

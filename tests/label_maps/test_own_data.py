@@ -427,6 +427,17 @@ def test_too_few_samples_are_refused_before_anything_is_trained(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("minutes", [0, -1, "nan"])
+@pytest.mark.parametrize("name", ["backbone", "anneal", "branches", "predictor", "judge"])
+def test_no_time_to_train_in_is_refused(
+    name: str, minutes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the data, which is not even there, is read."""
+    assert train("all", tmp_path / "none", tmp_path / "run", f"--{name}-minutes={minutes}") == 2
+    refused = f"--{name}-minutes {minutes} is no time: give more than 0"
+    assert (refused in capsys.readouterr().err) == ((name, minutes) != ("judge", 0))
+
+
 def test_what_is_not_measured_has_a_card_all_the_same(trained: Path) -> None:
     card = (trained / "out" / "README.md").read_text(encoding="utf-8")
     assert "Quality has not been measured" in card

@@ -100,6 +100,22 @@ def test_a_picture_that_does_not_come_leaves_no_line(
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_line_that_does_not_fit_leaves_no_picture(tmp_path: Path) -> None:
+    """A disk that is nearly full takes the beginning of a line without an error."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    place(b"picture", tmp_path / "a.png", row("a.png"))
+    content = (tmp_path / ROUTES).read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) + 10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="no room left"):
+            place(b"picture", tmp_path / "b.png", row("b.png"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / ROUTES).read_bytes() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", ROUTES]
+
+
 def test_ctrl_c_behind_the_picture_keeps_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

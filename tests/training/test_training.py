@@ -355,6 +355,36 @@ def test_packed_exits_go_on_elsewhere(
     phases.train_predictor(elsewhere, 1e-4, samples=16)
 
 
+@pytest.mark.parametrize("family", [streets], indirect=True)
+def test_a_pack_of_exits_takes_no_runs_place(job: phases.Run, tmp_path: Path) -> None:
+    packed, other = tmp_path / "exits.safetensors", tmp_path / "other.safetensors"
+    phases.pack_exits(job, packed)
+    save_state(other, load_state(packed) | {"notes": {"branches": {"images": 7, "hours": 1.0}}})
+    run = partial(phases.Run, task=job.task, accelerator=job.accelerator)
+    hours, finished = run(tmp_path / "hours"), run(tmp_path / "finished")
+    trained = {"phase": {"average": {"w": torch.ones(3)}}, "seconds": 3600.0}
+    save_state(hours.folder / "backbone" / loop.STATE, trained)
+    finished.save(*job.load())
+    for own in (hours, finished):
+        before = sorted(own.folder.rglob("*"))
+        with pytest.raises(DataError, match=r"another backbone than .*: choose another run folder"):
+            phases.adopt_exits(own, packed)
+        assert sorted(own.folder.rglob("*")) == before
+    assert load_state(hours.folder / "backbone" / loop.STATE)["seconds"] == 3600
+
+    elsewhere = run(tmp_path / "run")
+    for _ in range(2):
+        phases.adopt_exits(elsewhere, packed)
+    notes = elsewhere.folder / phases.PACKED
+    with pytest.raises(DataError, match=r"another pack than .*: choose another run folder"):
+        phases.adopt_exits(elsewhere, other)
+    # One that was begun when nothing was noted goes on.
+    begun = json.loads(notes.read_text(encoding="utf-8"))
+    assert begun.pop(phases.PACK)
+    write_text(notes, json.dumps(begun))
+    phases.adopt_exits(elsewhere, packed)
+
+
 def test_exits_are_packed_only_where_there_are_some(family: Family, tmp_path: Path) -> None:
     run = phases.Run(tmp_path, family.task, accelerate.Accelerator(cpu=True))
     with pytest.raises((DataError, CheckpointError)):
@@ -400,6 +430,7 @@ def test_rates_fall_when_asked_to(family: Family, tmp_path: Path) -> None:
         ((100, None), (100, 0.3)),
         ((100, 20), (100, 0.2)),
         ((10, 20), (10, 1.0)),
+        ((0, 20), (0, 1.0)),
         ((None, 60), (560, 60 / 560)),
     ):
         assert _annealed(run, 500, *words) == pytest.approx(expected)
@@ -424,6 +455,9 @@ def test_the_falling_share_is_that_of_the_rates(family: Family) -> None:
         phase._set_rates(progress)
         (found,) = {group["lr"] for group in phase.generator_optimizer.param_groups}
         assert found == pytest.approx(rate * share)
+    phase.falling = 0.0
+    phase._set_rates(1.0)
+    assert phase.generator_optimizer.param_groups[0]["lr"] == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("family", [streets], indirect=True)

@@ -129,6 +129,17 @@ def filled(frames: Iterable[ClipFrame]) -> Iterator[Image.Image]:
             waiting = 0
 
 
+def _known(frame: Any) -> tuple[Motion | None, str] | None:
+    """What ``FacesPipeline.motions`` yields for a frame that was read before; None: it was not."""
+    if isinstance(frame, Motion):
+        return frame, ""
+    if isinstance(frame, tuple) and len(frame) == 2:
+        motion, problem = frame
+        if isinstance(problem, str) and (motion is None or isinstance(motion, Motion)):
+            return motion, problem
+    return None
+
+
 class FacesPipeline(FianceePipeline):
     """The source person with the driver's head pose and expression (after MegaPortraits)."""
 
@@ -208,7 +219,7 @@ class FacesPipeline(FianceePipeline):
 
         Args:
             frames: the path or the bytes of a clip, a file opened for reading, or RGB frames in
-                order; what is a ``Motion`` already is passed on.
+                order; what is a ``Motion`` already, or was yielded here, is passed on.
             face: which of several in the first frame that shows so many, largest first; later it
                 is the face nearest to the one before.
 
@@ -219,8 +230,8 @@ class FacesPipeline(FianceePipeline):
         face = whole(face, "face", 0)
         with opened_frames(frames) as clip:
             for frame in clip.frames:
-                if isinstance(frame, Motion):
-                    yield frame, ""
+                if (known := _known(frame)) is not None:
+                    yield known
                     continue
                 try:
                     last, crop = self._follow(read_photo(frame).image, last, face)

@@ -39,7 +39,7 @@ LEAST_FITTING = 0.8
 _DARK = int(FITTING / 3**0.5)
 """Greys up to this one lie so near black that they are taken for it."""
 
-_TRANSPARENT = "Transparent parts count as unknown."
+TRANSPARENT = "Transparent parts count as unknown."
 _Result = tuple[Bytes, tuple[str, ...]]
 
 
@@ -80,6 +80,19 @@ class Legend:
     @property
     def colours(self) -> set[Colour]:
         return {(int(r), int(g), int(b)) for r, g, b in self.palette.colours}
+
+    def of_transparent(self) -> int:
+        """Id of the class that transparent parts count as.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.unknown is None:
+            raise InputError(
+                "Parts of the label map are transparent, and no class stands for them: give every "
+                "pixel a class id or a class colour"
+            )
+        return self.unknown
 
 
 def check_reading(as_: Any) -> None:
@@ -162,7 +175,7 @@ class _Pixels:
 
     @classmethod
     def of(cls, picture: Image.Image, legend: Legend) -> "_Pixels":
-        flat, notes = flattened(picture, legend.background, _TRANSPARENT)
+        flat, notes = flattened(picture, legend.background, TRANSPARENT)
         rgb, clear, own = np.asarray(flat), None, np.asarray(flat)
         if notes:
             layers = np.asarray(picture.convert("RGBA"))
@@ -195,9 +208,8 @@ def _with_unknown(ids: Bytes, found: _Pixels, legend: Legend, *notes: str) -> _R
     """The ids, and the class of what nobody labelled where the picture is transparent."""
     if found.clear is None:
         return ids, notes
-    if legend.unknown is None:
-        raise InputError("Parts of the label map are transparent: give every pixel a class id")
-    return np.where(found.clear, np.uint8(legend.unknown), ids), (*notes, *found.notes)
+    unknown = np.uint8(legend.of_transparent())
+    return np.where(found.clear, unknown, ids), (*notes, *found.notes)
 
 
 def _kept(values: Bytes, lossy: bool) -> Bytes:
@@ -252,6 +264,8 @@ def _of_colours(
     Args:
         careful: refuse a picture that is one class only because its colours are nearly black.
     """
+    if found.clear is not None:
+        legend.of_transparent()
     snapped = snapped or snap_colours(found.rgb, legend.palette)
     ends = f"class ids end at {len(legend.names) - 1}"
     holds = "" if found.values is None else f" (its greys go to {found.values.max()}, {ends})"

@@ -15,6 +15,7 @@ from fiancee_hub.batched import (
     Item,
     Routed,
     budgets_of,
+    exactly,
     in_batches,
     in_order,
     is_several,
@@ -169,7 +170,9 @@ class LabelMapPipeline(FianceePipeline):
         """
         if is_several(label_map):
             seeds = None if generator else one_each(seed, len(label_map), "seeds", "whole numbers")
-            if generator and seed != 0:
+            # An array of several has no truth value, and is never the seed that was left out.
+            seeded = getattr(seed, "ndim", 0) or seed != 0
+            if generator and seeded:
                 raise InputError("give a seed or a generator, not both")
             return self.generate_batch(
                 label_map,
@@ -233,10 +236,10 @@ class LabelMapPipeline(FianceePipeline):
         maps = list(several(label_maps, "label_maps", "label maps"))
         if generator is not None and seeds is not None:
             raise InputError("give seeds or a generator, not both")
-        own = range(len(maps)) if seeds is None else several(seeds, "seeds", "whole numbers")
+        own: Iterable[Any] = range(len(maps))
+        if seeds is not None:
+            own = exactly(several(seeds, "seeds", "whole numbers"), len(maps), "maps", "seeds")
         checked = [check_seed(seed) if generator is None else drawn(generator) for seed in own]
-        if len(checked) != len(maps):
-            raise InputError(f"{len(maps)} maps but {len(checked)} seeds: give one for each")
         budgets = budgets_of(budget, len(maps))
         items = zip(range(len(maps)), maps, checked, budgets, strict=True)
         batches = self._in_batches(items, exit, batch_size, as_)
@@ -303,7 +306,15 @@ class LabelMapPipeline(FianceePipeline):
             yield from route_batch(self, inputs, waiting, exit)
 
     def _as_read(self, label_map: Any, as_: Reading | None) -> LabelMap:
-        return label_map if isinstance(label_map, LabelMap) else self.read(label_map, as_=as_)
+        if not isinstance(label_map, LabelMap):
+            return self.read(label_map, as_=as_)
+        ids, (height, width), count = label_map.ids, self.size, len(self.config.classes)
+        if ids.shape != self.size or ids.min() < 0 or ids.max() >= count:
+            raise InputError(
+                f"{label_map!r} is none of this model's, which takes {width}x{height} and ids up "
+                f"to {count - 1}: read it with this pipeline"
+            )
+        return label_map
 
 
 def _parts(item: Any) -> tuple[Any, Any, Any]:

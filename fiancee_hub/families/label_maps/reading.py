@@ -18,6 +18,7 @@ from fiancee_hub.core.pictures import MOST_PIXELS, content_of, decoding, opened,
 from fiancee_hub.families.label_maps.classes import ClassEntry
 from fiancee_hub.families.label_maps.colours import Bytes
 from fiancee_hub.families.label_maps.forms import (
+    TRANSPARENT,
     Aliases,
     Legend,
     Reading,
@@ -187,8 +188,7 @@ def _read_picture(
     picture, turned = upright(picture)
     framing = framing_notes(picture.height, picture.width, size)
     if band and as_ != "colours":
-        ids = _ids_of_array(np.asarray(picture), len(legend.names))
-        notes: tuple[str, ...] = ()
+        ids, notes = _ids_of_grey(picture, legend)
     else:
         # Shrunk first, so that a large photograph costs no more than a small one.
         larger = picture.height >= size[0] and picture.width >= size[1]
@@ -201,6 +201,18 @@ def _read_picture(
         ids, notes = ids_of_picture(small, legend, as_, lossy=lossy, whole=picture)
     whole = ids if ids.shape == size else np.array(framed(Image.fromarray(ids), size))
     return LabelMap(whole, turned + notes + framing)
+
+
+def _ids_of_grey(picture: Image.Image, legend: Legend) -> tuple[Bytes, tuple[str, ...]]:
+    """Class ids of a picture of one channel, of which a PNG may call one value transparent."""
+    plane, hidden = np.asarray(picture), picture.info.get("transparency")
+    if not isinstance(hidden, int):
+        return _ids_of_array(plane, len(legend.names)), ()
+    clear = plane == (bool(hidden) if picture.mode == "1" else hidden)
+    ids = _ids_of_array(np.where(clear, plane.dtype.type(0), plane), len(legend.names))
+    if not clear.any():
+        return ids, ()
+    return np.where(clear, np.uint8(legend.of_transparent()), ids), (TRANSPARENT,)
 
 
 def _has_deep_channels(picture: Image.Image) -> bool:

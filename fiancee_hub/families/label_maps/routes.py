@@ -5,6 +5,7 @@ neither make a picture twice nor tear each other's lines. What a killed process 
 or a line whose picture never came, the next one repairs.
 """
 
+import errno
 import json
 import logging
 import os
@@ -104,7 +105,7 @@ def place(picture: bytes, output: Path, row: Mapping[str, Any]) -> bool:
             if output.exists():
                 return False
             try:
-                file.write(json.dumps(row).encode() + b"\n")
+                _write(file, json.dumps(row).encode() + b"\n")
                 os.replace(partial, output)
             except BaseException:
                 # Also after Ctrl-C, which may come when the picture is in place already.
@@ -112,6 +113,17 @@ def place(picture: bytes, output: Path, row: Mapping[str, Any]) -> bool:
                     file.truncate(end)
                 raise
     return True
+
+
+def _write(file: BinaryIO, line: bytes) -> None:
+    """Writes all of a line.
+
+    Raises:
+        OSError: the disk is full; a part of the line may be there.
+    """
+    # Unbuffered files write what fits, and raise only where nothing does.
+    if file.write(line) < len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager
