@@ -36,6 +36,7 @@
     let turn = 0; // of starts and stops: what an older one waited for comes too late
     let stream = null;
     let key = "";
+    let closed = ""; // the key before
     let timer = 0;
     let under_way = 0;
     let sent = 0;
@@ -119,7 +120,7 @@
       clearInterval(timer);
       end(stream);
       if (key) close(key);
-      [wanted, stream, key] = [false, null, ""];
+      [wanted, stream, key, closed] = [false, null, "", key];
       if (video()) video().srcObject = null;
       label("Start the camera");
       say(why);
@@ -149,11 +150,14 @@
     return {
       stop: (why) => wanted && stop(why),
       toggle: () => (wanted ? stop() : start()),
-      // Another source, driving or budget: the same camera goes on with it.
+      // Another source, driving or budget: the same camera goes on with it, under the same key.
       again: () => stream && part("camera-open").click(),
       key: () => key,
       opened(given) {
         if (!stream) return close(given);
+        // Stopped and started while it was being opened: the server has let it go.
+        if (given === closed) return part("camera-open").click();
+        if (key && key !== given) close(key);
         [key, times, told] = [given, [], 0];
         clearInterval(timer);
         timer = setInterval(send, LEAST_PAUSE);

@@ -5,9 +5,11 @@ import io
 import json
 import time
 import weakref
+from functools import partial
 from threading import Event
 from typing import Any
 
+import httpx
 import pytest
 from demo_server import PATIENCE, FacesPage
 from hypothesis import given
@@ -204,11 +206,69 @@ def test_two_minutes_are_two_minutes_whatever_is_moved_meanwhile(
     frames(opened, FACE)
     clock.seconds = camera.MOST_SECONDS - 1
     other = Camera(face_pipe, source, 0.02, relative=True, clock=clock)
-    after = cameras.open(other, before=key)
-    assert cameras.find(key) is None and cameras.find(after) is other
+    assert cameras.open(other, before=key) == key
+    assert cameras.find(key) is other
     assert other._neutral is opened._neutral is not None
     clock.seconds += 2
-    assert cameras.find(after) is None
+    assert cameras.find(key) is None
+
+
+def test_a_camera_that_goes_on_takes_no_other_ones_place(opened: Camera) -> None:
+    cameras = Cameras()
+    keys = [cameras.open(opened) for _ in range(camera.MOST_CAMERAS)]
+    assert [cameras.open(opened, before=key) for key in keys] == keys
+    for key in keys:
+        cameras.close(key)
+    assert cameras.open(opened, before=keys[0]) not in keys
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["goes on", "closed"])
+def test_pictures_on_their_way_are_no_error_where_another_takes_over(
+    opened: Camera,
+    face_pipe: FacesPipeline,
+    source: Source,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    closed: bool,
+) -> None:
+    """Whether they wait for their turn or have it."""
+    started, go_on, make = Event(), Event(), opened._made
+
+    def slow(content: bytes) -> Any:
+        started.set()
+        assert go_on.wait(60)
+        return make(content)
+
+    monkeypatch.setattr(opened, "_made", slow)
+    key = CAMERAS.open(opened)
+    other = Camera(face_pipe, source, 0.02, relative=True, clock=clock)
+
+    async def send() -> list[int]:
+        transport = httpx.ASGITransport(Starlette(routes=routes()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://demo") as client:
+            post = partial(client.post, f"{ADDRESS}/{key}", content=FACE)
+            asked = [asyncio.create_task(post()) for _ in range(2)]
+            await asyncio.to_thread(started.wait, 60)
+            if closed:
+                CAMERAS.close(key)
+            else:
+                CAMERAS.open(other, before=key)
+            go_on.set()
+            answers = await asyncio.gather(*asked, post())
+        return [answer.status_code for answer in answers]
+
+    # The first had its turn already, but not a face.
+    assert asyncio.run(send()) == [204, 204, 410 if closed else 200]
+    CAMERAS.close(key)
+
+
+def test_a_camera_that_ends_while_a_face_is_looked_for_gives_nothing(opened: Camera) -> None:
+    def found_too_late() -> Any:
+        opened.end()
+        yield from ()
+
+    opened._motions = found_too_late()
+    assert frames(opened, FACE) == [None]
 
 
 def test_what_a_browser_sent_goes_when_it_vanishes(
@@ -286,6 +346,14 @@ REFUSED = """() => {
   navigator.mediaDevices.getUserMedia = async () => { throw new Error("not allowed"); };
 }"""
 
+SEEN = """() => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 8, height: 8 });
+  const paper = canvas.getContext("2d");
+  paper.drawImage(document.querySelector("#faces-camera img"), 0, 0, 8, 8);
+  return [...paper.getImageData(0, 0, 8, 8).data];
+}"""
+"""The driven picture, small: a face that moves changes it little, another person's much."""
+
 
 @pytest.fixture
 def filmed(faces: FacesPage) -> FacesPage:
@@ -312,10 +380,11 @@ def test_another_source_goes_on_with_the_same_camera_and_another_mode_ends_it(
     filmed.start_camera()
     filmed.wait_for_frames(2)
     key = "window.fiancee.camera('faces').key()"
-    before = filmed.page.evaluate(key)
+    before, person = filmed.page.evaluate(key), filmed.page.evaluate(SEEN)
     filmed.pick("examples", len(examples()))
-    filmed.page.wait_for_function(f"before => ![before, ''].includes({key})", arg=before)
-    filmed.wait_for_frames(4)
+    other = f"before => ({SEEN})().some((value, k) => Math.abs(value - before[k]) > 40)"
+    filmed.page.wait_for_function(other, arg=person, timeout=PATIENCE)
+    assert filmed.page.evaluate(key) == before
     filmed.part("mode").get_by_text("Sliders").click()
     filmed.page.wait_for_function(f"{key} === ''")
     expect(filmed.part("pictures")).to_be_visible(timeout=PATIENCE)
