@@ -78,7 +78,7 @@ class Camera:
         clock: Clock = time.monotonic,
     ) -> None:
         self.macs = pipe.config.costs.exits
-        self._pace = Pace(self.macs)
+        self._pace = Pace(len(self.macs))
         self._pipe, self._source, self._budget = pipe, source, check_budget(budget)
         self._relative, self._clock = relative, clock
         self._begun = self._seen = clock()
