@@ -462,6 +462,31 @@ def test_a_camera_that_the_server_has_ended_says_why(filmed: FacesPage) -> None:
     expect(filmed.part("camera-input", "button")).to_have_text("Start the camera")
 
 
+def test_a_connection_that_stalls_is_said_and_starting_again_helps(filmed: FacesPage) -> None:
+    held: list[Any] = []
+    filmed.page.route(f"**{ADDRESS}/*", lambda one: held.append(one))
+    words, button = filmed.part("camera", "figcaption"), filmed.part("camera-input", "button")
+
+    def wait_for_two() -> None:
+        deadline = time.monotonic() + 60
+        while (sent := sum(one.request.method == "POST" for one in held)) < 2:
+            assert time.monotonic() < deadline, sent
+            filmed.page.wait_for_timeout(50)
+        held.clear()
+
+    filmed.start_camera()
+    wait_for_two()
+    button.click()
+    filmed.page.wait_for_timeout(200)
+    expect(words).to_have_text("Stopped.")
+    filmed.start_camera()
+    wait_for_two()
+    expect(words).to_contain_text("The server does not answer", timeout=PATIENCE)
+    filmed.page.unroute(f"**{ADDRESS}/*")
+    filmed.start_camera()
+    filmed.wait_for_frames(2)
+
+
 def test_a_camera_that_comes_too_late_is_let_go(filmed: FacesPage) -> None:
     """Its light would be on for nobody."""
     filmed.page.evaluate(SLOW)
