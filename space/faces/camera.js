@@ -7,6 +7,7 @@
   const SIDE = 320; // pixels of the square that is sent
   const QUALITY = 0.85;
   const AT_ONCE = 2;
+  const STALLED = 10_000; // milliseconds after which a picture is given up
   const LEAST_PAUSE = 1000 / 15; // milliseconds between two pictures
   const COUNTED = 3000; // milliseconds over which the rate is taken
   const NO_CAMERA =
@@ -36,8 +37,10 @@
     let turn = 0; // of starts and stops: what an older one waited for comes too late
     let stream = null;
     let key = "";
+    let closed = ""; // the key before
     let timer = 0;
-    let under_way = 0;
+    let under_way = 0; // of this turn
+    let requests = new AbortController(); // of this turn as well
     let sent = 0;
     let shown = 0; // number of the newest picture that is shown
     let times = [];
@@ -51,20 +54,23 @@
     }
 
     async function send() {
-      const [to, from] = [key, video()];
+      const [to, from, mine, { signal }] = [key, video(), turn, requests];
       // Another driver was chosen, or another tab.
       if (!from?.offsetParent) return stop();
       if (!to || under_way >= AT_ONCE || !from.videoWidth) return;
       const number = ++sent;
       under_way++;
+      const lost = () => mine === turn && stop(LOST);
+      const patience = setTimeout(lost, STALLED);
       try {
         const body = await square(from);
-        const answer = await fetch(address(to), { method: "POST", body });
+        const answer = await fetch(address(to), { method: "POST", body, signal });
         await show(answer, number, to);
       } catch {
-        if (to === key) stop(LOST);
+        lost();
       } finally {
-        under_way--;
+        clearTimeout(patience);
+        if (mine === turn) under_way--;
       }
     }
 
@@ -116,10 +122,11 @@
 
     function stop(why = "Stopped.") {
       turn++;
+      requests.abort();
       clearInterval(timer);
       end(stream);
       if (key) close(key);
-      [wanted, stream, key] = [false, null, ""];
+      [wanted, stream, key, closed] = [false, null, "", key];
       if (video()) video().srcObject = null;
       label("Start the camera");
       say(why);
@@ -127,7 +134,7 @@
 
     async function start() {
       const mine = ++turn;
-      wanted = true;
+      [wanted, under_way, requests] = [true, 0, new AbortController()];
       label("Stop the camera");
       say("Waiting for the camera …");
       let given;
@@ -149,11 +156,14 @@
     return {
       stop: (why) => wanted && stop(why),
       toggle: () => (wanted ? stop() : start()),
-      // Another source, driving or budget: the same camera goes on with it.
+      // Another source, driving or budget: the same camera goes on with it, under the same key.
       again: () => stream && part("camera-open").click(),
       key: () => key,
       opened(given) {
         if (!stream) return close(given);
+        // Stopped and started while it was being opened: the server has let it go.
+        if (given === closed) return part("camera-open").click();
+        if (key && key !== given) close(key);
         [key, times, told] = [given, [], 0];
         clearInterval(timer);
         timer = setInterval(send, LEAST_PAUSE);

@@ -78,7 +78,7 @@ class Camera:
         clock: Clock = time.monotonic,
     ) -> None:
         self.macs = pipe.config.costs.exits
-        self._pace = Pace(self.macs)
+        self._pace = Pace(len(self.macs))
         self._pipe, self._source, self._budget = pipe, source, check_budget(budget)
         self._relative, self._clock = relative, clock
         self._begun = self._seen = clock()
@@ -88,7 +88,7 @@ class Camera:
         self._neutral: Motion | None = None
         self._hold, self._wanted = ExitHold(), 0
         self._turn = asyncio.Lock()
-        self._newest = 0
+        self._newest, self._ended = 0, False
 
     @property
     def over(self) -> bool:
@@ -101,11 +101,13 @@ class Camera:
         self._begun, self._pace, self._neutral = other._begun, other._pace, other._neutral
 
     def end(self) -> None:
-        """Forgets what it has seen."""
+        """Forgets what it has seen; pictures that still wait for it are none of the newest."""
+        self._ended = True
         self._picture, self._motions = None, iter(())
 
     async def frame(self, content: bytes) -> Frame | None:
-        """What a picture of the camera gives; None if a newer one came before its turn.
+        """What a picture of the camera gives; None if a newer one, or the camera's end, came before
+        its turn.
 
         Raises:
             InputError: it is no picture, or too large.
@@ -121,15 +123,19 @@ class Camera:
         while self._picture is not None:
             yield self._picture
 
-    def _made(self, content: bytes) -> Frame:
+    def _made(self, content: bytes) -> Frame | None:
         started = time.perf_counter()
         if _pixels(content) > MOST_PIXELS:
             raise InputError(TOO_LARGE)
-        self._picture = read_photo(content).image
+        picture = read_photo(content).image
+        if self._ended:
+            return None
+        self._picture = picture
         motion, problem = next(self._motions, (None, BROKEN))
         reading = 1000 * (time.perf_counter() - started)
         if motion is None:
-            return Frame(None, problem, reading)
+            # Another thread may have ended it while this one looked for the face.
+            return None if self._ended else Frame(None, problem, reading)
         if self._relative and self._neutral is None:
             self._neutral = motion
         started = time.perf_counter()
@@ -162,19 +168,22 @@ class Cameras:
         self._sweeping = False
 
     def open(self, camera: Camera, before: str = "") -> str:
-        """The key of a new one, which goes on from the one of the key ``before``, if there is one.
+        """The key of a new one. It takes the place of the one of the key ``before`` if there is
+        one, and its key: pictures that are on their way to the old one find it.
 
         Raises:
             InputError: too many drive already.
         """
-        key = secrets.token_urlsafe(16)
         with self._lock:
-            if other := self._running.pop(before, None):
+            if other := self._running.get(before):
                 camera.go_on_from(other)
+                self._running[before] = camera
                 other.end()
+                return before
             self._end_those_over()
             if len(self._running) >= MOST_CAMERAS:
                 raise InputError(CROWDED)
+            key = secrets.token_urlsafe(16)
             self._running[key] = camera
             self._sweep_later()
         return key

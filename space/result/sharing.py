@@ -1,9 +1,9 @@
 """Cards of shared links: made when somebody asks for one, kept for the next."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from fiancee_hub.rendering import Rendering
 from space.page import links
 from space.page.files import encoded
 from space.page.front import CARD
-from space.page.model_threads import submit
+from space.page.model_threads import there
 from space.result.record import Record
 from space.result.scale import BUDGET
 from space.result.share_card import share_card
@@ -27,6 +27,16 @@ WORDS = (
 )
 KEPT = 64
 SECONDS = 3600
+
+MOST_WAITING = 4
+"""Requests at once, the one whose card is being made among them."""
+
+LATER = 10
+"""Seconds after which one more may come again."""
+
+
+class CrowdedError(Exception):
+    """Too many are waiting for cards."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,8 @@ class Sharing:
     def __init__(self, tabs: Mapping[str, Shared]) -> None:
         self.tabs = tabs
         self._cards: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
-        self._lock = Lock()
+        self._lock = asyncio.Lock()
+        self._waiting = 0
 
     def describe(self, query: str) -> tuple[str, str]:
         """Title and words of a link."""
@@ -63,33 +74,50 @@ class Sharing:
     def route(self) -> Route:
         """Serves the cards."""
 
-        def card(request: Request) -> Response:
-            content = self.card(request.url.query)
+        # Not in one of the server's own threads, which are few: whoever waits here would hold it.
+        async def card(request: Request) -> Response:
+            try:
+                content = await self.card(request.url.query)
+            except CrowdedError:
+                return Response(status_code=503, headers={"Retry-After": str(LATER)})
             headers = {"Cache-Control": f"public, max-age={SECONDS}"}
             return Response(content, 200 if content else 404, headers, "image/png")
 
         return Route(CARD, card)
 
-    def card(self, query: str) -> bytes:
+    async def card(self, query: str) -> bytes:
         """The card of a link as PNG, marked as generated; nothing where no tab can make one.
 
         Waits for a model that is still being loaded.
+
+        Raises:
+            CrowdedError: it is to be made, and too many are waiting already.
         """
         link = self._link(query)
         if link is None:
             return b""
         key = _key(link)
-        # One at a time: nobody may keep the model busy with links.
-        with self._lock:
-            if key not in self._cards:
-                try:
-                    self._cards[key] = submit(self._made, link).result()
-                except InputError:
-                    return b""  # The checkpoint cannot be loaded; the log says why.
-            self._cards.move_to_end(key)
-            while len(self._cards) > KEPT:
-                self._cards.popitem(last=False)
-            return self._cards[key]
+        if key not in self._cards:
+            try:
+                await self._make(key, link)
+            except InputError:
+                return b""  # The checkpoint cannot be loaded; the log says why.
+        self._cards.move_to_end(key)
+        return self._cards[key]
+
+    async def _make(self, key: tuple[Any, ...], link: links.Link) -> None:
+        if self._waiting >= MOST_WAITING:
+            raise CrowdedError
+        self._waiting += 1
+        try:
+            # One at a time: nobody may keep the model busy with links.
+            async with self._lock:
+                if key not in self._cards:
+                    self._cards[key] = await there(self._made, link)
+        finally:
+            self._waiting -= 1
+        while len(self._cards) > KEPT:
+            self._cards.popitem(last=False)
 
     def _made(self, link: links.Link) -> bytes:
         rendering = self.tabs[link.tab].rendering(link.values)

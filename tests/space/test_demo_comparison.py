@@ -1,5 +1,6 @@
 """The comparison without a browser: cards, difference, downloads, budget, real pairs."""
 
+import asyncio
 import base64
 import io
 import json
@@ -8,13 +9,18 @@ from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.exits import EarlyExitModel
@@ -35,6 +41,7 @@ from space.label_maps.samples import samples as map_samples
 from space.page import links
 from space.page.events import memory
 from space.page.files import picture_address, stored
+from space.page.front import CARD
 from space.page.tabs import Tab
 from space.result import budget as budgets
 from space.result import chain, comparison, contrast, difference, downloads, scale
@@ -44,7 +51,7 @@ from space.result.downloads import comparison_file, picture_file
 from space.result.facts import exit_name
 from space.result.network import Network
 from space.result.record import Record
-from space.result.sharing import Shared, Sharing
+from space.result.sharing import MOST_WAITING, Shared, Sharing
 from space.tools import pairs
 
 BUDGET = 0.1
@@ -256,18 +263,54 @@ def test_an_easy_and_a_hard_input_stand_side_by_side(
 def test_a_shared_link_has_a_card(pipe: StreetsPipeline) -> None:
     tabs = {"streets": Shared("Streets", map_fields(pipe), partial(map_rendering, pipe))}
     sharing = Sharing(tabs)
-    with Image.open(io.BytesIO(sharing.card("tab=streets&example=avenue"))) as card:
+
+    def card_of(query: str) -> bytes:
+        return asyncio.run(sharing.card(query))
+
+    with Image.open(io.BytesIO(card_of("tab=streets&example=avenue"))) as card:
         assert card.size == (1200, 630) and card.info[GENERATED] == MARK
-    assert sharing.card("tab=streets&example=nowhere") == sharing.card("")
+    assert card_of("tab=streets&example=nowhere") == card_of("")
     drawing, ids = map_fields(pipe)["map"], np.zeros(pipe.size, np.uint8)
     assert isinstance(drawing, Drawing)
     drawn = []
     for _ in range(2):
         ids[40:50, 40:90] += 1  # In the middle of a large array, which its text leaves out.
-        drawn.append(sharing.card(f"map={drawing.write(ids)}"))
+        drawn.append(card_of(f"map={drawing.write(ids)}"))
     assert len(set(drawn)) == 2
     assert "LPIPS 0.05" in sharing.describe("budget=0.05")[1]
-    assert Sharing({}).card("") == b""
+    assert asyncio.run(Sharing({}).card("")) == b""
+
+
+def test_many_cards_at_once_keep_nobody_else_waiting(
+    pipe: StreetsPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, made = Event(), list[int]()
+
+    def slow(_: Sharing, link: links.Link) -> bytes:
+        assert go_on.wait(60)
+        made.append(link.values["seed"])
+        return b"card"
+
+    monkeypatch.setattr(Sharing, "_made", slow)
+    tabs = {"streets": Shared("Streets", map_fields(pipe), partial(map_rendering, pipe))}
+    # Like the page's own addresses, it needs one of the server's threads.
+    other = Route("/other", lambda request: Response("words"))
+    transport = httpx.ASGITransport(Starlette(routes=[Sharing(tabs).route(), other]))
+
+    async def ask() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://demo") as client:
+            cards = [asyncio.create_task(client.get(f"{CARD}?seed={k}")) for k in range(60)]
+            await asyncio.sleep(0.1)
+            assert (await asyncio.wait_for(client.get("/other"), 20)).text == "words"
+            go_on.set()
+            return [*await asyncio.gather(*cards), await client.get(f"{CARD}?seed=0")]
+
+    *answers, again = asyncio.run(ask())
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert len(refused) == 60 - MOST_WAITING
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
+    assert {a.content for a in answers if a not in refused} == {again.content} == {b"card"}
+    assert made == list(range(MOST_WAITING))
 
 
 # cards and difference
