@@ -13,7 +13,10 @@
 
   // Tabs in which source, clip, driving or budget have changed since the making of a clip began.
   const changed = new Set();
-  fiancee.clipBegun = (tab) => void changed.delete(tab);
+  fiancee.clipBegun = (tab, ...inputs) => {
+    changed.delete(tab);
+    return inputs;
+  };
   fiancee.outdatedClip = (tab, mark) => {
     changed.add(tab);
     return document.querySelector(`#${tab}-clip video`) ? mark : "";

@@ -230,11 +230,11 @@ def _connect_clip(handlers: Handlers, screen: FaceScreen) -> None:
         outputs.filled(handlers.make_clip),
         [source.person, driver.motions, driver.driving, screen.budget],
         outputs.components,
+        js=call("clipBegun", tab),
         concurrency_limit=1,
         api_visibility="private",
     )
     screen.buttons.make.click(**result.view.scroll_to("clip"))
-    screen.buttons.make.click(None, js=call("clipBegun", tab), api_visibility="private")
     # What it is made of may have changed meanwhile.
     tell = call("clipMade", tab, mark)
     made.success(None, None, result.clip_stale, js=tell, api_visibility="private")

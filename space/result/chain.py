@@ -119,7 +119,8 @@ def of_frames(network: Network, budget: float) -> str:
 
 def _unasked(network: Network, budget: float, words: str) -> str:
     blocks = [("100", "", False)]
-    return _drawn(network, parts(network), budget, blocks, f"Budget {budget:.3f}{words}", "")
+    drawn = parts(network, costs=_costs(network.shares))
+    return _drawn(network, drawn, budget, blocks, f"Budget {budget:.3f}{words}", "")
 
 
 def _drawn(
@@ -162,13 +163,16 @@ def _marks(found: Sequence[float]) -> list[tuple[str, str, str]]:
 
 
 def _parts(record: Record) -> list[Part]:
-    costs = [f"{100 * share:.1f} %" for share in record.shares[:-1]] + ["100 %"]
     known = record.pictures
     lpips = [
         f"{known[index].lpips:.3f}" if index in known and known[index].lpips is not None else ""
         for index in range(1, record.exits + 1)
     ]
-    return parts(record.network, record.chosen, costs, lpips)
+    return parts(record.network, record.chosen, _costs(record.shares), lpips)
+
+
+def _costs(shares: Sequence[float]) -> list[str]:
+    return [f"{100 * share:.1f} %" for share in shares[:-1]] + ["100 %"]
 
 
 def parts(

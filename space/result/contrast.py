@@ -12,8 +12,7 @@ from space.page.links import TAB
 from space.page.markup import render
 from space.page.tabs import Sample
 from space.result.facts import exit_name
-from space.result.network import network_of
-from space.result.record import prices
+from space.result.network import network_of, prices
 from space.result.scale import BUDGET, BUDGETS
 
 FARTHER = 0.15

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from threading import Lock
 from weakref import WeakKeyDictionary
 
+from fiancee_hub.core.cost import Costs
 from fiancee_hub.rendering import Painter
 from space import texts
 from space.result import scale
@@ -23,6 +24,7 @@ class Network:
         thickness: of each branch, 1 is the trunk's.
         widths: share of the control's length for each of ``scale.BUDGETS``.
         noun: what the input is called: street, face …
+        shares: cost of every exit, 1 is full depth's.
     """
 
     stages: int
@@ -30,6 +32,7 @@ class Network:
     thickness: tuple[float, ...]
     widths: tuple[float, ...]
     noun: str = "picture"
+    shares: tuple[float, ...] = ()
 
     @property
     def exits(self) -> int:
@@ -54,13 +57,14 @@ def network_of(pipeline: Painter) -> Network:
 
 def _read(pipeline: Painter) -> Network:
     config = pipeline.config  # Not the model: it may not be loaded yet.
-    exits = config.exits
+    exits, macs = config.exits, prices(config.costs)
     return Network(
         config.generator.stages,
         tuple(one.stage for one in exits),
         tuple(1 / one.scale_factor for one in exits),
         scale.widths(_levels(pipeline)),
         texts.find("noun", config.domain.name, config.family).strip(),
+        tuple(one / macs[-1] for one in macs),
     )
 
 
@@ -73,3 +77,9 @@ def _levels(pipeline: Painter) -> list[Level]:
         return [(float(one["lpips_mean"]), float(one["lpips_p90"])) for one in early]
     except (OSError, ValueError, KeyError, TypeError):
         return []  # It only spreads the control.
+
+
+def prices(costs: Costs) -> tuple[int, ...]:
+    """MACs of every exit as the page states them: early ones pay for the predictor."""
+    early = range(1, len(costs.exits))
+    return (*(costs.routed(index) for index in early), costs.full_depth)

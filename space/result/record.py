@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from fiancee_hub.core.cost import Costs
 from fiancee_hub.core.router import Forecast
 from fiancee_hub.rendering import Rendering, true_lpips
 from fiancee_hub.results import Result
@@ -13,7 +12,7 @@ from space.page.model_threads import undisturbed
 from space.result import code
 from space.result.code import Recipe
 from space.result.facts import Outcome
-from space.result.network import Network, network_of
+from space.result.network import Network, network_of, prices
 from space.result.plots import Point
 from space.result.times import times_of
 
@@ -188,9 +187,3 @@ class Record:
             return Point(index, macs, predicted)
         picture = self.pictures[index]
         return Point(index, macs, predicted, picture.lpips, picture.result.milliseconds)
-
-
-def prices(costs: Costs) -> tuple[int, ...]:
-    """MACs of every exit as the page states them: early ones pay for the predictor."""
-    early = range(1, len(costs.exits))
-    return (*(costs.routed(index) for index in early), costs.full_depth)

@@ -227,6 +227,15 @@ def test_the_chain_draws_an_exit_before_the_first_stage() -> None:
     assert [part.done for part in drawn] == [True, *[False] * 6]
 
 
+def test_what_each_exit_costs_is_known_before_any_picture(record: Record) -> None:
+    network = record.network
+    assert network.shares == pytest.approx(record.shares)
+    cost = f"{100 * record.shares[0]:.1f} %"
+    for control in (chain.empty(network), chain.of_frames(network, 0.05)):
+        assert f"Show exit 1, {cost} of the computation" in control
+    assert "Budget 0.050: every frame takes an exit of its own" in chain.of_frames(network, 0.05)
+
+
 def test_the_outcome_is_one_sentence(record: Record) -> None:
     full = record.at(0.0)
     assert chain.said(full) == f"Exit {record.exits} of {record.exits}, budget kept"
