@@ -31,7 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 import figures  # noqa: E402
 
 from fiancee_hub import FacesPipeline  # noqa: E402
-from space.faces import camera, film_routes  # noqa: E402
+from space.faces import camera, camera_routes  # noqa: E402
 from space.faces.examples import examples  # noqa: E402
 from space.page import model_threads  # noqa: E402
 from space.settings import Settings  # noqa: E402
@@ -67,7 +67,7 @@ async def drive(address: str, seconds: float) -> tuple[float, list[dict[str, flo
         while time.perf_counter() < started + WARM_UP + seconds:
             answer = await client.post(address, content=next(frames))
             if answer.status_code == 200 and time.perf_counter() > started + WARM_UP:
-                told.append(json.loads(answer.headers[film_routes.FRAME]))
+                told.append(json.loads(answer.headers[camera_routes.FRAME]))
             elif answer.status_code not in (200, 204):
                 raise RuntimeError(answer.text)
 
@@ -95,7 +95,7 @@ def main() -> None:
     folder = ROOT / "weights_card" / "faces"
     pipe = model_threads.submit(FacesPipeline.from_pretrained, folder).result()
     source = model_threads.submit(pipe.encode, examples()[2].path).result()
-    app = Starlette(routes=film_routes.routes())
+    app = Starlette(routes=camera_routes.routes())
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     Thread(target=server.run, daemon=True).start()
     while not server.started:
@@ -107,7 +107,7 @@ def main() -> None:
     ]
     for budget in options.budgets:
         key = camera.CAMERAS.open(camera.Camera(pipe, source, budget, relative=True))
-        address = f"http://127.0.0.1:{port}{film_routes.ADDRESS}/{key}"
+        address = f"http://127.0.0.1:{port}{camera_routes.ADDRESS}/{key}"
         lines.append(row(budget, *asyncio.run(drive(address, options.seconds))))
         camera.CAMERAS.close(key)
     server.should_exit = True

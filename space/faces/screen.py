@@ -7,7 +7,7 @@ import gradio as gr
 from fiancee_hub.families.faces.controls import Controls
 from fiancee_hub.families.faces.pipeline import FacesPipeline
 from space import texts
-from space.faces import film_routes
+from space.faces import camera_routes
 from space.faces.events import Handlers
 from space.faces.examples import examples
 from space.faces.parts import Buttons, FaceScreen, camera_place, clip_place, people, result
@@ -20,7 +20,6 @@ from space.result import budget as budgets
 from space.result import comparison, stored
 from space.result.budget import chain_place
 from space.result.comparison import View
-from space.result.network import network_of
 
 PICTURE_HEIGHT = 340
 
@@ -38,9 +37,8 @@ def style(name: str, pipe: FacesPipeline) -> str:
 def place(tab: Tab, pipe: FacesPipeline) -> None:
     """Puts the screen into the tab that is being built."""
     handlers = Handlers(tab, pipe)
-    network = network_of(pipe)
-    taken = chain_place(tab, network)
-    view = View(tab, network, taken, PICTURE_HEIGHT)
+    taken = chain_place(tab, handlers.network)
+    view = View(tab, handlers.network, taken, PICTURE_HEIGHT)
     with gr.Column(elem_id=tab.id("screen"), elem_classes=["screen", "faces-screen"]):
         view.place("headline")
         with gr.Row(equal_height=False, elem_classes="work"):
@@ -83,5 +81,5 @@ SCREEN = Screen(
     style,
     rendering=rendering,
     scripts=(*comparison.SCRIPTS, *(Path(__file__).with_name(name) for name in SCRIPTS)),
-    routes=film_routes.routes(),
+    routes=camera_routes.routes(),
 )

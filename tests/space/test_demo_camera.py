@@ -27,9 +27,9 @@ from fiancee_hub.core.marking import DESCRIPTION, MARK
 from fiancee_hub.families.faces.pipeline import FacesPipeline, Source
 from space.faces import camera
 from space.faces.camera import CAMERAS, Camera, Cameras
+from space.faces.camera_routes import ADDRESS, FRAME, OVER, routes, told
 from space.faces.events import Handlers
 from space.faces.examples import examples
-from space.faces.film_routes import ADDRESS, FRAME, OVER, routes, told
 from space.faces.pace import FORGOTTEN, FPS, Pace
 from space.faces.wish import RELATIVE
 from space.page.tabs import Tab
