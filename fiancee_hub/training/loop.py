@@ -155,7 +155,9 @@ def run(
                 book.keep(losses, _Moment(seconds, steps, images))
         if accelerator.is_main_process:
             book.close(_Moment(seconds, steps, images), stopped=stopped)
-    if stopped:
+        # Saving and judging take a while, and nobody asks twice for the next phase not to begin.
+        _, asked = _agreed(seconds, bool(request), accelerator)
+    if stopped or asked:
         # Whoever left before the others would tear the connections to them.
         accelerator.wait_for_everyone()
         accelerator.end_training()

@@ -1,6 +1,7 @@
 """A training run that is sent signals in the middle of its third step; how it ended, as JSON.
 
 python stopped_run.py FOLDER [SIGNAL …]    without signals it goes on for a moment
+python stopped_run.py FOLDER late SIGNAL … goes on for a moment; they come while it saves at its end
 
 Launched as several processes, the last one alone is sent them.
 """
@@ -22,17 +23,18 @@ from fiancee_hub.training.state import load_state
 MOMENT = 0.05
 """Seconds."""
 
+LATE = "late"
+
 
 class Interrupted:
-    """A phase that sends its process signals."""
+    """A phase that sends its process signals, in its third step or when it is saved."""
 
-    def __init__(self, *signals: int) -> None:
-        self.signals, self.steps = signals, 0
+    def __init__(self, *signals: int, late: bool = False) -> None:
+        self.signals, self.late, self.steps = signals, late, 0
 
     def step(self, progress: float) -> loop.Losses:
-        if self.steps == 2:
-            for number in self.signals:
-                os.kill(os.getpid(), number)
+        if self.steps == 2 and not self.late:
+            self._send()
         self.steps += 1
         return {"loss": torch.zeros(())}
 
@@ -43,15 +45,25 @@ class Interrupted:
         self.steps = state["steps"]
 
     def samples(self) -> Image.Image:
+        if self.late:
+            self._send()
         return Image.new("L", (1, 1))
+
+    def _send(self) -> None:
+        for number in self.signals:
+            os.kill(os.getpid(), number)
 
 
 def main() -> None:
-    folder, signals = Path(sys.argv[1]), [int(word) for word in sys.argv[2:]]
+    folder, late = Path(sys.argv[1]), sys.argv[2:3] == [LATE]
+    signals = [int(word) for word in sys.argv[3 if late else 2 :]]
     rank, processes = (int(os.environ.get(name, 0)) for name in ("RANK", "WORLD_SIZE"))
-    phase = Interrupted(*signals) if rank + 1 >= processes else Interrupted()
+    # The main process alone saves, and is sent late ones.
+    sent = rank == 0 if late else rank + 1 >= processes
+    phase = Interrupted(*signals, late=late) if sent else Interrupted()
     state = folder / loop.STATE
-    seconds = load_state(state)["seconds"] + MOMENT if state.exists() else 60_000
+    begun = load_state(state)["seconds"] if state.exists() else 0
+    seconds = begun + MOMENT if begun or late else 60_000
     before = _handlers()
     try:
         loop.run(phase, folder, loop.Schedule(seconds / 60), Accelerator(cpu=True))

@@ -20,9 +20,13 @@ SCRIPT = Path(__file__).parents[1] / "support" / "stopped_run.py"
 LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
-def stopped(folder: Path, *signals: int, launcher: list[str] | None = None) -> list[dict[str, Any]]:
-    """How the run of each process ended that was sent signals in the middle of its third step."""
-    words = [str(SCRIPT), str(folder), *(str(int(number)) for number in signals)]
+def stopped(
+    folder: Path, *signals: int | str, launcher: list[str] | None = None
+) -> list[dict[str, Any]]:
+    """How the run of each process ended that was sent signals in the middle of its third step,
+    or, after the word "late", while it saved at its end."""
+    sent = (word if isinstance(word, str) else str(int(word)) for word in signals)
+    words = [str(SCRIPT), str(folder), *sent]
     subprocess.run(
         [sys.executable, *(launcher or []), *words],
         check=True,
@@ -56,3 +60,13 @@ def test_all_processes_stop_after_the_step_of_the_one_that_was_asked(tmp_path: P
     assert [one["end"] for one in found] == ["KeyboardInterrupt()", "SystemExit(143)"]
     assert [one["steps"] for one in found] == [3, 3]
     assert load_state(tmp_path / loop.STATE)["steps"] == 3
+
+
+@pytest.mark.parametrize("launcher", [None, LAUNCHER])
+def test_who_asks_while_the_last_step_is_saved_is_heard(
+    launcher: list[str] | None, tmp_path: Path
+) -> None:
+    ends = {one["end"] for one in stopped(tmp_path, "late", signal.SIGINT, launcher=launcher)}
+    assert ends == {"KeyboardInterrupt()"}
+    saved = load_state(tmp_path / loop.STATE)
+    assert saved["steps"] == saved["phase"]["steps"] > 0
