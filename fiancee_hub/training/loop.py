@@ -206,7 +206,8 @@ class _Book:
         self.curve = Curve(schedule.curve or folder, now.images + schedule.earlier_images)
         self.saved_at = self.judged_at = self.reported_at = now.seconds
         self.patience = FIRST_REPORT
-        self.judged = now.steps
+        # A run that was interrupted while its end was judged is judged when it goes on.
+        self.judged = now.steps if self._has_judged(now) else 0
         self.least = float("inf")
         if schedule.judging and (folder / BEST).is_file():
             self.least = load_state(folder / BEST)["judged"]
@@ -231,6 +232,10 @@ class _Book:
             logger.info("stopped after %d steps; the same command goes on from there", now.steps)
         elif self.schedule.judging and self.judged < now.steps:
             self._judge(now)
+
+    def _has_judged(self, now: _Moment) -> bool:
+        images = now.images + self.schedule.earlier_images
+        return any("judge" in point for point in self.curve.points if point["images"] == images)
 
     def _add(self, now: _Moment, **kinds: dict[str, float]) -> None:
         self.curve.add(now.images + self.schedule.earlier_images, now.seconds / 60, **kinds)

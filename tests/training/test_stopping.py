@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stopped_run import Interrupted
 
 from fiancee_hub.training import loop
 from fiancee_hub.training.state import load_state
@@ -70,3 +71,23 @@ def test_who_asks_while_the_last_step_is_saved_is_heard(
     assert ends == {"KeyboardInterrupt()"}
     saved = load_state(tmp_path / loop.STATE)
     assert saved["steps"] == saved["phase"]["steps"] > 0
+
+
+def test_an_end_whose_judge_was_interrupted_is_judged_later(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def judge() -> dict[str, float]:
+        asked.append(1)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        return {loop.OVERALL: 1.0}
+
+    schedule = loop.Schedule(0.001, judging=loop.Judging(60.0, judge))
+    accelerator = pytest.importorskip("accelerate").Accelerator(cpu=True)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(Interrupted(), tmp_path, schedule, accelerator)
+    assert not (tmp_path / loop.BEST).exists()
+    for _ in range(2):
+        loop.run(Interrupted(), tmp_path, schedule, accelerator)
+        assert len(asked) == 2
+    assert load_state(tmp_path / loop.BEST)["judged"] == 1.0
