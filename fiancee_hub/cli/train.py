@@ -311,6 +311,7 @@ def _train(arguments: argparse.Namespace) -> int:
             start,
             anneal_minutes=arguments.anneal_minutes,
             judge_minutes=arguments.judge_minutes,
+            chained=arguments.phase in ALL,
         ),
         "guides": lambda: phases.build_guides(
             job, best=_best(arguments), inputs=arguments.guide_inputs
@@ -328,6 +329,8 @@ def _train(arguments: argparse.Namespace) -> int:
     for name in chosen:
         logger.info("phase %s", name)
         actions[name]()
+    if arguments.phase in ALL:
+        phases.end_chain(job)
     if arguments.out and job.accelerator.is_main_process:
         finish(job, Finish(arguments.out, not arguments.no_evaluate, arguments.push))
     return 0

@@ -52,6 +52,9 @@ BACKBONE_MINUTES = 240.0
 TRUNK, FORMER_BRANCHES = "trunk.sha256", "branches-of-former-trunk"
 """Whose branches a folder holds, and where those go that are of no use any more."""
 
+ANNEALING = "annealing"
+"""In the notes: where the rates began to fall, over how long, and whether phases were to follow."""
+
 PACKED = "packed.json"
 """In a run's folder: what the phases had cost before ``pack_exits``, and of which pack."""
 
@@ -99,6 +102,7 @@ def train_backbone(
     *,
     anneal_minutes: float | None = None,
     judge_minutes: float = 0.0,
+    chained: bool = False,
 ) -> None:
     """Phase 1: half size first, then the shipped size; or on from what ``pack`` kept.
 
@@ -109,6 +113,8 @@ def train_backbone(
         start: a file of ``pack``.
         anneal_minutes: the rates fall over that long at the end; None is the last 30 %.
         judge_minutes: between two judgements; with 0 nobody judges, and there is no best state.
+        chained: other phases follow. If they are interrupted, the same call does not begin another
+            fall of the rates, which would cost them their trunk; see ``end_chain``.
 
     Raises:
         DataError: there is nothing to judge by.
@@ -122,7 +128,7 @@ def train_backbone(
     phase = job.task.backbone(config, job.accelerator)
     # First of all: data without photographs to judge by are refused before hours of training.
     judging = _judging(job, phase, judge_minutes)
-    minutes, falling = _duration(job, minutes, anneal_minutes, grows=grows)
+    minutes, falling = _duration(job, minutes, anneal_minutes, grows=grows, chained=chained)
     earlier = _earlier(job, start, going=going)
     if going:
         # The state has everything: that of half the size, or of ``pack``, may be gone by now.
@@ -174,31 +180,49 @@ def _of_other_data(job: Run, start: Path, earlier: dict[str, Any]) -> dict[str, 
 
 
 def _duration(
-    job: Run, minutes: float | None, anneal: float | None, *, grows: bool
+    job: Run,
+    minutes: float | None,
+    anneal: float | None,
+    *,
+    grows: bool,
+    chained: bool = False,
 ) -> tuple[float, float]:
     """Minutes at full size, and the share of them, at the end, over which the rates fall.
 
     Args:
-        job, minutes, anneal: as ``train_backbone`` takes them.
+        job, minutes, anneal, chained: as ``train_backbone`` takes them.
         grows: ``minutes`` are also those at half the size.
     """
     share = 1 - GROW_SHARE if grows else 1.0
     if anneal is None:
         return (BACKBONE_MINUTES if minutes is None else minutes) * share, FALLING
-    full = _annealing_from(job, anneal) + anneal if minutes is None else minutes * share
+    if minutes is None:
+        full = _annealing_from(job, anneal, chained=chained) + anneal
+    else:
+        full = minutes * share
     return full, min(1.0, anneal / full) if full > 0 else 1.0
 
 
-def _annealing_from(job: Run, anneal: float) -> float:
-    """Minutes after which the rates fall: now, or, if that was interrupted, when it began."""
+def _annealing_from(job: Run, anneal: float, *, chained: bool) -> float:
+    """Minutes after which the rates fall: now, or, if that was interrupted, or what follows it in
+    a chain, when it began."""
     path = job.folder / "backbone" / STATE
     now = load_state(path)["seconds"] / 60 if path.is_file() else 0.0
-    begun: dict[str, float] | None = job.notes().get("annealing")
-    if begun and begun["minutes"] == anneal and 0 <= now - begun["from_minute"] < anneal:
-        return begun["from_minute"]
+    begun: dict[str, Any] = job.notes().get(ANNEALING, {})
+    if begun.get("minutes") == anneal and now >= begun["from_minute"]:
+        from_minute: float = begun["from_minute"]
+        if now - from_minute < anneal or (chained and begun.get("chained")):
+            return from_minute
     job.accelerator.wait_for_everyone()
-    job.note("annealing", {"from_minute": now, "minutes": anneal})
+    job.note(ANNEALING, {"from_minute": now, "minutes": anneal, "chained": chained})
     return now
+
+
+def end_chain(job: Run) -> None:
+    """All phases are done: rates that are asked to fall again do so."""
+    if begun := job.notes().get(ANNEALING):
+        job.accelerator.wait_for_everyone()
+        job.note(ANNEALING, begun | {"chained": False})
 
 
 def pack(job: Run, target: Path, *, best: bool = False) -> None:
@@ -407,7 +431,13 @@ def _check_resumed(job: Run, model: EarlyExitModel) -> None:
 
 
 def train_predictor(job: Run, minutes: float, samples: int) -> None:
-    """Phase 4."""
+    """Phase 4.
+
+    Args:
+        job: the run.
+        minutes: in all, resumed runs with as many targets included.
+        samples: targets, at least; those measured before count.
+    """
     model, config = job.load()
     source = job.task.source()
     # Other branches have other distances: neither targets nor progress may outlive them.
@@ -416,7 +446,8 @@ def train_predictor(job: Run, minutes: float, samples: int) -> None:
     # One that was trained before knows its own held-out tenth by heart.
     model.predictor = build(config).predictor
     phase = PredictorPhase(model, targets, job.accelerator)
-    facts = _train(phase, Schedule(minutes), folder, job)
+    # One begun with other targets knows some of those held out by heart, or never sees the rest.
+    facts = _train(phase, Schedule(minutes), folder / f"of-{len(targets['lpips'])}", job)
     phase.finish()
     errors = phase.error()
     logger.info("mean absolute error, held out: %s", [f"{error:.4f}" for error in errors])

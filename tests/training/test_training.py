@@ -275,6 +275,25 @@ def test_the_predictor_belongs_to_the_branches_it_was_trained_for(job: phases.Ru
     assert fingerprint(model) != before
 
 
+@pytest.mark.parametrize("family", [streets], indirect=True)
+def test_a_predictor_is_trained_anew_for_another_number_of_targets(
+    job: phases.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
+    run = phases.Run(tmp_path / "run", job.task, job.accelerator)
+    shutil.copytree(job.folder, run.folder)
+    before = run.notes()["predictor"]
+    (part,) = run.folder.glob("predictor/*/targets-000.safetensors")
+    written = part.stat().st_mtime_ns
+    phases.train_predictor(run, 1e-9, samples=32)
+    assert run.notes()["predictor"]["steps"] == before["steps"] > 0
+    phases.train_predictor(run, 1e-9, samples=16)
+    fewer = run.notes()["predictor"]
+    assert (fewer["samples"], before["samples"]) == (16, 32)
+    assert fewer["steps"] == 1
+    assert part.stat().st_mtime_ns == written
+
+
 def test_a_packed_backbone_goes_on_elsewhere(job: phases.Run, tmp_path: Path) -> None:
     packed = tmp_path / "resume.safetensors"
     phases.pack(job, packed)
@@ -436,6 +455,16 @@ def test_rates_fall_when_asked_to(family: Family, tmp_path: Path) -> None:
         assert _annealed(run, 500, *words) == pytest.approx(expected)
     # Interrupted and begun again, it ends when it would have; once it is over, a new one begins.
     assert _annealed(run, 530, None, 60) == pytest.approx((560, 60 / 560))
+    assert _annealed(run, 560, None, 60) == pytest.approx((620, 60 / 620))
+    # In a chain it is over once: what follows was begun for its trunk.
+    chained = partial(phases._duration, run, None, 60, grows=False, chained=True)
+    save_state(run.folder / "backbone" / loop.STATE, {"seconds": 60 * 700})
+    for _ in range(2):
+        assert chained() == pytest.approx((760, 60 / 760))
+        save_state(run.folder / "backbone" / loop.STATE, {"seconds": 60 * 760.1})
+    phases.end_chain(run)
+    assert chained() == pytest.approx((820.1, 60 / 820.1))
+    phases.end_chain(run)
     assert _annealed(run, 560, None, 60) == pytest.approx((620, 60 / 620))
     # What was spent at half the size is not spent again; minutes to anneal in are all at full.
     large = 1 - phases.GROW_SHARE
