@@ -274,6 +274,7 @@ def _segmenter(arguments: argparse.Namespace) -> int:
     from fiancee_hub.families.label_maps.judging.segmenter_training import train_segmenter
     from fiancee_hub.families.label_maps.training.photographs import DataFolder
 
+    _check_time("minutes", arguments.minutes)
     data = DataFolder(arguments.data, domains.of_family("label_maps"))
     accelerator = _accelerator(arguments)
     train_segmenter(
@@ -299,6 +300,7 @@ def _train(arguments: argparse.Namespace) -> int:
     _check_samples(arguments.samples)
     _check_guide_inputs(getattr(arguments, "guide_inputs", None))
     _check_minutes(arguments)
+    _check_sizes(arguments)
     check_push(arguments.push, arguments.out)
     job = _job(arguments)
     packed = arguments.start and arguments.start.endswith(PACKED)
@@ -367,11 +369,21 @@ def _check_minutes(arguments: argparse.Namespace) -> None:
     """Refuses times in which nothing can be trained; judging may be left out with 0."""
     for name in ("backbone", "anneal", "branches", "predictor", "judge"):
         minutes: float | None = getattr(arguments, f"{name}_minutes", None)
-        if minutes is None or minutes > 0 or (name == "judge" and minutes == 0):
-            continue
-        raise InputError(
-            f"--{name}-minutes {minutes:g} is no time: give more than 0, or leave it out"
-        )
+        if minutes is not None and not (name == "judge" and minutes == 0):
+            _check_time(f"{name}-minutes", minutes)
+
+
+def _check_time(option: str, minutes: float) -> None:
+    if not minutes > 0:
+        raise InputError(f"--{option} {minutes:g} is no time: give more than 0, or leave it out")
+
+
+def _check_sizes(arguments: argparse.Namespace) -> None:
+    """Refuses batches and processes that cannot be."""
+    if arguments.batch_size is not None and arguments.batch_size < 1:
+        raise InputError(f"--batch-size {arguments.batch_size}: a step takes one picture or more")
+    if arguments.workers < 0:
+        raise InputError(f"--workers {arguments.workers}: give 0 or more")
 
 
 def _best(arguments: argparse.Namespace) -> bool:

@@ -75,6 +75,13 @@ class Run:
         return self.folder / "checkpoint"
 
     def load(self) -> tuple[EarlyExitModel, CheckpointConfig]:
+        """The checkpoint as the phases before have left it.
+
+        Raises:
+            DataError: there is none yet.
+        """
+        if not self.checkpoint.exists():
+            raise DataError(f"{self.checkpoint} is missing: run `train guides` first")
         return load_checkpoint(self.checkpoint)
 
     def save(self, model: EarlyExitModel, config: CheckpointConfig) -> None:

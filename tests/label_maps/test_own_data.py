@@ -438,6 +438,33 @@ def test_no_time_to_train_in_is_refused(
     assert (refused in capsys.readouterr().err) == ((name, minutes) != ("judge", 0))
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("all", "--batch-size", "0"), "--batch-size 0: a step takes one picture or more"),
+        (("branches", "--workers", "-1"), "--workers -1: give 0 or more"),
+        (("segmenter", "--minutes", "0"), "--minutes 0 is no time"),
+    ],
+)
+def test_what_no_step_can_be_made_of_is_refused(
+    words: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the data, which is not even there, is read."""
+    assert train(words[0], tmp_path / "none", tmp_path / "run", *words[1:]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_judge_that_could_not_be_scored_is_not_trained(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = prepare(scenes, tmp_path / "data")
+    assert train("segmenter", data.root, tmp_path / "run", "--minutes", 60) == 2
+    assert "test.txt is missing" in capsys.readouterr().err
+    assert train("segmenter", scenes, tmp_path / "run", "--minutes", 60) == 2
+    assert "`train prepare` first" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_is_not_measured_has_a_card_all_the_same(trained: Path) -> None:
     card = (trained / "out" / "README.md").read_text(encoding="utf-8")
     assert "Quality has not been measured" in card

@@ -745,6 +745,14 @@ def test_a_phase_without_its_predecessor_says_what_to_do(family: Family, tmp_pat
     run = phases.Run(tmp_path, family.task, accelerate.Accelerator(cpu=True))
     with pytest.raises(DataError, match="train the backbone first"):
         phases.build_guides(run)
+    later: list[Callable[[], None]] = [
+        lambda: phases.train_branches(run, 1.0),
+        lambda: phases.train_predictor(run, 1.0, samples=64),
+        lambda: phases.calibrate(run),
+    ]
+    for phase in later:
+        with pytest.raises(DataError, match="run `train guides` first"):
+            phase()
 
 
 def test_the_guide_bank_finds_its_own_entries(job: phases.Run) -> None:

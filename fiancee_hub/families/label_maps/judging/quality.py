@@ -163,16 +163,16 @@ def segmentation_scores(
     return {"miou": mean_iou(confusion), "iou": by_class, "accuracy": accuracy}
 
 
-def check_files(data: DataFolder, split: str) -> None:
+def check_files(data: DataFolder, split: str, fewest: int = FEWEST) -> None:
     """Raises a DataError that names the first photograph or label map a split lacks, or if it has
-    too few of them for a kernel distance."""
+    fewer of them than ``fewest``."""
     names = data.names(split)
     for name in names:
         for path in (Path("images") / f"{name}.jpg", Path("labels") / f"{name}.png"):
             if not (data.root / path).is_file():
                 raise DataError(f"{data.root / path} is missing: run `train prepare` again")
-    if len(names) < FEWEST:
+    if len(names) < fewest:
         raise DataError(
-            f"{data.root / 'splits' / split}.txt has too few pictures to judge by, {len(names)}: a "
-            f"distance between sets of pictures needs {FEWEST}; add some, or judge on another split"
+            f"{data.root / 'splits' / split}.txt has too few pictures to judge by, {len(names)}: "
+            f"it needs {fewest}; add some, or judge on another split"
         )

@@ -18,7 +18,11 @@ from torch.nn import functional as F
 
 from fiancee_hub.core.pixels import signed
 from fiancee_hub.families.label_maps.classes import coloured
-from fiancee_hub.families.label_maps.judging.quality import predict, segmentation_scores
+from fiancee_hub.families.label_maps.judging.quality import (
+    check_files,
+    predict,
+    segmentation_scores,
+)
 from fiancee_hub.families.label_maps.judging.segmenter import (
     IGNORED,
     Encoder,
@@ -261,7 +265,12 @@ def train_segmenter(
 
     Returns:
         The report that ``config.json`` carries: mIoU and IoU of each class on the test split.
+
+    Raises:
+        DataError: a split or one of its pictures is missing.
     """
+    for split in ("photos", "test"):
+        check_files(data, split, fewest=1)
     phase, report = _trained(data, folder, minutes, accelerator, held_out="")
     if accelerator.is_main_process:
         target = checkpoint or folder / "checkpoint"

@@ -65,7 +65,10 @@ class DataFolder:
     def names(self, split: str) -> list[str]:
         path = self.root / "splits" / f"{split}.txt"
         if not path.is_file():
-            raise DataError(f"{path} is missing: list the names of its pictures there, one a line")
+            raise DataError(
+                f"{path} is missing: list the names of its pictures there, one a line; data of "
+                "your own go through `train prepare` first"
+            )
         return path.read_text(encoding="utf-8").splitlines()
 
     def units(self, split: str) -> list[str]:
