@@ -122,12 +122,14 @@ class BranchPhase(Resumable):
             discriminator.load_state_dict(discriminator_state)
         discriminator = discriminator.to(memory_format=torch.channels_last)
         self.trained = [p for p in discriminator.parameters() if p.requires_grad]
-        betas = (0.5, 0.99)
+        betas, groups = (0.5, 0.99), branches.groups(settings.gate_rate)
+        # Apart from the optimizer, whose state brings those of an earlier run back.
+        self.shares = [group["share"] for group in groups]
         self.branches, self.discriminator, self.optimizer, self.discriminator_optimizer = (
             accelerator.prepare(
                 branches,
                 discriminator,
-                torch.optim.Adam(branches.groups(settings.gate_rate), settings.rate, betas=betas),
+                torch.optim.Adam(groups, settings.rate, betas=betas),
                 torch.optim.Adam(self.trained, settings.discriminator_rate, betas=(0.0, 0.99)),
             )
         )
@@ -235,9 +237,8 @@ class BranchPhase(Resumable):
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         fall = self.settings.final_rate + (1 - self.settings.final_rate) * (1 - progress)
-        for group in self.optimizer.param_groups:
-            rate = self.settings.rate * group["share"]
-            group["lr"] = rate * fall * min(1.0, (self.steps + 1) / 50)
+        for group, share in zip(self.optimizer.param_groups, self.shares, strict=True):
+            group["lr"] = self.settings.rate * share * fall * min(1.0, (self.steps + 1) / 50)
 
     @torch.no_grad()
     def _full_depth(self, inputs: Inputs) -> tuple[Progress, Tensor]:

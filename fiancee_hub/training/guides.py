@@ -75,12 +75,11 @@ def _fill_regions(
     trunk = digest_of(model.trunk.state_dict())[:SHORT]
     path = folder / f"regions-{trunk}.safetensors"
     sums, counts, done = torch.zeros_like(bank.values), torch.zeros_like(bank.values), 0
-    if path.is_file():
-        begun = load_state(path)
+    batches = -(-min(inputs, VARIATIONS * source.examples) // BATCH)
+    if path.is_file() and (begun := load_state(path))["done"] <= batches:  # else it has too many
         sums.copy_(begun["sums"])
         counts.copy_(begun["counts"])
         done = begun["done"]
-    batches = -(-min(inputs, VARIATIONS * source.examples) // BATCH)
     for batch in tqdm(range(done, batches), desc="guide bank", initial=done, total=batches):
         random = torch.Generator().manual_seed(3_000_000 + batch)
         _add_pictures(model, source.draw(BATCH, random), sums, counts)

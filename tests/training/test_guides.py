@@ -108,6 +108,16 @@ def test_an_interrupted_bank_goes_on_where_it_stopped(
         fill_guides(untrained_model(task, seed=1), task, tmp_path / "parts")
 
 
+def test_a_bank_of_fewer_inputs_is_made_of_no_more(task: MapsTask, tmp_path: Path) -> None:
+    model = untrained_model(task)
+    fill_guides(model, task, tmp_path / "few", 4)
+    few = values(model).clone()
+    fill_guides(model, task, tmp_path / "many")
+    assert not torch.equal(values(model), few)
+    fill_guides(model, task, tmp_path / "many", 4)
+    assert torch.equal(values(model), few)
+
+
 def test_few_examples_are_not_varied_without_end(
     task: MapsTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

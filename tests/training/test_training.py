@@ -228,6 +228,16 @@ def test_layers_with_gates_learn_slower_than_the_rest(job: phases.Run) -> None:
     assert slow.pop() == pytest.approx(fast.pop() * (phase.settings.gate_rate if portraits else 1))
 
 
+def test_a_resumed_run_takes_the_rate_of_the_gates_as_it_is_set_now(job: phases.Run) -> None:
+    begun, on = (_branch_phase(job, gate_rate=rate) for rate in (0.1, 0.2))
+    on.restore(begun.state())
+    for phase in (begun, on):
+        phase._set_mode(0.0)
+    found = [[group["lr"] for group in phase.optimizer.param_groups] for phase in (begun, on)]
+    wanted = [1.0, 2.0][: len(found[0])]
+    assert [after / before for before, after in zip(*found, strict=True)] == pytest.approx(wanted)
+
+
 def test_training_resumes_where_it_stopped(job: phases.Run) -> None:
     before = load_state(job.folder / "branches" / loop.STATE)
     phases.train_branches(job, before["seconds"] / 60 + 0.01)
