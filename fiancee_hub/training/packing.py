@@ -1,6 +1,7 @@
 """What another machine needs to go on training, small enough to keep with a checkpoint."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def save_exits(
     config: CheckpointConfig,
     branches: dict[str, Any] | None,
     notes: dict[str, Any],
+    earlier: Mapping[str, float],
 ) -> None:
     """Writes a checkpoint with what its branches were trained against, as float16.
 
@@ -65,7 +67,8 @@ def save_exits(
         model: of the checkpoint.
         config: its config.
         branches: state of the branches' training, which may be ahead of the checkpoint.
-        notes: of the run.
+        notes: of the run; what they say of the branches may be older than the state.
+        earlier: images and hours of the branches before the run.
 
     Raises:
         DataError: no branches have been trained.
@@ -74,7 +77,10 @@ def save_exits(
         raise DataError("there is no state of branches to pack: run `train branches` first")
     phase = branches["phase"]
     weights = model.state_dict() | phase["branches"]
-    earlier = {"images": branches["images"], "hours": branches["seconds"] / 3600}
+    cost = {
+        "images": branches["images"] + earlier["images"],
+        "hours": branches["seconds"] / 3600 + earlier["hours"],
+    }
     content = {
         "kind": EXITS,
         "config": to_json(config),
@@ -82,7 +88,7 @@ def save_exits(
             "model": {name: stored(name, tensor) for name, tensor in weights.items()},
             "discriminator": _packed("discriminator", phase["discriminator"]),
         },
-        "notes": notes | {"branches": earlier | notes.get("branches", {})},
+        "notes": notes | {"branches": notes.get("branches", {}) | cost},
     }
     save_state(target, content)
 

@@ -258,7 +258,15 @@ def pack_exits(job: Run, target: Path) -> None:
     path = job.folder / "branches" / STATE
     state = load_state(path) if path.is_file() else None
     if job.accelerator.is_main_process:
-        save_exits(target, model, config, state, job.notes())
+        save_exits(target, model, config, state, job.notes(), _branches_before(job))
+
+
+def _branches_before(job: Run) -> dict[str, float]:
+    """Images and hours that the branches had been trained before the run."""
+    if not carries_exits(job):
+        return {"images": 0, "hours": 0.0}
+    noted = json.loads((job.folder / PACKED).read_text(encoding="utf-8"))["branches"]
+    return {name: noted[name] for name in ("images", "hours")}
 
 
 def adopt_exits(job: Run, packed: Path) -> None:
@@ -405,9 +413,7 @@ def train_branches(job: Run, minutes: float, settings: BranchSettings | None = N
     judge = _backbone(job)["phase"].get("discriminator")
     phase = BranchPhase(model, judge, job.task, job.accelerator, settings or job.task.branches)
     facts = _train(phase, Schedule(minutes), job.folder / "branches", job)
-    if carries_exits(job):
-        earlier = json.loads((job.folder / PACKED).read_text(encoding="utf-8"))["branches"]
-        facts |= {name: facts[name] + earlier[name] for name in ("images", "hours")}
+    facts |= {name: facts[name] + count for name, count in _branches_before(job).items()}
     job.note("branches", facts)
     job.save(model, _uncalibrated(config))
 

@@ -40,7 +40,7 @@ from fiancee_hub.measuring.tables import BEGUN_FROM, training
 from fiancee_hub.training import loop, phases
 from fiancee_hub.training.adversarial import AdversarialPhase
 from fiancee_hub.training.branches import BranchPhase
-from fiancee_hub.training.packing import packed_config, unpack
+from fiancee_hub.training.packing import load_exits, packed_config, unpack
 from fiancee_hub.training.predictor import LOOK, PredictorPhase, fingerprint
 from fiancee_hub.training.state import load_state, resume_random, save_state
 from fiancee_hub.training.task import Scene, Task, TrainingRequest
@@ -380,6 +380,14 @@ def test_packed_exits_go_on_elsewhere(
     phases.train_branches(elsewhere, 1e-4)
     before, after = job.notes()["branches"], elsewhere.notes()["branches"]
     assert after["images"] > before["images"] > 0
+    # Interrupted in a further run, its state is ahead of its notes.
+    elsewhere.note("branches", after | {"images": 1, "hours": 0.0})
+    phases.pack_exits(elsewhere, tmp_path / "again.safetensors")
+    kept = load_exits(tmp_path / "again.safetensors").notes["branches"]
+    assert kept["images"] == after["images"]
+    assert kept["hours"] == pytest.approx(after["hours"])
+    assert kept["processes"] == after["processes"]
+    elsewhere.note("branches", after)
     monkeypatch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
     phases.train_predictor(elsewhere, 1e-4, samples=16)
 
