@@ -58,16 +58,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluates, writes, and prints the tables.
 
     Raises:
-        DataError: options contradict each other.
+        DataError: options contradict each other, or the README has no place for the figures.
         MissingPackageError: before anything is measured, which takes long.
     """
     need(PACKAGES, "evaluate")
+    from fiancee_hub.evaluation.card import around
     from fiancee_hub.evaluation.evaluate import write_evaluation
     from fiancee_hub.evaluation.parts import EvaluationRequest
     from fiancee_hub.hub.config import read_config
 
     folder: Path = arguments.checkpoint
     name = read_config(folder / "config.json").family
+    if arguments.readme:
+        around(arguments.readme, folder)
     known = domains.of_family(name)
     request = EvaluationRequest(
         folder, arguments.data, arguments, arguments.seed, known, arguments.keep_times

@@ -48,6 +48,20 @@ def markers(name: str) -> tuple[str, str]:
     return f"<!-- figures:{name} -->", f"<!-- /figures:{name} -->"
 
 
+def around(readme: Path, folder: Path) -> tuple[str, str]:
+    """What a README has before and after a checkpoint's figures and their markers.
+
+    Raises:
+        DataError: it lacks the markers.
+    """
+    first, last = markers(folder.resolve().name)
+    before, opening, rest = readme.read_text(encoding="utf-8").partition(first)
+    _, closing, after = rest.partition(last)
+    if not (opening and closing):
+        raise DataError(f"{readme} lacks the lines {first} and {last}, in this order")
+    return before, after
+
+
 def write_into_readme(path: Path, folder: Path, config: CheckpointConfig, figures: Figures) -> None:
     """Replaces what stands between a checkpoint's markers in a README.
 
@@ -56,12 +70,7 @@ def write_into_readme(path: Path, folder: Path, config: CheckpointConfig, figure
     Raises:
         DataError: the README lacks them; it is left as it was.
     """
-    first, last = markers(folder.resolve().name)
-    text = path.read_text(encoding="utf-8")
-    before, opening, rest = text.partition(first)
-    _, closing, after = rest.partition(last)
-    if not (opening and closing):
-        raise DataError(f"{path} lacks the lines {first} and {last}, in this order")
+    (before, after), (opening, closing) = around(path, folder), markers(folder.resolve().name)
     card = Path(os.path.relpath(folder.resolve() / CARD, path.resolve().parent)).as_posix()
     parts = (
         f"Measured on {measured_on(config, figures)}; the [model card]({card}) says what each "

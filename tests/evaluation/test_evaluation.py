@@ -445,6 +445,17 @@ def test_a_readme_without_markers_is_left_alone(
     assert path.read_text() == text
 
 
+def test_a_readme_without_markers_is_refused_before_anything_is_measured(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the data, which is not even there, is read."""
+    path = tmp_path / "README.md"
+    path.write_text("no markers")
+    words = ("evaluate", checkpoint, "--data", tmp_path / "none", "--readme", path)
+    assert main([str(word) for word in words]) == 2
+    assert "README.md lacks the lines" in capsys.readouterr().err
+
+
 # Figures
 
 
