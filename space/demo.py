@@ -19,7 +19,7 @@ from space.page.promised import Promised
 from space.page.tabs import Screen, Tab, when_opened
 from space.result.sharing import TITLE, Shared, Sharing
 from space.screens import SCREENS, screen_of
-from space.settings import Checkpoint, Settings
+from space.settings import Checkpoint, Settings, in_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -136,10 +136,10 @@ def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -
         css=style(checkpoints),
         head=scripts.head(
             (path for screen in SCREENS.values() for path in screen.scripts),
-            mostBytes=limits.in_bytes(settings.upload),
+            mostBytes=in_bytes(settings.upload),
         ),
         ssr_mode=False,
-        max_file_size=settings.upload,
+        max_file_size=in_bytes(settings.upload),
         footer_links=["api", "gradio"],
         mcp_server=True,
         app_kwargs=server.app_options(

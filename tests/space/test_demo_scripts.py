@@ -33,8 +33,8 @@ EDITOR = """() => {
   window.fiancee.fill = (tab, x, y) => later().then(() => done.push([x, y]));
 }"""
 
-CHAIN = '''<body><div class="gradio-container"><div class="fiancee">
-<div id="streets-routes">{chain}</div></div></div>'''
+CHAIN = """<body><div class="gradio-container"><div class="fiancee">
+<div id="streets-routes">{chain}</div></div></div>"""
 
 NOTE = """() => {
   window.kept = null;

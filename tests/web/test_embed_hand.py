@@ -40,7 +40,8 @@ def touch(page: Page, kind: str, finger: int, x: int) -> None:
     script = """([kind, finger, x]) => {
       const canvas = document.querySelector("canvas");
       canvas.setPointerCapture = () => {};
-      const values = { pointerId: finger, isPrimary: finger === 1, button: 0, clientX: x, clientY: 50 };
+      const at = { clientX: x, clientY: 50, button: 0 };
+      const values = { ...at, pointerId: finger, isPrimary: finger === 1 };
       canvas.dispatchEvent(new PointerEvent(kind, { bubbles: true, cancelable: true, ...values }));
     }"""
     page.evaluate(script, [kind, finger, x])
