@@ -12,7 +12,7 @@ import gradio as gr
 from fiancee_hub.core.errors import FianceeError
 from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
 from space import texts
-from space.page import embedding, inline, limits, links, scripts, server, sessions, theme
+from space.page import embedding, inline, leftovers, limits, links, scripts, server, sessions, theme
 from space.page.markup import render
 from space.page.model_threads import submit, use
 from space.page.promised import Promised
@@ -153,7 +153,11 @@ def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -
         prevent_thread_lock=True,
     )
     _fulfil([one for one in checkpoints if isinstance(one.pipe, Promised)])
-    demo.block_thread()
+    leftovers.tidy(demo)
+    try:
+        demo.block_thread()
+    finally:
+        leftovers.clear(demo)
 
 
 def _fulfil(promised: Sequence[Loaded]) -> None:
