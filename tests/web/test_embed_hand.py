@@ -90,3 +90,22 @@ def test_the_edge_goes_with_the_hand_in_a_page_from_right_to_left(page: Page) ->
     page.locator(".pair").evaluate("one => { one.style.height = '20px' }")
     page.locator(".edge").click(position={"x": 10, "y": 10})
     assert int(page.locator(".edge").input_value()) < 20
+
+
+@pytest.mark.parametrize("seed", ["1e999", "9" * 30, "-3", "nothing", "7.9"])
+def test_a_links_seed_is_one_that_the_model_takes(seed: str, page: Page) -> None:
+    host = "http://embed.example"
+    page.route(
+        f"{host}/*", lambda route: route.fulfill(path=STATIC / route.request.url[len(host) + 1 :])
+    )
+    page.route(f"{host}/", lambda route: route.fulfill(body="", content_type="text/html"))
+    page.goto(f"{host}/")
+    script = """async (text) => {
+      await import("/fiancee-embed.js");
+      const { noise } = await import("/random.js");
+      const drawing = { unpack: () => true };
+      const embed = { classes: [{ id: 0 }], exits: 3, weights: "", drawing };
+      customElements.get("fiancee-embed").prototype.readState.call(embed, text);
+      return [...noise(embed.seed, 20)].every(Number.isFinite);
+    }"""
+    assert page.evaluate(script, f"map=AA&seed={seed}")
