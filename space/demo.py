@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -129,6 +130,16 @@ def sharing(checkpoints: Sequence[Loaded]) -> Sharing:
 
 def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -> None:
     """Serves the demo until it is stopped, at first while its checkpoints are being loaded."""
+    try:
+        # It is reached, and may be stopped, before it has begun to wait for that.
+        with suppress(KeyboardInterrupt):
+            _begin(demo, checkpoints, settings)
+            demo.block_thread()
+    finally:
+        leftovers.clear(demo)
+
+
+def _begin(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -> None:
     inline.keep_apart()
     cards = sharing(checkpoints)
     demo.launch(
@@ -154,10 +165,6 @@ def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -
     )
     _fulfil([one for one in checkpoints if isinstance(one.pipe, Promised)])
     leftovers.tidy(demo)
-    try:
-        demo.block_thread()
-    finally:
-        leftovers.clear(demo)
 
 
 def _fulfil(promised: Sequence[Loaded]) -> None:

@@ -17,8 +17,9 @@ from demo_server import cache_of, running
 from gradio import route_utils
 from gradio.utils import get_upload_folder
 
-from space import uploads
+from space import demo, uploads
 from space.page import leftovers, server
+from space.settings import Settings
 
 HEAD = (
     "POST /gradio_api/upload HTTP/1.1\r\nHost: {host}\r\nContent-Length: 900000\r\n"
@@ -161,3 +162,17 @@ def test_a_demo_that_is_ended_leaves_no_upload_though_a_page_is_open(
             while path.exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
     assert not path.exists() and "Traceback" not in log.read_text()
+
+
+def test_a_demo_that_is_ended_as_soon_as_it_is_reached_leaves_none_either(
+    folder: Path, page: gr.Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (face,) = left(folder, "face.png")
+    page.upload_file_set.add(str(face))
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gr.Blocks, "launch", stopped)
+    demo.launch(page, (), Settings())
+    assert not face.exists()
