@@ -1,6 +1,7 @@
 """Entry point of the demo: ``python app.py``."""
 
 import os
+import signal
 import sys
 
 # Threads of torch that wait for each other spin for a moment only: the server's own threads need
@@ -22,4 +23,6 @@ checkpoints = promise(settings)
 demo = build(checkpoints, settings)
 
 if __name__ == "__main__":
+    # A host that ends the demo: as if by Ctrl-C, so that nobody's pictures stay on the disk.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     launch(demo, checkpoints, settings)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,14 +13,14 @@ import gradio as gr
 from fiancee_hub.core.errors import FianceeError
 from fiancee_hub.pipeline import AutoPipeline, FianceePipeline
 from space import texts
-from space.page import embedding, inline, limits, links, scripts, server, sessions, theme
+from space.page import embedding, inline, leftovers, limits, links, scripts, server, sessions, theme
 from space.page.markup import render
 from space.page.model_threads import submit, use
 from space.page.promised import Promised
 from space.page.tabs import Screen, Tab, when_opened
 from space.result.sharing import TITLE, Shared, Sharing
 from space.screens import SCREENS, screen_of
-from space.settings import Checkpoint, Settings
+from space.settings import Checkpoint, Settings, in_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +130,16 @@ def sharing(checkpoints: Sequence[Loaded]) -> Sharing:
 
 def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -> None:
     """Serves the demo until it is stopped, at first while its checkpoints are being loaded."""
+    try:
+        # It is reached, and may be stopped, before it has begun to wait for that.
+        with suppress(KeyboardInterrupt):
+            _begin(demo, checkpoints, settings)
+            demo.block_thread()
+    finally:
+        leftovers.clear(demo)
+
+
+def _begin(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -> None:
     inline.keep_apart()
     cards = sharing(checkpoints)
     demo.launch(
@@ -136,10 +147,10 @@ def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -
         css=style(checkpoints),
         head=scripts.head(
             (path for screen in SCREENS.values() for path in screen.scripts),
-            mostBytes=limits.in_bytes(settings.upload),
+            mostBytes=in_bytes(settings.upload),
         ),
         ssr_mode=False,
-        max_file_size=settings.upload,
+        max_file_size=in_bytes(settings.upload),
         footer_links=["api", "gradio"],
         mcp_server=True,
         app_kwargs=server.app_options(
@@ -153,7 +164,7 @@ def launch(demo: gr.Blocks, checkpoints: Sequence[Loaded], settings: Settings) -
         prevent_thread_lock=True,
     )
     _fulfil([one for one in checkpoints if isinstance(one.pipe, Promised)])
-    demo.block_thread()
+    leftovers.tidy(demo)
 
 
 def _fulfil(promised: Sequence[Loaded]) -> None:

@@ -5,7 +5,8 @@ FIANCEE_CHECKPOINTS          the page's tabs in order, NAME=FOLDER or NAME=USER/
                              streets=weights_card/streets,facades=…,faces=weights_card/faces
 FIANCEE_CHECKPOINT_STREETS   another checkpoint for the tab called streets
 FIANCEE_CHECKPOINT_FACADES   another checkpoint for the tab called facades
-FIANCEE_CHECKPOINT_FACES     another checkpoint for the tab called faces
+FIANCEE_CHECKPOINT_FACES     another checkpoint for the tab called faces, and so on for every tab;
+                             a dash in its name is an underscore here
 FIANCEE_THREADS              PyTorch threads; by default two, or one where there is one processor
 FIANCEE_QUEUE                visitors that may wait before the next is asked to come back later
 FIANCEE_UPLOAD               largest upload, such as 10mb
@@ -29,6 +30,10 @@ ROOT = Path(__file__).resolve().parents[1]
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 RESERVED = ("drive", "method", "reenact")
 """Endpoints of the faces tab, and the tab that explains the page."""
+
+
+UNITS = {"": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
+"""Of sizes, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +71,29 @@ class Settings:
         Raises:
             ValueError: a value cannot be used; the message names the variable and the fix.
         """
+        upload = environment.get("FIANCEE_UPLOAD") or cls.upload
+        in_bytes(upload)
         return cls(
             checkpoints=_checkpoints(environment),
             threads=_count(environment, "FIANCEE_THREADS", min(2, os.cpu_count() or 1)),
             queue=_count(environment, "FIANCEE_QUEUE", cls.queue),
-            upload=environment.get("FIANCEE_UPLOAD") or cls.upload,
+            upload=upload,
             local_pages=_switch(environment, "FIANCEE_LOCAL_PAGES"),
         )
+
+
+def in_bytes(size: str) -> int:
+    """A size such as ``10mb``; without a unit it is in bytes.
+
+    Raises:
+        ValueError: it is none; the message says how to write one.
+    """
+    found = re.fullmatch(r"\s*(\d+)\s*([a-z]*)\s*", size.lower())
+    if not found or found[2] not in UNITS or not int(found[1]):
+        raise ValueError(
+            f"FIANCEE_UPLOAD is {size!r}: give a number and kb, mb or gb, such as 10mb"
+        )
+    return int(found[1]) * UNITS[found[2]]
 
 
 def _checkpoints(environment: Mapping[str, str]) -> tuple[Checkpoint, ...]:
@@ -81,12 +102,14 @@ def _checkpoints(environment: Mapping[str, str]) -> tuple[Checkpoint, ...]:
     names = [one.name for one in found]
     if len(set(names)) < len(names):
         raise ValueError(f"FIANCEE_CHECKPOINTS names a tab twice: {', '.join(names)}")
-    return tuple(
-        Checkpoint(
-            one.name, environment.get(f"FIANCEE_CHECKPOINT_{one.name.upper()}") or one.address
-        )
-        for one in found
-    )
+    return tuple(Checkpoint(one.name, _address_of(one, environment)) for one in found)
+
+
+def _address_of(checkpoint: Checkpoint, environment: Mapping[str, str]) -> str:
+    # Shells know no variables with dashes.
+    variable = f"FIANCEE_CHECKPOINT_{checkpoint.name.upper().replace('-', '_')}"
+    given = (environment.get(variable) or "").strip()
+    return _address(given) if given else checkpoint.address
 
 
 def _checkpoint(text: str) -> Checkpoint:
@@ -100,13 +123,18 @@ def _checkpoint(text: str) -> Checkpoint:
         )
     if name in RESERVED:
         raise ValueError(f"FIANCEE_CHECKPOINTS calls a tab {name!r}: that name is taken")
-    beside = ROOT / address
-    return Checkpoint(name, str(beside) if beside.is_dir() else address)
+    return Checkpoint(name, _address(address))
+
+
+def _address(given: str) -> str:
+    """A folder beside the app is meant wherever the app was started."""
+    beside = ROOT / given
+    return str(beside) if beside.is_dir() else given
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name) or str(default)
-    if not text.strip().isdigit() or int(text) < 1:
+    if not re.fullmatch(r"\s*0*[1-9][0-9]{0,8}\s*", text):
         raise ValueError(f"{name} is {text!r}: give a whole number from 1")
     return int(text)
 

@@ -20,8 +20,7 @@ def keep_apart() -> None:
 
 def own_folder() -> Path:
     """The account's folder in the system's one for temporary files; the same at every start."""
-    account = os.getuid() if hasattr(os, "getuid") else "own"
-    folder = Path(tempfile.gettempdir()).resolve() / f"gradio-{account}"
+    folder = _usual()
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         if _is_own(folder):
@@ -29,6 +28,16 @@ def own_folder() -> Path:
     except OSError:
         pass
     return Path(tempfile.mkdtemp(prefix=f"{folder.name}-")).resolve()
+
+
+def is_ours_alone(folder: Path) -> bool:
+    """Whether nobody but demos of this account keeps files there; a host may have named any."""
+    return folder == _usual() and _is_own(folder)
+
+
+def _usual() -> Path:
+    account = os.getuid() if hasattr(os, "getuid") else "own"
+    return Path(tempfile.gettempdir()).resolve() / f"gradio-{account}"
 
 
 def _is_own(folder: Path) -> bool:

@@ -253,6 +253,10 @@ class Handlers:
             return updates
         return {**updates, **self.in_photo(person, updates["record"], whole)}
 
+    def forgotten(self, record: Record | None, mode: str) -> Updates:
+        """What is said where the budget is moved and no picture is kept that could follow it."""
+        return comparison.forgotten(record) if mode in STILL else {}
+
     def pick_exit(
         self, exit_index: float, record: Record | None, person: Person | None, whole: bool
     ) -> Updates:

@@ -215,6 +215,7 @@ def _connect_results(handlers: Handlers, screen: FaceScreen) -> list[Any]:
     inputs = [view.record, screen.budget, result.shown_person, result.whole, driver.mode]
     move = outputs.filled(handlers.move_budget), inputs, outputs.components
     screen.budget.change(*move, **quick_event())
+    view.connect_hand(screen.budget, handlers.forgotten, driver.mode)
     # The budget may have been moved while the exits were being rendered.
     for event in running:
         event.then(*move, **quick_event())

@@ -177,17 +177,19 @@
   document.addEventListener("keydown", async (event) => {
     const tab = onMap(event.target);
     const editor = tab && fiancee.editorOf(tab);
-    if (!editor) return;
+    // With these the keys are the browser's.
+    if (!editor || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!(event.key in MOVES || event.key === "Enter" || event.key === " ")) return;
+    event.preventDefault(); // At once: after a wait the page has scrolled.
     const [x, y] = cursor(tab);
-    if (event.key in MOVES) {
+    if (event.key === "Enter") await fiancee.fill(tab, x, y);
+    else if (event.key === " ") await spray(tab, x, y);
+    else {
       const [right, down] = MOVES[event.key];
       const stride = event.shiftKey ? 1 : STRIDE;
       const within = (value, most) => Math.min(most - 1, Math.max(0, value));
       cursors.set(tab, [within(x + stride * right, editor.width), within(y + stride * down, editor.height)]);
-    } else if (event.key === "Enter") await fiancee.fill(tab, x, y);
-    else if (event.key === " ") await spray(tab, x, y);
-    else return;
-    event.preventDefault();
+    }
     place(tab, event.target);
     say(tab);
   }, true);

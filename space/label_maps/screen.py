@@ -347,6 +347,7 @@ def _connect_results(handlers: Handlers, inputs: Inputs, view: View) -> list[Any
     view.connect_exits(handlers.pick_exit, outputs)
     move = outputs.filled(handlers.move), [view.record, inputs.budget], outputs.components
     inputs.budget.change(*move, **quick_event())
+    view.connect_hand(inputs.budget)
     # The budget may have been moved while the exits were being rendered.
     for result in running:
         result.then(*move, **quick_event())

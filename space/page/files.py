@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
+import gradio as gr
 from gradio.context import LocalContext
 from gradio.processing_utils import hash_bytes
 from gradio.utils import get_upload_folder
@@ -132,6 +133,10 @@ def remove(path: Path) -> None:
 def _kept() -> set[str]:
     """Files of the page: equal content has one path, so an example that is uploaded is one."""
     page = LocalContext.blocks.get(None)
-    parts = page.blocks.values() if page else ()
+    return kept_by(page) if page else set()
+
+
+def kept_by(page: gr.Blocks) -> set[str]:
+    """Files that a page lives on, such as its examples."""
     kept: set[str] = set()
-    return kept.union(*(getattr(part, "keep_in_cache", ()) for part in parts))
+    return kept.union(*(getattr(part, "keep_in_cache", ()) for part in page.blocks.values()))

@@ -68,10 +68,15 @@ def _takes_gzip(headers: Headers) -> bool:
 
 
 def address_of(request: Request) -> str:
-    """Under which visitors see the page; a proxy says with which scheme they do."""
-    scheme = request.headers.get("x-forwarded-proto", request.url.scheme).split(",")[0].strip()
-    host = request.headers.get("x-forwarded-host") or request.headers.get("host", "localhost")
+    """Under which visitors see the page; of several proxies the first says with which scheme."""
+    scheme = _first(request.headers.get("x-forwarded-proto", request.url.scheme))
+    host = _first(request.headers.get("x-forwarded-host", ""))
+    host = host or request.headers.get("host", "localhost")
     return f"{scheme}://{host}{request.scope.get('root_path', '')}"
+
+
+def _first(listed: str) -> str:
+    return listed.split(",")[0].strip()
 
 
 def tags_of(address: str, query: str, title: str, words: str) -> str:

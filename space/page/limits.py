@@ -1,29 +1,12 @@
 """Uploads that are too large: refused by the browser already, in words that help."""
 
-import re
-
 import gradio as gr
 
 from fiancee_hub.core.errors import InputError
 from space.page.errors import plainly
 from space.page.events import private
 from space.page.scripts import call
-
-UNITS = {"": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
-
-
-def in_bytes(size: str) -> int:
-    """A size such as ``10mb``.
-
-    Raises:
-        ValueError: it is none; the message says how to write one.
-    """
-    found = re.fullmatch(r"\s*(\d+)\s*([a-z]*)\s*", size.lower())
-    if not found or found[2] not in UNITS:
-        raise ValueError(
-            f"FIANCEE_UPLOAD is {size!r}: give a number and kb, mb or gb, such as 10mb"
-        )
-    return int(found[1]) * UNITS[found[2]]
+from space.settings import in_bytes
 
 
 def connect(size: str) -> None:

@@ -22,6 +22,7 @@ def app_options(
         routes: further addresses.
     """
     leftovers.keep_account()
+    leftovers.keep_tidy()
     leftovers.sweep()
     return {
         "routes": [*embedding.routes(), *routes],

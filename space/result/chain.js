@@ -67,7 +67,7 @@
 
   document.addEventListener("keydown", (event) => {
     const chain = event.target.closest?.(".chain .track")?.closest(".chain");
-    if (!chain) return;
+    if (!chain || event.ctrlKey || event.altKey || event.metaKey) return;
     const last = scale(chain).places.length - 1;
     const ends = { Home: last, End: 0 };
     // To the right is deeper, a smaller budget; up is more, as everywhere.

@@ -50,6 +50,9 @@ def picture_style(tab: str, size: tuple[int, int]) -> str:
     return f"#{tab}-screen {{ --picture: {width} / {height} }}"
 
 
+FORGOTTEN = "Out of date: what was made here is not kept any more. Generate makes its picture."
+"""After a while, or where the server has begun anew, while the page was open."""
+
 Publish = Callable[[Image.Image], str]
 """Puts a picture where the page can fetch it; gives its path or address."""
 
@@ -114,11 +117,18 @@ def moved(record: Record | None, budget: float, publish: Publish) -> Updates:
 
 def picked(record: Record | None, exit_index: int, publish: Publish) -> Updates:
     """The screen with another exit for the early picture, if that is rendered already."""
-    if record is None or exit_index not in record.pictures or exit_index == record.chosen:
+    if record is None:
+        return outdated(FORGOTTEN)
+    if exit_index not in record.pictures or exit_index == record.chosen:
         return {}
     updates = shown(record.showing(exit_index), publish)
     # What stood is as stale as before.
     return {name: value for name, value in updates.items() if name != "stale"}
+
+
+def forgotten(record: Record | None) -> Updates:
+    """What a visitor is told who moves the budget where nothing is kept that could follow it."""
+    return outdated(FORGOTTEN) if record is None else {}
 
 
 def of_frames(network: Network, budget: float) -> Updates:
@@ -213,6 +223,15 @@ class View:
             js=call("chosenExit"),
             **quick_event(),
         )
+
+    def connect_hand(
+        self, budget: gr.Slider, handler: Callable[..., Updates] = forgotten, *more: Any
+    ) -> None:
+        """A hand that moves the budget is told where no picture follows; ``more`` is what the
+        handler gets after the record."""
+        outputs = Outputs(stale=self.words["stale"])
+        inputs = [self.record, *more]
+        budget.input(outputs.filled(handler), inputs, outputs.components, **quick_event())
 
     def when_outdated(self, words: str) -> dict[str, Any]:
         """Options of an event that marks what stands as stale, without asking the server."""

@@ -57,7 +57,7 @@
   document.addEventListener("mouseup", () => document.querySelectorAll(".pictures [role=slider]").forEach(tell));
   document.addEventListener("keydown", (event) => {
     const edge = edgeOf(event);
-    if (!edge || !(event.key in KEYS)) return;
+    if (!edge || !(event.key in KEYS) || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     move(edge, within(share(edge) + KEYS[event.key]));
   });

@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from gradio.utils import get_upload_folder
+from gradio.utils import _parse_file_size, get_upload_folder
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
@@ -75,6 +75,11 @@ def test_the_default_checkpoints_lie_beside_the_app() -> None:
 def test_the_variables_of_one_checkpoint_each_keep_working() -> None:
     found = Settings.from_environment({"FIANCEE_CHECKPOINT_FACES": "user/repo@v1"}).checkpoints
     assert found == (*SHIPPED[:2], Checkpoint("faces", "user/repo@v1"))
+    for address in ("weights_card/streets", "FOLDER"):
+        listed = {"FIANCEE_CHECKPOINTS": f"my-town={address}"}
+        given = {"FIANCEE_CHECKPOINT_MY_TOWN": " weights_card/faces "}
+        (one,) = Settings.from_environment(listed | given).checkpoints
+        assert one == Checkpoint("my-town", SHIPPED[2].address)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +97,25 @@ def test_a_wrong_list_of_checkpoints_is_named(text: str, message: str) -> None:
         Settings.from_environment({"FIANCEE_CHECKPOINTS": text})
 
 
-@pytest.mark.parametrize("text", ["0", "many", "-1", "1.5"])
+@pytest.mark.parametrize("text", ["0", "many", "-1", "1.5", "²", "9" * 5000])
 def test_a_wrong_setting_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="FIANCEE_QUEUE"):
         Settings.from_environment({"FIANCEE_QUEUE": text})
+
+
+@pytest.mark.parametrize("text", ["0", "0mb", "mb", "10 stones", "-1mb", "²mb"])
+def test_a_wrong_size_is_named_before_anything_is_loaded(text: str) -> None:
+    with pytest.raises(ValueError, match="FIANCEE_UPLOAD"):
+        Settings.from_environment({"FIANCEE_UPLOAD": text})
+
+
+@pytest.mark.parametrize("text", ["4096", "4096 b", "4KB"])
+def test_gradio_takes_every_size_that_is_taken(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(gr.Blocks, "launch", lambda page, **options: asked.update(options))
+    monkeypatch.setattr(gr.Blocks, "block_thread", lambda page: None)
+    demo.launch(gr.Blocks(), (), Settings.from_environment({"FIANCEE_UPLOAD": text}))
+    assert _parse_file_size(asked["max_file_size"]) == 4096
 
 
 # maps

@@ -29,9 +29,11 @@ from fiancee_hub.core.router import Forecast, route
 from fiancee_hub.families.faces.pipeline import Controls, FacesPipeline
 from fiancee_hub.families.label_maps.pipeline import StreetsPipeline
 from fiancee_hub.rendering import Rendering
+from space import demo
 from space.faces.events import Handlers as FaceHandlers
 from space.faces.examples import examples as face_examples
 from space.faces.samples import samples as face_samples
+from space.faces.wish import CLIP, PICTURE
 from space.label_maps import maps
 from space.label_maps.events import Handlers as MapHandlers
 from space.label_maps.events import fields as map_fields
@@ -52,6 +54,8 @@ from space.result.facts import exit_name
 from space.result.network import Network
 from space.result.record import Record
 from space.result.sharing import MOST_WAITING, Shared, Sharing
+from space.screens import screen_of
+from space.settings import Settings
 from space.tools import pairs
 
 BUDGET = 0.1
@@ -186,6 +190,29 @@ def test_nothing_moves_before_all_exits_are_there(rendering: Rendering) -> None:
     begun = Record.begin(rendering, BUDGET)
     for record in (None, begun):
         assert comparison.moved(record, 0.02, stored) == {}
+
+
+def test_a_visitor_is_told_where_nothing_is_kept_that_could_follow(
+    record: Record, pipe: StreetsPipeline, face_pipe: FacesPipeline
+) -> None:
+    streets, faces = MapHandlers(TAB, pipe), FaceHandlers(TAB, face_pipe)
+    told = comparison.outdated(comparison.FORGOTTEN)
+    assert streets.pick_exit(1, None) == faces.pick_exit(1, None, None, False) == told
+    assert comparison.forgotten(None) == faces.forgotten(None, PICTURE) == told
+    assert comparison.forgotten(record) == faces.forgotten(None, CLIP) == {}
+
+
+@pytest.mark.parametrize("family", ["streets", "faces"])
+def test_a_hand_on_the_budget_asks_what_is_kept(
+    family: str, pipe: StreetsPipeline, face_pipe: FacesPipeline
+) -> None:
+    made: Any = pipe if family == "streets" else face_pipe
+    one = demo.Loaded(family, made, screen_of(made), screen_of(made).fields(made))
+    page = demo.build([one], Settings())
+    (budget,) = (part for part in page.blocks.values() if part.elem_id == f"{family}-budget")
+    (stale,) = (part for part in page.blocks.values() if part.elem_id == f"{family}-stale")
+    asked = [fn for fn in page.fns.values() if (budget._id, "input") in fn.targets and fn.fn]
+    assert [stale] in [fn.outputs for fn in asked]
 
 
 def test_every_value_of_the_slider_is_routed(record: Record) -> None:

@@ -42,6 +42,13 @@ def test_a_link_says_what_it_shows() -> None:
     assert "{url}" not in answer.text and "Gradio" not in answer.text
 
 
+def test_a_link_behind_several_proxies_has_the_first_ones_address() -> None:
+    headers = {"x-forwarded-proto": "https, http", "x-forwarded-host": "b.example, inner:80"}
+    answer = client().get("/?seed=3", headers=headers)
+    assert 'content="https://b.example/share.png?seed=3"' in answer.text
+    assert 'content="http://a.example/"' in client().get("/", headers={"x-forwarded-host": ""}).text
+
+
 def test_the_page_is_compressed_for_those_who_can_read_it() -> None:
     with client().stream("GET", "/", headers={"accept-encoding": "gzip"}) as answer:
         content = b"".join(answer.iter_raw())

@@ -480,7 +480,9 @@ class FianceeEmbed extends HTMLElement {
     const values = new URLSearchParams(text);
     const ids = Math.max(...this.classes.map(({ id }) => id)) + 1;
     if (!values.has("map") || !this.drawing.unpack(values.get("map"), ids)) return false;
-    const whole = (name) => Math.max(0, Math.floor(Number(values.get(name))) || 0);
+    // Larger ones are not kept exactly, and none is without an end.
+    const most = Number.MAX_SAFE_INTEGER;
+    const whole = (name) => Math.min(most, Math.max(0, Math.floor(Number(values.get(name))) || 0));
     this.seed = whole("seed");
     if (values.has("budget")) this.part(".budget").value = Number(values.get("budget")) || 0;
     this.shown = Math.min(whole("exit"), this.exits) || null;

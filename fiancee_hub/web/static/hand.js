@@ -16,18 +16,22 @@ export function listenToHand(embed, map) {
     ];
   };
   let before = null;
+  let holder = null; // the pointer that draws; a second finger draws nothing
   const stroke = (event) => {
     const now = place(event);
     embed.drawing.stroke(before ?? now, now, embed.radius, embed.chosen);
-    before = now;
+    [before, holder] = [now, event.pointerId];
     embed.changed({ moving: true });
   };
-  const rest = () => {
-    if (!before) return;
+  const holds = (event) => before && event.pointerId === holder;
+  const rest = (event) => {
+    if (!holds(event)) return;
     before = null;
     embed.changed();
   };
   map.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary || event.button !== 0) return;
+    before = null;
     event.preventDefault();
     map.focus({ preventScroll: true });
     map.setPointerCapture(event.pointerId);
@@ -36,7 +40,7 @@ export function listenToHand(embed, map) {
     embed.drawing.fill(place(event), embed.chosen);
     embed.changed();
   });
-  map.addEventListener("pointermove", (event) => before && stroke(event));
+  map.addEventListener("pointermove", (event) => holds(event) && stroke(event));
   map.addEventListener("pointerup", rest);
   map.addEventListener("pointercancel", rest);
 }
@@ -46,6 +50,8 @@ export function listenToKeys(embed, map) {
   let cursor = [map.width / 2, map.height / 2];
   const within = (value, end) => Math.min(end - 1, Math.max(0, value));
   map.addEventListener("keydown", (event) => {
+    // With these the keys are the browser's, such as the one that finds.
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key in MOVES) {
       const [x, y] = MOVES[event.key];
       cursor = [within(cursor[0] + x, map.width), within(cursor[1] + y, map.height)];
