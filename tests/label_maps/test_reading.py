@@ -281,6 +281,10 @@ def test_files(tmp_path: Path) -> None:
         ("missing.png", "no file missing.png"),
         (Path("."), "no file"),
         ("nul\0byte", "no file"),
+        ("x" * 5000 + ".png", r"xxx cannot be read \(File name too long\): check the path"),
+        ("https://example.org/map.png", "https://example.org/map.png is an address: download it"),
+        ("data:image/png;base64," + "A" * 5000, "is an address: download it"),
+        (io.BytesIO(), "is empty, or was read to its end before"),
     ],
 )
 def test_refusals_say_what_to_do(source: object, message: str) -> None:

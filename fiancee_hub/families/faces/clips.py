@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fiancee_hub.core.arguments import check_path, decimal, several
+from fiancee_hub.core.arguments import check_file, check_path, decimal, several
 from fiancee_hub.core.errors import InputError, missing_package
 from fiancee_hub.core.kinds import kind_of_file
 from fiancee_hub.core.pictures import (
@@ -124,7 +124,10 @@ def moves(path: str | Path) -> bool:
     What cannot be read counts as no clip: reading it as a photograph says what is wrong with it.
     """
     path = check_path(path, "path")
-    kind = kind_of_file(path) if path.is_file() else None
+    try:
+        kind = kind_of_file(path) if path.is_file() else None
+    except OSError:
+        return False
     if kind is None or kind.sort == "video":
         return kind is not None
     if kind.format not in _ANIMATIONS:
@@ -138,7 +141,7 @@ def moves(path: str | Path) -> bool:
 
 
 def read_clip(
-    path: str | Path, *, max_seconds: float = MOST_SECONDS, fps: float | None = None
+    path: str | os.PathLike[str], *, max_seconds: float = MOST_SECONDS, fps: float | None = None
 ) -> Clip:
     """Opens a video (MP4, MOV, WebM, MKV, AVI …) or an animation in GIF, WebP, PNG or AVIF.
 
@@ -152,9 +155,8 @@ def read_clip(
         InputError: it is no clip, too long, has no frames or cannot be decoded; or PyAV is
             missing. The message names the fix.
     """
-    path = check_path(path, "path").resolve()
-    if not path.is_file():
-        raise InputError(f"There is no file {path}: check the path")
+    check_path(path, "path")
+    path = check_file(path).resolve()
     fps = None if fps is None else checked_fps(fps)
     max_seconds = decimal(max_seconds, "max_seconds", f"{MOST_SECONDS:g}")
     if _is_picture(path):
@@ -186,7 +188,7 @@ def opened_frames(given: Any) -> "Iterator[Clip | Frames]":
         InputError: it is none of these, or no clip; see ``read_clip``.
     """
     if isinstance(given, str | os.PathLike):
-        yield read_clip(Path(given))
+        yield read_clip(given)
     elif (content := content_of(given)) is not None:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "The file"  # as errors are to call it
