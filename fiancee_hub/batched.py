@@ -132,9 +132,7 @@ def route_batch(
         items: its rows.
         exit: chosen by the caller.
     """
-    if exit is None:
-        for budget in dict.fromkeys(item.budget for item in items):
-            pipeline.check_promise(budget)
+    pipeline.check_route((item.budget for item in items), exit)
     wait_for(pipeline.device)
     started = time.perf_counter()
     progress = pipeline.model.start(*inputs)

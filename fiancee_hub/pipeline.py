@@ -5,7 +5,7 @@ importing torch and the Hub's mixin.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -117,8 +117,6 @@ class FianceePipeline(ModelHubMixin):
         """
         from fiancee_hub.backends.choosing import check_backend
         from fiancee_hub.hub.checkpoints import CONFIG, load_checkpoint, resolve, weights_of
-        from fiancee_hub.hub.download import snapshot_of
-        from fiancee_hub.hub.examples import fetch_examples
 
         refuse_unknown("from_pretrained", unknown)
         place((), device, dtype)
@@ -135,22 +133,43 @@ class FianceePipeline(ModelHubMixin):
         found = resolve(pretrained_model_name_or_path, files=(CONFIG, weights), **options)
         folder = found.absolute()  # It is read again later, wherever the process is by then.
         model, config = load_checkpoint(folder, weights)
+        pipe = cls._class_for(config, folder)(model, config)
+        pipe.loaded_from, pipe._variant, pipe._asked = folder, variant, backend
         if not Path(pretrained_model_name_or_path).is_dir():
-            fetch_examples(str(pretrained_model_name_or_path), config.domain, **options)
-        kind = pipeline_class(config)
-        if not issubclass(kind, cls):
-            raise CheckpointError(
-                f"{folder} holds a checkpoint of the family {config.family}: load it with "
-                f"{kind.__name__}"
-            )
-        pipe = kind(model, config)
-        pipe.loaded_from, pipe._variant = folder, variant
-        if not Path(pretrained_model_name_or_path).is_dir():
-            pipe.repository = str(pretrained_model_name_or_path).partition("@")[0]
-            snapshot = snapshot_of(folder, pipe.repository, token)
-            pipe._snapshot = snapshot and replace(snapshot, local_files_only=local_files_only)
-        pipe._asked = backend
+            pipe._came_from(str(pretrained_model_name_or_path), options)
         return pipe.to(device=device, dtype=dtype)
+
+    @classmethod
+    def _class_for(cls, config: "CheckpointConfig", folder: Path) -> type[Self]:
+        """This class, or the one for the checkpoint's family if that is more special."""
+        kind = pipeline_class(config)
+        if issubclass(cls, kind):
+            return cls
+        if issubclass(kind, cls):
+            return kind
+        raise CheckpointError(
+            f"{folder} holds a checkpoint of the family {config.family}: load it with "
+            f"{kind.__name__}"
+        )
+
+    def _came_from(self, model_id: str, options: dict[str, Any]) -> None:
+        """Remembers the repository and its commit, and fetches the examples of that commit.
+
+        Args:
+            model_id: ``"user/repo"`` or ``"user/repo@revision"``.
+            options: of ``resolve``, with which it was loaded.
+        """
+        from fiancee_hub.hub.download import snapshot_of
+        from fiancee_hub.hub.examples import fetch_examples
+
+        assert self.loaded_from is not None
+        self.repository = model_id.partition("@")[0]
+        snapshot = snapshot_of(self.loaded_from, self.repository, options["token"])
+        if snapshot is not None:
+            local = options["local_files_only"]
+            self._snapshot = replace(snapshot, local_files_only=local)
+            model_id, options = snapshot.pinned, options | {"revision": None}
+        fetch_examples(model_id, self.config.domain, **options)
 
     def save_pretrained(
         self,
@@ -439,6 +458,18 @@ class FianceePipeline(ModelHubMixin):
             self._figures = (evaluation_of(folder) if folder and known else None) or {}
         return self._figures
 
+    def check_route(self, budgets: Iterable[float], exit_index: int | None) -> int | None:
+        """Returns ``exit_index``, which is rendered whatever the budgets; None: they decide.
+
+        Raises:
+            InputError: the model has no such exit, or a budget may not be offered here.
+        """
+        if exit_index is not None:
+            return self.check_exit(exit_index)
+        for budget in dict.fromkeys(budgets):
+            self.check_promise(budget)
+        return None
+
     def check_exit(self, exit_index: int) -> int:
         """Returns ``exit_index``.
 
@@ -472,7 +503,9 @@ def _restored(
     )
     pipe.config, pipe.repository = config, reference.repository
     if reference.repository is not None:
-        pipe._snapshot = snapshot_of(folder, reference.repository, None)
+        snapshot = snapshot_of(folder, reference.repository, None)
+        local = reference.local_files_only
+        pipe._snapshot = snapshot and replace(snapshot, local_files_only=local)
     return pipe
 
 

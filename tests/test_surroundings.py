@@ -97,6 +97,16 @@ def test_the_same_pictures_come_out(name: str, checkpoint: tuple[Path, Call]) ->
     assert (greys(found) == greys(expected)).all()
 
 
+def test_a_budget_that_is_not_offered_is_refused_at_once(tiny_checkpoint: Path) -> None:
+    pipe: Any = FianceePipeline.from_pretrained(tiny_checkpoint, dtype=torch.bfloat16)
+    never = "never tested in eager and bfloat16"
+    with pytest.raises(InputError, match=never):
+        pipe.stream(iter([]), budget=0.1)
+    with pytest.raises(InputError, match=never):
+        pipe.generate_batch(["no map"] * 2, budget=[0.0, 0.1])
+    assert list(pipe.stream([("a", random_map(1), 0)], budget=0.1, exit=1))
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast_is_another_type(dtype: torch.dtype, tiny_checkpoint: Path) -> None:
     """Stages follow it, so a budget is offered where it was tested in that type."""

@@ -3,6 +3,7 @@
 ``assert_type`` says what a type checker must know of each value.
 """
 
+import pickle
 from pathlib import Path
 from typing import assert_type
 
@@ -81,6 +82,21 @@ def test_any_checkpoint_is_called_as_its_family_is(tiny_checkpoint: Path) -> Non
     pipe = AutoPipeline.from_pretrained(tiny_checkpoint)
     assert_type(pipe(random_map(0), budget=0.2), Result)
     assert_type(pipe.compare(np.zeros((64, 96), int)), Comparison)
+
+
+class Mine(StreetsPipeline):
+    """Somebody's own."""
+
+
+def test_an_own_class_loads_what_its_family_does(tiny_checkpoint: Path, faces: Path) -> None:
+    pipe = Mine.from_pretrained(tiny_checkpoint)
+    assert_type(pipe, Mine)
+    expected = StreetsPipeline.from_pretrained(tiny_checkpoint)(random_map(0)).image
+    for each in (pipe, pickle.loads(pickle.dumps(pipe))):
+        assert type(each) is Mine
+        assert each(random_map(0)).image == expected
+    with pytest.raises(CheckpointError, match="load it with FacesPipeline"):
+        Mine.from_pretrained(faces)
 
 
 def test_the_wrong_class_is_one_clear_error(tiny_checkpoint: Path, faces: Path) -> None:

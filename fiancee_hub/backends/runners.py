@@ -59,9 +59,10 @@ class UnitRunner:
     def _unit(self, name: str) -> Unit:
         with self._lock:
             if name not in self._units:
-                # Tensors of a caller's inference mode cannot be traced, and a graph outlives the
-                # autocast of the call that it was first needed in.
-                with torch.inference_mode(False), torch.no_grad(), full_precision(CPU):
+                # Tensors of a caller's inference mode cannot be traced, tracers make constants on
+                # the caller's default device, and a graph outlives the autocast of the call that it
+                # was first needed in.
+                with torch.inference_mode(False), torch.no_grad(), full_precision(CPU), CPU:
                     if not self._parts:
                         self._parts = {part.name: part for part in parts(self._model)}
                     self._units[name] = self._make(self._parts[name])

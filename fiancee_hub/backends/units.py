@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fiancee_hub.backends.parts import Part, leaves
 from fiancee_hub.backends.sessions import OPENVINO, OnnxRuntimeSession
+from fiancee_hub.core.placing import CPU
 
 
 class OpenVinoUnit:
@@ -52,7 +53,7 @@ class OpenVinoUnit:
 
     def run(self, inputs: list[Tensor]) -> Tensor:
         given = {index: _last(inputs[index]) for index in self._used}
-        made = torch.empty(len(inputs[0]), *self._shape[1:], dtype=torch.float32)
+        made = torch.empty(len(inputs[0]), *self._shape[1:], dtype=torch.float32, device=CPU)
         request = self._request()
         for row in range(len(made)):
             for index, tensor in given.items():

@@ -5,6 +5,7 @@ in single precision is 0.10000000149, in half precision 0.0999756.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from numbers import Integral, Real
@@ -19,6 +20,12 @@ from fiancee_hub.core.errors import InputError
 _MOST_DIGITS = 17
 """Decimal digits that tell all numbers of double precision apart."""
 
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)
+"""How an address begins, which ``Path`` would take for a folder's name."""
+
+_LONGEST_NAME = 100
+"""Characters of a path that an error repeats."""
 
 INSTEAD = {
     "torch_dtype": "give dtype=",
@@ -119,6 +126,25 @@ def check_path(value: Any, name: str) -> Path:
     if not text or "\0" in text:
         raise InputError(f"{name} is {text!r}: give a path")
     return Path(text)
+
+
+def check_file(value: str | os.PathLike[str]) -> Path:
+    """The path of a file that is there and may be read.
+
+    Raises:
+        InputError: it is none, or an address.
+    """
+    text = os.fspath(value)
+    path, shown = Path(text), text[:_LONGEST_NAME]
+    if _ADDRESS.match(shown):
+        raise InputError(f"{shown} is an address: download it, then pass its path or its bytes")
+    try:
+        if not path.is_file():
+            raise InputError(f"There is no file {path}: check the path")
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{shown} cannot be read ({error.strerror}): check the path") from error
+    return path
 
 
 def _is_iterable(values: Any) -> bool:

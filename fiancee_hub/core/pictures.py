@@ -78,7 +78,7 @@ def content_of(source: object) -> bytes | None:
     """The bytes of a file, given as such or opened; None for anything else.
 
     Raises:
-        InputError: it was opened as text, or cannot be read.
+        InputError: it was opened as text, cannot be read, or has nothing left to read.
     """
     if isinstance(source, bytes | bytearray) or _is_plain(source):
         return bytes(source)
@@ -91,6 +91,8 @@ def content_of(source: object) -> bytes | None:
         raise InputError(f"The file cannot be read ({error}): open it again") from error
     if not isinstance(content, bytes):
         raise InputError('The file is opened as text: open it with mode "rb"')
+    if not content:
+        raise InputError("The file is empty, or was read to its end before: open it again")
     return content
 
 

@@ -37,7 +37,7 @@ CHUNK = 2**20
 
 
 def download(model_id: str, files: tuple[str, ...], **options: Any) -> Path:
-    """Folder in the cache with ``files`` of a repository.
+    """Folder in the cache with ``files`` of a repository, all of one commit.
 
     Args:
         model_id: ``"user/repo"`` or ``"user/repo@revision"``.
@@ -54,11 +54,14 @@ def download(model_id: str, files: tuple[str, ...], **options: Any) -> Path:
 
 def _downloaded(model_id: str, files: Sequence[str], **options: Any) -> list[Path]:
     repo, revision = _named(model_id, options.pop("revision", None))
+    paths: list[Path] = []
     try:
         with quiet_client():
-            paths = [
-                Path(hf_hub_download(repo, name, revision=revision, **options)) for name in files
-            ]
+            for name in files:
+                paths.append(Path(hf_hub_download(repo, name, revision=revision, **options)))
+                # A branch may move meanwhile: the others come from the commit of the first.
+                found = snapshot_of(paths[0].parent, repo, None)
+                revision = found.commit if found else revision
         for path in paths:
             _check_content(model_id, path)
     except CheckpointError:

@@ -28,6 +28,7 @@ class Reference:
         commit: of the repository.
         variant: of the weights.
         subfolder: where it lies in the repository.
+        local_files_only: the Hub is asked for nothing.
     """
 
     folder: str
@@ -36,6 +37,7 @@ class Reference:
     commit: str | None = None
     variant: str | None = None
     subfolder: str = ""
+    local_files_only: bool = False
 
     def locate(self) -> Path:
         """The folder, on this machine or fetched from the Hub.
@@ -46,7 +48,12 @@ class Reference:
         folder, weights = Path(self.folder), weights_of(self.variant)
         if not (folder / CONFIG).is_file() and self.repository is not None:
             pinned = f"{self.repository}@{self.commit}"
-            folder = resolve(pinned, files=(CONFIG, weights), subfolder=self.subfolder)
+            folder = resolve(
+                pinned,
+                files=(CONFIG, weights),
+                subfolder=self.subfolder,
+                local_files_only=self.local_files_only,
+            )
         if not (folder / weights).is_file():
             raise CheckpointError(
                 f"the pickled pipeline's checkpoint {folder} is not on this machine: copy it "
@@ -86,4 +93,5 @@ def reference_to(
         snapshot.commit if snapshot else None,
         variant,
         snapshot.subfolder if snapshot else "",
+        snapshot is not None and snapshot.local_files_only,
     )

@@ -24,6 +24,7 @@ from fiancee_hub.core.files import (
     write_text,
 )
 from fiancee_hub.core.marking import encoded
+from fiancee_hub.core.router import check_budget
 from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.hub.examples import example_file
@@ -77,11 +78,13 @@ def embed(
     Raises:
         CheckpointError: an example is missing, or not what the config says.
         OutputError: the ``.zip`` file cannot be written there.
-        InputError: it has no examples, no early exits, or is of a family that cannot be exported;
-            npm is missing, or brought other files than the known ones.
+        InputError: the budget is out of range; it has no examples, no early exits, or is of a
+            family that cannot be exported; npm is missing, or brought other files than the known
+            ones.
     """
     if target.suffix == ".zip":
         return _zipped(folder, target, precision=precision, budget=budget, webgpu=webgpu)
+    check_budget(budget)
     pipe = LabelMapPipeline.from_pretrained(folder)
     domain = pipe.config.domain
     if not domain.examples or not pipe.config.exits:
@@ -98,10 +101,7 @@ def embed(
         _copy(folder / CARD, target / MODEL / CARD)
     copy_static(target)
     for example, drawn_map in zip(domain.examples, maps, strict=True):
-        path = target / example.file
-        path.parent.mkdir(exist_ok=True)
-        drawn = to_rgb(pipe.read(drawn_map).ids, pipe.config.classes)
-        write_picture(drawn, path, "png", optimize=True)
+        _write_example(pipe, drawn_map, target / example.file)
     poster, caption = _poster(pipe, maps[0], budget)
     write_bytes(target / POSTER, encoded(poster, "WEBP", quality=85))
     runtimes = RUNTIMES | ({"webgpu": WEBGPU} if webgpu else {})
@@ -118,10 +118,7 @@ def embed(
         write_bytes(target / GOLDEN, golden(pipe, maps[0]))
         facts["golden"] = {**_entry(target, GOLDEN), "seed": 0}
     write_text(target / FACTS, json.dumps(facts, indent=1) + "\n")
-    page = (STATIC / PAGE).read_text(encoding="utf-8")
-    words = {"title": html.escape(str(facts["title"])), "caption": html.escape(caption)}
-    width, height = poster.size
-    write_text(target / PAGE, page.format(width=width, height=height, **words))
+    _write_page(target, domain.title or folder.name, caption, poster.size)
     files = [path for path in target.rglob("*") if path.is_file()]
     return Embed(target, first, sum(path.stat().st_size for path in files))
 
@@ -169,6 +166,20 @@ def golden(pipe: LabelMapPipeline, path: Path) -> bytes:
     pictures = [np.asarray(rendering.result(exit_index).image) for exit_index in exits]
     ids = np.asarray(pipe.read(path).ids, np.uint8)
     return b"".join(array.tobytes() for array in (ids, *pictures))
+
+
+def _write_example(pipe: LabelMapPipeline, label_map: Path, path: Path) -> None:
+    """An example in the class colours."""
+    path.parent.mkdir(exist_ok=True)
+    drawn = to_rgb(pipe.read(label_map).ids, pipe.config.classes)
+    write_picture(drawn, path, "png", optimize=True)
+
+
+def _write_page(target: Path, title: str, caption: str, size: tuple[int, int]) -> None:
+    """The page that shows the embed on its own; ``size`` is the poster's."""
+    page = (STATIC / PAGE).read_text(encoding="utf-8")
+    words = {"title": html.escape(title), "caption": html.escape(caption)}
+    write_text(target / PAGE, page.format(width=size[0], height=size[1], **words))
 
 
 def copy_static(target: Path) -> None:

@@ -88,6 +88,20 @@ def test_faces_are_eagers(backend: str, tiny_face_checkpoint: Path) -> None:
         assert torch.allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("backend", GRAPHS)
+def test_default_devices_change_nothing(
+    backend: str, tiny_checkpoint: Path, eager: FianceePipeline
+) -> None:
+    pipe, label_map = loaded(tiny_checkpoint, backend), tiny.random_map(3)
+    torch.set_default_device("meta")
+    try:
+        first, later = (pipe(label_map, exit=1) for _ in range(2))
+    finally:
+        torch.set_default_device(None)
+    assert levels_apart(first, eager(label_map, exit=1)) <= TOLERANCE
+    assert levels_apart(first, later) == 0
+
+
 def test_the_same_exits_are_taken(pipe: FianceePipeline, eager: FianceePipeline) -> None:
     for seed in range(4):
         ours, theirs = (each.prepare(tiny.random_map(seed), seed=seed) for each in (pipe, eager))

@@ -9,11 +9,13 @@ from hub_client import Client
 from hub_server import Hub, serving
 from tiny import CLASSES, random_map
 
+from fiancee_hub.core.errors import InputError
 from fiancee_hub.families.label_maps.classes import to_rgb
 from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.examples import give_domain
 from fiancee_hub.hub.saving import CARD
+from fiancee_hub.web.embed import embed
 
 REPO = "user/streets"
 EXAMPLE = "examples/map.png"
@@ -34,6 +36,11 @@ def hub(tiny_checkpoint: Path, tmp_path: Path) -> Iterator[Hub]:
         names = (CONFIG, WEIGHTS, EXAMPLE)
         running.add(REPO, {name: (folder / name).read_bytes() for name in names})
         yield running
+
+
+def test_a_wrong_budget_is_named_before_the_work(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="budget 2 is out of range"):
+        embed(tiny_checkpoint, tmp_path / "site", budget=2)
 
 
 @pytest.mark.parametrize("carded", [True, False])

@@ -197,6 +197,50 @@ def test_variable_rates_keep_their_timing(tmp_path: Path) -> None:
     assert shades(clip.frames) == [0, 1, 2, *[3] * 10, 4, 5, 6, 7, 8]
 
 
+def test_frames_that_avi_stores_in_another_order_come_in_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "clip.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 10)
+        stream.width = stream.height = 64
+        stream.pix_fmt, stream.options = "yuv420p", {"crf": "10", "bf": "3"}
+        for picture in shaded(12):
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode())
+    assert shades(read_clip(path).frames) == list(range(12))
+
+
+# Damage
+
+
+def test_a_title_in_another_encoding_does_no_harm(tmp_path: Path) -> None:
+    write_clip(shaded(4), 10, tmp_path / "clip.mp4", comment="Caf\u00e9")
+    content = (tmp_path / "clip.mp4").read_bytes()
+    assert content.count("Caf\u00e9".encode()) == 1
+    with opened_frames(content.replace("Caf\u00e9".encode(), b"Caf\xe9.")) as clip:
+        assert shades(clip.frames) == [0, 1, 2, 3]
+
+
+def test_a_video_that_ends_anywhere_is_read_or_refused(tmp_path: Path) -> None:
+    """Its head is at its end: in what is left of it a stream may have no codec."""
+    with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+        stream = container.add_stream("libx264", 10)
+        stream.width = stream.height = 64
+        for picture in shaded(4):
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode())
+    content = (tmp_path / "clip.mp4").read_bytes()
+    refused = set()
+    for end in range(content.index(b"moov") + 8, len(content), 16):
+        try:
+            with opened_frames(content[:end]) as clip:
+                assert list(clip.frames)
+        except InputError as error:
+            refused.add(str(error))
+    assert "The file is truncated, or of an unknown codec: save it again as MP4, WebM or GIF" in (
+        refused
+    )
+
+
 # Sound
 
 
@@ -371,6 +415,24 @@ def test_wrong_arguments_of_a_clip_are_named(
     write_clip([quarters(), Image.new("RGB", (96, 64))], 10, tmp_path / "a.gif")
     with pytest.raises(InputError, match=reason):
         read_clip(**{"path": tmp_path / "a.gif", **arguments})
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), "8", None])
+def test_wrong_rates_are_named_before_anything_is_written(
+    name: str, fps: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="fps"):
+        write_clip(shaded(2), fps, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_can_be_no_video_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="2x2 pixels or larger"):
+        write_clip([Image.new("RGB", (1, 9))], 10, tmp_path / "a.mp4")
+    write_clip(shaded(2), 10, tmp_path / "b.mp4")
+    with pytest.raises(InputError, match="There is no file"):
+        read_sound(tmp_path / "a.mp4", read_clip(tmp_path / "b.mp4"))
 
 
 def test_frames_come_in_every_form(tmp_path: Path) -> None:

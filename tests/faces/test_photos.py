@@ -14,6 +14,7 @@ from colour_profiles import DISPLAY_P3, rgb_profile
 from PIL import Image
 
 from fiancee_hub.core.errors import InputError
+from fiancee_hub.families.faces.clips import moves, read_clip
 from fiancee_hub.families.faces.photos import read_photo
 from fiancee_hub.families.faces.pipeline import Controls
 
@@ -93,6 +94,28 @@ def test_others_are_refused_in_one_sentence(content: bytes, words: str) -> None:
     with pytest.raises(InputError, match=words) as refused:
         read_photo(content)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("x" * 5000, "cannot be read"),
+        ("https://example.org/me.jpg", "is an address: download it"),
+    ],
+)
+def test_paths_of_no_file_are_named(path: str, words: str) -> None:
+    assert not moves(path)
+    readers: tuple[Callable[[str], object], ...] = (read_photo, read_clip)
+    for read in readers:
+        with pytest.raises(InputError, match=words):
+            read(path)
+
+
+def test_a_file_is_read_once() -> None:
+    file = io.BytesIO(encoded(Image.new("RGB", (99, 99))))
+    read_photo(file)
+    with pytest.raises(InputError, match="read to its end before: open it again"):
+        read_photo(file)
 
 
 @pytest.mark.parametrize("value", ["false", "", 1, None, 0.0])

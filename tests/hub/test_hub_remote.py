@@ -124,11 +124,32 @@ def test_a_pinned_revision_in_the_cache_asks_nothing(
     assert same(first, tiny_checkpoint)
 
 
-def test_a_branch_in_the_cache_costs_one_question_a_file(hub: Hub, client: Client) -> None:
+def test_a_branch_in_the_cache_costs_one_question(hub: Hub, client: Client) -> None:
     folder_of(fetch(client))
     hub.requests.clear()
     folder_of(fetch(client))
-    assert [request.method for request in hub.requests] == ["HEAD", "HEAD"]
+    assert [request.method for request in hub.requests] == ["HEAD"]
+
+
+MOVING = f"""
+from huggingface_hub import HfApi
+from fiancee_hub.hub import download as module
+
+ask = module.hf_hub_download
+
+def moving(*words, **options):
+    found = ask(*words, **options)
+    HfApi().upload_file(path_or_fileobj=b"news", path_in_repo="README.md", repo_id={REPO!r})
+    return found
+
+module.hf_hub_download = moving
+"""
+
+
+def test_a_branch_that_moves_meanwhile_gives_the_files_of_one_commit(
+    client: Client, tiny_checkpoint: Path
+) -> None:
+    assert same(folder_of(fetch(client, before=MOVING, HF_TOKEN=TOKEN)), tiny_checkpoint)
 
 
 def test_a_new_commit_is_noticed(hub: Hub, client: Client) -> None:
@@ -393,6 +414,31 @@ def test_what_was_tested_comes_along_when_it_is_asked_for(
     assert rest == [never, "True", "True", never, never, "True", "True"]
     asked = [request.path for request in hub.requests if request.path.endswith(EVALUATION)]
     assert len(asked) <= 3  # once for each that was loaded, none offline
+
+
+OFFLINE = """
+import pickle, torch
+from fiancee_hub import FianceePipeline, InputError
+
+options = {"subfolder": "there", "dtype": torch.bfloat16, "backend": "eager"}
+FianceePipeline.from_pretrained("user/two", **options)
+pipe = FianceePipeline.from_pretrained("user/two", local_files_only=True, **options)
+for each in (pickle.loads(pickle.dumps(pipe)), pipe):
+    try:
+        each([[0] * 96] * 64, budget=0.1)
+    except InputError as error:
+        print(error)
+"""
+
+
+def test_who_asked_nobody_does_so_after_unpickling(
+    hub: Hub, client: Client, tiny_checkpoint: Path
+) -> None:
+    add_two(hub, tiny_checkpoint)
+    done = client.python(OFFLINE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("never tested in eager and bfloat16") == 2
+    assert not any(request.path.endswith(EVALUATION) for request in hub.requests)
 
 
 MOVED = """

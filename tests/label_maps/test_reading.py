@@ -179,6 +179,13 @@ def test_aliases_go_by_the_names_of_the_classes() -> None:
     assert (read_label_map(picture, CLASSES, SIZE, aliases=aliases).ids == 4).all()
 
 
+def test_classes_of_one_name_keep_their_ids() -> None:
+    classes = (ClassEntry(0, "lane", (9, 9, 9)), ClassEntry(1, "lane", (200, 0, 0)))
+    ids = np.eye(24, dtype=np.uint8)
+    for source in (ids, Image.fromarray(ids), to_rgb(ids, classes)):
+        assert (read_label_map(source, classes, (24, 24)).ids == ids).all()
+
+
 def test_streets_are_read_in_the_colours_of_both_forms_of_camvid() -> None:
     assert CLASSES == STREETS
     for name, colours in DOMAIN.aliases.items():
@@ -281,6 +288,10 @@ def test_files(tmp_path: Path) -> None:
         ("missing.png", "no file missing.png"),
         (Path("."), "no file"),
         ("nul\0byte", "no file"),
+        ("x" * 5000 + ".png", r"xxx cannot be read \(File name too long\): check the path"),
+        ("https://example.org/map.png", "https://example.org/map.png is an address: download it"),
+        ("data:image/png;base64," + "A" * 5000, "is an address: download it"),
+        (io.BytesIO(), "is empty, or was read to its end before"),
     ],
 )
 def test_refusals_say_what_to_do(source: object, message: str) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fiancee_hub.core.arguments import check_path, decimal, several
+from fiancee_hub.core.arguments import check_file, check_path, decimal, several
 from fiancee_hub.core.errors import InputError, missing_package
 from fiancee_hub.core.kinds import kind_of_file
 from fiancee_hub.core.pictures import (
@@ -113,6 +113,9 @@ class _Timing:
     step: float
     """Median time for which a frame is shown: one that stands long does not count for more."""
 
+    moments: tuple[float, ...] = ()
+    """When the frames are shown one after the other, where what each says cannot be right."""
+
     @property
     def fps(self) -> float:
         return min(1 / self.step, MOST_FPS)
@@ -124,7 +127,10 @@ def moves(path: str | Path) -> bool:
     What cannot be read counts as no clip: reading it as a photograph says what is wrong with it.
     """
     path = check_path(path, "path")
-    kind = kind_of_file(path) if path.is_file() else None
+    try:
+        kind = kind_of_file(path) if path.is_file() else None
+    except OSError:
+        return False
     if kind is None or kind.sort == "video":
         return kind is not None
     if kind.format not in _ANIMATIONS:
@@ -138,7 +144,7 @@ def moves(path: str | Path) -> bool:
 
 
 def read_clip(
-    path: str | Path, *, max_seconds: float = MOST_SECONDS, fps: float | None = None
+    path: str | os.PathLike[str], *, max_seconds: float = MOST_SECONDS, fps: float | None = None
 ) -> Clip:
     """Opens a video (MP4, MOV, WebM, MKV, AVI …) or an animation in GIF, WebP, PNG or AVIF.
 
@@ -152,9 +158,8 @@ def read_clip(
         InputError: it is no clip, too long, has no frames or cannot be decoded; or PyAV is
             missing. The message names the fix.
     """
-    path = check_path(path, "path").resolve()
-    if not path.is_file():
-        raise InputError(f"There is no file {path}: check the path")
+    check_path(path, "path")
+    path = check_file(path).resolve()
     fps = None if fps is None else checked_fps(fps)
     max_seconds = decimal(max_seconds, "max_seconds", f"{MOST_SECONDS:g}")
     if _is_picture(path):
@@ -162,7 +167,7 @@ def read_clip(
             timing = _animation_timing(path, max_seconds)
         return _clip(_animation_frames(path), timing, fps)
     timing = _video_timing(path, max_seconds)
-    return _clip(_video_frames(path, timing.start), timing, fps)
+    return _clip(_video_frames(path, timing), timing, fps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +191,7 @@ def opened_frames(given: Any) -> "Iterator[Clip | Frames]":
         InputError: it is none of these, or no clip; see ``read_clip``.
     """
     if isinstance(given, str | os.PathLike):
-        yield read_clip(Path(given))
+        yield read_clip(given)
     elif (content := content_of(given)) is not None:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "The file"  # as errors are to call it
@@ -213,9 +218,10 @@ def read_sound(path: str | Path, clip: Clip) -> Sound | None:
     """What is heard with a clip, as long as the clip; None if it is silent or an animation.
 
     Raises:
-        InputError: the sound cannot be decoded.
+        InputError: there is no such file, or its sound cannot be decoded.
     """
-    path = check_path(path, "path").resolve()
+    check_path(path, "path")
+    path = check_file(path).resolve()
     if _is_picture(path):
         return None
     samples = np.zeros((round(clip.count / clip.fps * RATE), 2), np.int16)
@@ -345,21 +351,25 @@ def _video_timing(path: Path, max_seconds: float) -> _Timing:
             if times[-1] == max(times) and packet.duration:
                 last = float(packet.duration * unit)
             _check_length(path, times[-1] - times[0], max_seconds)
+        delayed = stream.codec_context.has_b_frames
     if not times:
         raise InputError(f"{path.name} has no frames: {_FIX}")
+    # AVI has no place for the moments of frames that are stored in another order than shown.
+    moments = tuple(times) if delayed and times == sorted(times) else ()
     times.sort()
     steps = [later - earlier for earlier, later in pairwise(times) if later > earlier]
     step = median(steps or [DEFAULT_SECONDS])
     seconds = times[-1] - times[0] + (last or step)
     _check_length(path, seconds - step, max_seconds)
-    return _Timing(times[0], seconds, step)
+    return _Timing(times[0], seconds, step, moments)
 
 
-def _video_frames(path: Path, start: float) -> Iterator[tuple[float, Image.Image]]:
+def _video_frames(path: Path, timing: _Timing) -> Iterator[tuple[float, Image.Image]]:
     with _opened(path) as container:
-        seconds = -1.0
+        moments, seconds = iter(timing.moments), -1.0
         for frame in container.decode(video=0):
-            seconds = frame.time - start if frame.time is not None else seconds
+            moment = next(moments, frame.time)
+            seconds = moment - timing.start if moment is not None else seconds
             yield seconds, _as_displayed(frame, container)
         if seconds < 0:
             raise InputError(f"{path.name} has no frames: {_FIX}")
@@ -391,9 +401,12 @@ def _opened(path: Path) -> "Iterator[InputContainer]":
     """A file with a video in it; whatever the decoder raises becomes an InputError."""
     av = pyav()
     try:
-        with av.open(str(path), options=_SAFE) as container:
+        # Titles of old files are in any encoding.
+        with av.open(str(path), options=_SAFE, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise InputError(f"{path.name} has no pictures: {_FIX}")
+            if container.streams.video[0].codec_context is None:
+                raise InputError(f"{path.name} is truncated, or of an unknown codec: {_FIX}")
             yield container
     except av.FFmpegError as error:
         raise InputError(f"{path.name} is damaged or no video: {_FIX}") from error

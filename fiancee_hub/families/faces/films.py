@@ -17,7 +17,7 @@ from fiancee_hub.core.arguments import check_path
 from fiancee_hub.core.errors import InputError, OutputError
 from fiancee_hub.core.files import replacing, write_bytes
 from fiancee_hub.core.marking import MARK, marked, saving
-from fiancee_hub.families.faces.clips import MOST_FPS, RATE, Sound, pyav
+from fiancee_hub.families.faces.clips import RATE, Sound, checked_fps, pyav
 from fiancee_hub.families.faces.formats import ANIMATIONS, VIDEOS
 
 if TYPE_CHECKING:
@@ -75,10 +75,11 @@ def write_clip(
         comment: what a video's metadata says of it; animations carry the mark.
 
     Raises:
-        InputError: there are no frames, the ending says no such format, or PyAV is missing.
+        InputError: there are no frames or too small ones, fps is out of range, the ending says no
+            such format, or PyAV is missing.
         OutputError: it could not be written; an older file is still there.
     """
-    path = check_path(path, "path")
+    path, fps = check_path(path, "path"), checked_fps(fps)
     check_clip_name(path)
     ending = path.suffix.lower()
     with saving(path):
@@ -136,10 +137,12 @@ def _encode(
     comment: str,
 ) -> None:
     av = pyav()
-    rate = Fraction(min(fps, MOST_FPS)).limit_denominator(_DENOMINATOR)
+    rate = Fraction(fps).limit_denominator(_DENOMINATOR)
     images = iter(frames)
     first = next(images)
     size = (first.width // 2 * 2, first.height // 2 * 2)
+    if 0 in size:
+        raise InputError("Frames of a video must be 2x2 pixels or larger")
     faststart = {"movflags": "faststart"} if codecs[0] in ("mp4", "mov") else {}
     with av.open(str(path), "w", format=codecs[0], options=faststart) as container:
         container.metadata["comment"] = comment

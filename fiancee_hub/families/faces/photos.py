@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fiancee_hub.core.arguments import decimal, several, whole
+from fiancee_hub.core.arguments import check_file, decimal, several, whole
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pictures import (
     MOST_PIXELS,
@@ -110,9 +110,7 @@ def read_photo(source: Source) -> Photo:
         InputError: the source is no such picture; the message names the fix.
     """
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if not path.is_file():
-            raise InputError(f"There is no file {path}: check the path")
+        path = check_file(source)
         return _read_file(path, path.name)
     if (content := content_of(source)) is not None:
         return _read_file(io.BytesIO(content), "The file")

@@ -434,7 +434,7 @@ class FacesPipeline(FianceePipeline):
         """
         wanted = list(several(drivers, "drivers", "pictures, motions or controls"))
         budgets = budgets_of(budget, len(wanted))
-        exit = None if exit is None else self.check_exit(exit)
+        exit = self.check_route(budgets, exit)
         size = whole(batch_size, "batch_size", 1)
         neutral = self._listed(references, len(wanted), "references")
         pairs = zip(

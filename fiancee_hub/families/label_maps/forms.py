@@ -75,7 +75,9 @@ class Legend:
         more = [(colour, ids[name]) for name, colours in aliases.items() for colour in colours]
         unknown = ids.get("unknown") if unknown is None else unknown
         background = (0, 0, 0) if unknown is None else classes[unknown].colour
-        return cls(tuple(ids), Palette.of(own + more), unknown, background)
+        # Not the names' table: several classes may have one name.
+        names = tuple(entry.name for entry in classes)
+        return cls(names, Palette.of(own + more), unknown, background)
 
     @property
     def colours(self) -> set[Colour]:

@@ -242,7 +242,7 @@ class LabelMapPipeline(FianceePipeline):
         checked = [check_seed(seed) if generator is None else drawn(generator) for seed in own]
         budgets = budgets_of(budget, len(maps))
         items = zip(range(len(maps)), maps, checked, budgets, strict=True)
-        batches = self._in_batches(items, exit, batch_size, as_)
+        batches = self._in_batches(items, budgets, exit, batch_size, as_)
         return in_order(chain.from_iterable(batches), len(maps), progress=progress)
 
     def stream(
@@ -273,17 +273,18 @@ class LabelMapPipeline(FianceePipeline):
         budget = check_budget(budget)
         chosen = several(items, "items", "keys, label maps and seeds")
         with_budget = ((*_parts(item), budget) for item in chosen)
-        return chain.from_iterable(self._in_batches(with_budget, exit, batch_size, as_))
+        return chain.from_iterable(self._in_batches(with_budget, [budget], exit, batch_size, as_))
 
     def _in_batches(
         self,
         items: Iterable[tuple[Key, Any, Any, float]],
+        budgets: Iterable[float],
         exit: int | None,
         batch_size: int,
         as_: Reading | None,
     ) -> Iterator[list[tuple[Key, Result]]]:
         """Arguments are checked at once, an item when it is its turn."""
-        exit = None if exit is None else self.check_exit(exit)
+        exit = self.check_route(budgets, exit)
         size = whole(batch_size, "batch_size", 1)
         check_reading(as_)
         routed = self._routed(iter(items), exit, size, as_)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from fiancee_hub.core.arguments import check_file
 from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.pictures import MOST_PIXELS, content_of, decoding, opened, upright
 from fiancee_hub.families.label_maps.classes import ClassEntry
@@ -82,7 +83,7 @@ def read_label_map(
     check_reading(as_)
     legend = Legend.of(classes, aliases, unknown)
     if isinstance(source, str | os.PathLike):
-        return _read_file(Path(source), legend, size, as_)
+        return _read_file(check_file(source), legend, size, as_)
     if (content := content_of(source)) is not None:
         return _read_content(content, legend, size, as_)
     if isinstance(source, Image.Image):
@@ -92,8 +93,6 @@ def read_label_map(
 
 
 def _read_file(path: Path, legend: Legend, size: tuple[int, int], as_: Reading | None) -> LabelMap:
-    if not path.is_file():
-        raise InputError(f"There is no file {path}: check the path")
     if path.suffix.lower() == ".npy":
         return _read_array(_load_npy(path), legend, size, as_)
     with opened(path, _FORMATS, path.name, "save it again as PNG") as picture:
