@@ -132,7 +132,7 @@ def test_a_stream_without_an_end_waits_in_bounded_memory(pipeline: StreetsPipeli
 def test_batches_give_every_map_its_own_budget(pipeline: StreetsPipeline) -> None:
     budgets = [1.0, 0.0, 1.0, BUDGET]
     items = [(place, random_map(place), place, each) for place, each in enumerate(budgets)]
-    found = [batch for batch in pipeline._in_batches(items, None, 8, None) if batch]
+    found = [batch for batch in pipeline._in_batches(items, budgets, None, 8, None) if batch]
     assert all(len({result.exit for _, result in batch}) == 1 for batch in found)
     for place, result in (one for batch in found for one in batch):
         _, label_map, seed, budget = items[place]
@@ -146,7 +146,7 @@ def test_on_a_processor_full_depth_is_rendered_one_by_one(pipeline: StreetsPipel
     for exit_index, sizes in ((1, [3]), (exits, [1, 1, 1])):
         budget = 1.0 if exit_index == 1 else 0.0
         items = [(place, random_map(place), place, budget) for place in range(3)]
-        batches = pipeline._in_batches(items, None, 8, None)
+        batches = pipeline._in_batches(items, [budget], None, 8, None)
         assert [len(batch) for batch in batches] == sizes
         assert pipeline.generate_batch([each for _, each, _, _ in items], budget=budget)[
             2
