@@ -78,7 +78,7 @@ def running(
         yield url, process.pid
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(START_SECONDS)  # what it renders it renders to the end
 
 
 def cache_of(log: Path) -> Path:
