@@ -19,7 +19,8 @@ test: $(VENV)/test.stamp browser
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --max-worker-restart 0
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile \
+		--no-loadscope-reorder --max-worker-restart 0
 
 weights: $(VENV)/test.stamp browser
 	$(BIN)/python -m space.tools.weights $(NAME) $(if $(FROM),--from "$(FROM)") \

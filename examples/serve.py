@@ -33,7 +33,7 @@ from starlette.responses import JSONResponse, Response
 from fiancee_hub import FianceeError, InputError, LabelMapPipeline, Result
 from fiancee_hub.core.marking import encoded
 from fiancee_hub.core.router import check_budget
-from fiancee_hub.families.label_maps.pipeline import check_seed
+from fiancee_hub.core.seeds import check_seed
 from fiancee_hub.families.label_maps.reading import LabelMap
 
 logger = logging.getLogger(__name__)

@@ -1,9 +1,7 @@
 """Fixtures: a very small checkpoint with random weights, and a pipeline on it."""
 
 import os
-import re
 from collections.abc import Callable, Generator, Iterator
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -25,7 +23,7 @@ from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, save_checkpoint
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
-# Two workers share two cores; with two threads each, every small operation would wait.
+# Workers share two cores; with two threads each, every small operation would wait.
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
 
@@ -36,30 +34,26 @@ TESTS = Path(__file__).resolve().parent
 SHIPPED = TESTS.parent / "weights_card"
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Files stay together; all that need the served demo share one, on one worker.
+BROWSED = {"demo_url", "browser"}
+"""Fixtures of tests in a browser."""
 
-    So do those of the embed, whose graphs take long to write.
-    """
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files stay together; so do all of the embed, whose graphs take long to write."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduler(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = str(super()._split_scope(nodeid))
-            path = Path(file).relative_to("tests")
-            if path.parts[0] == "web":
-                return "embed"
-            return "demo" if needs_demo(TESTS / path) else file
+            return "embed" if Path(file).parts[1] == "web" else file
 
     return Scheduler(config, log)
 
 
-@cache
-def needs_demo(file: Path) -> bool:
-    """Whether tests of a file ask for the served demo."""
-    return bool(
-        re.search(r"\b(demo_url|screen: StreetsPage|faces: FacesPage)\b", file.read_text("utf-8"))
-    )
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in a browser come first: they take longest, and workers would wait for the last."""
+    browsed = {item.path for item in items if BROWSED & set(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: item.path not in browsed)
 
 
 @pytest.hookimpl(wrapper=True)

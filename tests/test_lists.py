@@ -157,6 +157,7 @@ def test_drivers_relative_to_their_neutral_picture(faces: FacesPipeline) -> None
     [
         (lambda pipe: pipe.generate_batch(sources=[ME], drivers=[ME, YOU]), "2 inputs but 1 sou"),
         (lambda pipe: pipe.generate_batch(sources=ME, drivers=YOU), "drivers must be a list of"),
+        (lambda pipe: pipe.generate_batch(sources=ME, drivers=[YOU, 3]), "pair 1 of drivers and"),
         (lambda pipe: pipe.generate_batch(sources=ME, drivers=[YOU], budget="x"), "budget must be"),
         (lambda pipe: pipe.generate_batch(sources=ME, drivers=[YOU], batch_size=0), "batch_size 0"),
     ],

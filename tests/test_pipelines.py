@@ -254,6 +254,15 @@ def test_impossible_maps(pipeline: StreetsPipeline, label_map: Any) -> None:
             call(label_map)
 
 
+def test_a_batch_says_which_of_its_maps_is_wrong(pipeline: StreetsPipeline) -> None:
+    maps = [IDS, IDS, IDS.astype(str)]
+    with pytest.raises(InputError, match=r"^label_maps\[2\]: "):
+        pipeline.generate_batch(maps)
+    items = ((f"street {number}", each, 0) for number, each in enumerate(maps))
+    with pytest.raises(InputError, match=r"^the item with key 'street 2': "):
+        list(pipeline.stream(items))
+
+
 @pytest.mark.parametrize("ids", [IDS[:-1], IDS + np.uint8(len(CLASSES)), IDS.astype(int) - 99])
 def test_a_map_that_another_pipeline_read(pipeline: StreetsPipeline, ids: Any) -> None:
     for call in (pipeline, pipeline.compare, lambda m: pipeline.generate_batch([m])):

@@ -59,14 +59,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         DataError: options contradict each other, or the README has no place for the figures.
+        InputError: the seed is out of range.
         MissingPackageError: before anything is measured, which takes long.
     """
     need(PACKAGES, "evaluate")
+    from fiancee_hub.core.seeds import check_seed
     from fiancee_hub.evaluation.card import around
     from fiancee_hub.evaluation.evaluate import write_evaluation
     from fiancee_hub.evaluation.parts import EvaluationRequest
     from fiancee_hub.hub.config import read_config
 
+    check_seed(arguments.seed)
     folder: Path = arguments.checkpoint
     name = read_config(folder / "config.json").family
     if arguments.readme:

@@ -47,6 +47,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures, and prints the table."""
+    from fiancee_hub.core.seeds import check_seed
     from fiancee_hub.families.label_maps.judging.evaluate import fitting_segmenter
     from fiancee_hub.families.label_maps.judging.judge import MapJudge
     from fiancee_hub.families.label_maps.training.photographs import DataFolder
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.most is not None and arguments.most < 2:
         raise DataError("--most: a distance needs at least 2 pictures of a split")
+    check_seed(arguments.seed)
     data = DataFolder(arguments.data, domains.of_family("label_maps"))
     device = _device(arguments.device)
     render, size, noise_channels = _subject(arguments.subject, data, device)

@@ -25,6 +25,9 @@ MINUTES = {"backbone": None, "branches": 60.0, "predictor": 4.0}
 START = "a file of `pack` to go on from, or a checkpoint whose full depth to train branches for"
 EXITS = "branches in place of the recipe's, such as 1:6,2:4,4:1.25; `info` says what they cost"
 LOW_MEMORY = "branches one after another in a step: the same gradients, less memory"
+PACKED_CHECKPOINT = (
+    "with --of exits: a finished checkpoint, its training state beside it, in place of a run"
+)
 PACKED = ".safetensors"
 IMITATING = ("NO AVX", "AVX2")
 """Capabilities, as PyTorch names them, of x86 processors without arithmetic in bfloat16; some of
@@ -73,8 +76,9 @@ def _add_segmenter(phases: Any) -> None:
 
 def _add_pack(phases: Any) -> None:
     parser = phases.add_parser("pack", help="keep what going on elsewhere needs")
-    _add_common(parser)
+    _add_common(parser, needed=False)
     _add_size(parser)
+    parser.add_argument("--checkpoint", help=PACKED_CHECKPOINT)
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument(
         "--of",
@@ -126,8 +130,10 @@ def _add_finish(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_common(parser: argparse.ArgumentParser, *, named: bool = False) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="prepared data, or your own")
+def _add_common(
+    parser: argparse.ArgumentParser, *, named: bool = False, needed: bool = True
+) -> None:
+    parser.add_argument("--data", type=Path, required=needed, help="prepared data, or your own")
     parser.add_argument(
         "--run-folder", type=Path, required=named, help="state and results (runs/NAME of the data)"
     )
@@ -284,8 +290,17 @@ def _segmenter(arguments: argparse.Namespace) -> int:
 
 
 def _pack(arguments: argparse.Namespace) -> int:
+    need(PACKAGES, "train")
+    from fiancee_hub.training.packing import pack_checkpoint
     from fiancee_hub.training.phases import pack, pack_exits
 
+    if arguments.checkpoint:
+        if arguments.of != "exits":
+            raise DataError("--checkpoint: a checkpoint has exits to pack; add --of exits")
+        pack_checkpoint(arguments.checkpoint, arguments.out)
+        return 0
+    if arguments.data is None:
+        raise DataError("--data: name the run's data, or a --checkpoint to pack the exits of")
     if arguments.of == "exits":
         pack_exits(_job(arguments), arguments.out)
     else:

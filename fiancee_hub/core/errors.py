@@ -1,6 +1,7 @@
 """Errors that a user can act on. Their message is one sentence naming the fix."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 
@@ -26,6 +27,15 @@ class MissingPackageError(FianceeError, ModuleNotFoundError):
 
 class OutputError(FianceeError, OSError):
     """A file that could not be written as a whole."""
+
+
+@contextmanager
+def about(item: str) -> Iterator[None]:
+    """What is wrong with an input says which of several it is."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{item}: {error}") from error
 
 
 def missing_package(package: str, extra: str) -> MissingPackageError:

@@ -26,7 +26,10 @@ logger = logging.getLogger(__name__)
 
 CARD, EVALUATION = "README.md", "evaluation.json"
 PICTURES = (".jpg", ".png")
-COMPANIONS = (CARD, EVALUATION, "training.json")
+NOTES = "training.json"
+"""What the phases of the training have cost."""
+
+COMPANIONS = (CARD, EVALUATION, NOTES)
 TRAINING_STATE = "resume.safetensors"
 """What training goes on from; of no use to anyone else."""
 

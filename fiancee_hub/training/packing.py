@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from fiancee_hub.core.errors import CheckpointError, DataError
 from fiancee_hub.core.exits import EarlyExitModel
-from fiancee_hub.hub.checkpoints import build, stored
+from fiancee_hub.hub.checkpoints import build, load_checkpoint, resolve, stored
 from fiancee_hub.hub.config import CheckpointConfig, parse_config, to_json
+from fiancee_hub.hub.saving import NOTES, TRAINING_STATE
 from fiancee_hub.training.discriminator import Discriminator
 from fiancee_hub.training.state import load_state, save_state
 
@@ -21,6 +23,9 @@ FROZEN = {"discriminator": "encoder."}
 
 
 EXITS = "exits"
+
+NOTHING: Mapping[str, float] = MappingProxyType({"images": 0, "hours": 0.0})
+"""What training has cost that has not begun."""
 
 
 def pack_backbone(phase: dict[str, Any], target: Path, facts: dict[str, Any]) -> None:
@@ -91,6 +96,34 @@ def save_exits(
         "notes": notes | {"branches": notes.get("branches", {}) | cost},
     }
     save_state(target, content)
+
+
+def pack_checkpoint(checkpoint: str, target: Path) -> None:
+    """Writes what ``save_exits`` would have, from a finished checkpoint: its branches train on.
+
+    What they were trained against is in no checkpoint. The backbone's discriminator, with which
+    theirs began, is in the training state beside it, and takes its place.
+
+    Args:
+        checkpoint: a folder, ``"user/repo"`` or ``"user/repo@revision"``.
+        target: file to write.
+
+    Raises:
+        CheckpointError: it cannot be loaded.
+        DataError: it has no branches, or no training state.
+    """
+    folder = resolve(checkpoint)
+    model, config = load_checkpoint(folder)
+    if not config.exits:
+        raise DataError(f"{checkpoint} has no branches: train some with `train all --from`")
+    if not (folder / TRAINING_STATE).is_file():
+        raise DataError(f"{checkpoint} has no {TRAINING_STATE}: put its training state beside it")
+    noted = folder / NOTES
+    notes = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else {}
+    discriminator = unpack(folder / TRAINING_STATE)["phase"]["discriminator"]
+    phase = {"branches": {}, "discriminator": discriminator}
+    state = {"phase": phase, "images": 0, "seconds": 0.0}
+    save_exits(target, model, config, state, notes, notes.get("branches", NOTHING))
 
 
 def load_exits(path: Path) -> PackedExits:

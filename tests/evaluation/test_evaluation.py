@@ -445,6 +445,16 @@ def test_a_readme_without_markers_is_left_alone(
     assert path.read_text() == text
 
 
+@pytest.mark.parametrize("command", ["evaluate", "measure"])
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_out_of_range_is_refused_before_anything_is_measured(
+    command: str, seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (command, tmp_path, "--data", tmp_path / "none", "--seed", seed)
+    assert main([str(word) for word in words]) == 2
+    assert f"seed {seed} is out of range" in capsys.readouterr().err
+
+
 def test_a_readme_without_markers_is_refused_before_anything_is_measured(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

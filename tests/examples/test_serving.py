@@ -321,6 +321,7 @@ def test_a_visitor_stays_with_one_of_two_demos(
         for visitor in range(2, 18):
             _, route = call_from(f"127.0.0.{visitor}", url, tmp_path / "map.png")
             assert route["exit"] == expected
+        assert httpx.get(f"{url}/?map={'a' * 30_000}").status_code == 200
         found = {line.strip() for line in (tmp_path / "servers").read_text().splitlines()}
     servers: dict[str, set[str]] = {}
     for line in found:

@@ -405,6 +405,8 @@ def test_numbers_of_other_libraries_are_frames_a_second(fps: Any, tmp_path: Path
         ({"fps": float("nan")}, "fps nan is out of range"),
         ({"max_seconds": None}, "max_seconds must be a number such as 30, not NoneType"),
         ({"max_seconds": "8"}, "max_seconds must be a number such as 30, not str"),
+        ({"max_seconds": float("nan")}, "max_seconds nan is out of range: give more than 0"),
+        ({"max_seconds": 0}, "max_seconds 0 is out of range: give more than 0"),
         ({"path": None}, "path must be one path, not NoneType"),
         ({"path": ["a.gif"]}, "path must be one path, not list"),
     ],
@@ -425,6 +427,26 @@ def test_wrong_rates_are_named_before_anything_is_written(
     with pytest.raises(InputError, match="fps"):
         write_clip(shaded(2), fps, tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
+def test_frames_of_several_sizes_are_named(name: str, tmp_path: Path) -> None:
+    frames = [*shaded(2), *shaded(1, (64, 32))]
+    with pytest.raises(InputError, match="Frame 3 has 64x32 pixels, the first 64x64"):
+        write_clip(frames, 10, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
+def test_an_animation_of_endless_pixels_is_refused_before_it_is_decoded(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    write_clip(shaded(3), 10, path)
+    monkeypatch.setattr(clips, "MOST_MOVING", 2 * 64 * 64)
+    monkeypatch.setattr(clips, "_shown", pytest.fail)
+    with pytest.raises(InputError, match="has 3 frames of 64x64 pixels, more than"):
+        read_clip(path)
 
 
 def test_what_can_be_no_video_is_named(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from street_data import write_streets
 from fiancee_hub import FianceePipeline
 from fiancee_hub.cli.main import main
 from fiancee_hub.core.errors import CheckpointError, DataError, InputError
-from fiancee_hub.core.exits import ExitConfig, GuideConfig
+from fiancee_hub.core.exits import EarlyExitModel, ExitConfig, GuideConfig
 from fiancee_hub.core.family import of_data
 from fiancee_hub.core.files import write_text
 from fiancee_hub.core.ladder import parse_ladder
@@ -358,6 +358,12 @@ def test_a_pack_for_another_size_is_only_a_beginning(job: phases.Run, tmp_path: 
     assert "before, for other classes" in training(notes)
 
 
+def assert_same(found: EarlyExitModel, wanted: EarlyExitModel) -> None:
+    """To what float16 keeps."""
+    for name, tensor in wanted.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], tensor, atol=2e-3, rtol=2e-3)
+
+
 def test_packed_exits_go_on_elsewhere(
     job: phases.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,8 +375,7 @@ def test_packed_exits_go_on_elsewhere(
     assert phases.carries_exits(elsewhere)
     (here, _), (there, config) = job.load(), elsewhere.load()
     assert config.family == job.task.config().family
-    for name, tensor in here.state_dict().items():
-        torch.testing.assert_close(there.state_dict()[name], tensor, atol=2e-3, rtol=2e-3)
+    assert_same(there, here)
     states = (
         run.folder / part / loop.STATE for run, part in ((job, "branches"), (elsewhere, "backbone"))
     )
@@ -391,6 +396,21 @@ def test_packed_exits_go_on_elsewhere(
     elsewhere.note("branches", after)
     monkeypatch.setattr("fiancee_hub.training.predictor.CHUNK", 16)
     phases.train_predictor(elsewhere, 1e-4, samples=16)
+
+
+def test_the_exits_of_a_checkpoint_go_on(job: phases.Run, tmp_path: Path) -> None:
+    words = ["train", "pack", "--of", "exits", "--checkpoint", str(job.checkpoint)]
+    words += ["--out", str(tmp_path / "exits.safetensors")]
+    beside = job.checkpoint / "resume.safetensors"
+    assert main(words) == 2  # no training state
+    phases.pack(job, beside)
+    assert main(words) == 0
+    beside.unlink()
+    elsewhere = phases.Run(tmp_path / "run", job.task, job.accelerator)
+    phases.adopt_exits(elsewhere, tmp_path / "exits.safetensors")
+    assert_same(elsewhere.load()[0], job.load()[0])
+    phases.train_branches(elsewhere, 1e-4)
+    assert elsewhere.notes()["branches"]["images"] > 0
 
 
 @pytest.mark.parametrize("family", [streets], indirect=True)

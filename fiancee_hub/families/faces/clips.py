@@ -46,6 +46,10 @@ DEFAULT_SECONDS = 0.1
 MOST_STRETCHED = 4
 """Ratio of a pixel's sides up to which a video's word is taken for it."""
 
+MOST_MOVING = 2_000_000_000
+"""Pixels of all frames of an animation together: half a minute of 1920 by 1080. Unlike a video's
+they take hardly any room in a file, and must be decoded to know how long each is shown."""
+
 LENGTH_TOLERANCE = 0.5
 """Seconds by which a header may overstate the length: sound often ends after the pictures."""
 
@@ -53,6 +57,7 @@ RATE = 48_000
 """Samples of sound a second."""
 
 _FIX = "save it again as MP4, WebM or GIF"
+_FIX_LARGE = "save it as MP4 or WebM"
 _ANIMATIONS = ("GIF", "WEBP", "PNG", "AVIF")
 # Playlists could make the decoder open other files and addresses.
 _SAFE = {
@@ -150,7 +155,8 @@ def read_clip(
 
     Args:
         path: the file; what it is is told by what it holds.
-        max_seconds: longer clips are refused, before they are decoded.
+        max_seconds: longer clips are refused, before they are decoded. So are animations of more
+            than 2,000 megapixels in all.
         fps: frames a second that are wanted, up to 60; frames are left out or repeated. The
             clip's own usual rate if left out.
 
@@ -161,7 +167,7 @@ def read_clip(
     check_path(path, "path")
     path = check_file(path).resolve()
     fps = None if fps is None else checked_fps(fps)
-    max_seconds = decimal(max_seconds, "max_seconds", f"{MOST_SECONDS:g}")
+    max_seconds = _checked_seconds(max_seconds)
     if _is_picture(path):
         with decoding(path.name, _FIX):
             timing = _animation_timing(path, max_seconds)
@@ -211,6 +217,13 @@ def checked_fps(fps: Any) -> float:
     number = decimal(fps, "fps", "25")
     if not 0 < number <= MOST_FPS:
         raise InputError(f"fps {number:g} is out of range: give frames a second up to {MOST_FPS:g}")
+    return number
+
+
+def _checked_seconds(max_seconds: Any) -> float:
+    number = decimal(max_seconds, "max_seconds", f"{MOST_SECONDS:g}")
+    if not number > 0:
+        raise InputError(f"max_seconds {number:g} is out of range: give more than 0")
     return number
 
 
@@ -309,6 +322,7 @@ def _animation_timing(path: Path, max_seconds: float) -> _Timing:
         count = getattr(picture, "n_frames", 1)
         if count == 1:
             raise InputError(f"{path.name} is a single picture: use a video or an animation")
+        _check_pixels(path, count, picture.width, picture.height)
         steps: list[float] = []
         for index in range(count):
             steps.append(_shown(picture, index))
@@ -430,6 +444,14 @@ def _check_size(path: Path, width: int, height: int) -> None:
         raise InputError(
             f"{path.name} is {width}x{height} pixels: shrink it below "
             f"{MOST_PIXELS // 1_000_000} megapixels"
+        )
+
+
+def _check_pixels(path: Path, count: int, width: int, height: int) -> None:
+    if count * width * height > MOST_MOVING:
+        raise InputError(
+            f"{path.name} has {count} frames of {width}x{height} pixels, more than "
+            f"{MOST_MOVING // 1_000_000:,} megapixels in all: shrink or cut it, or {_FIX_LARGE}"
         )
 
 

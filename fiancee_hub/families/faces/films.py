@@ -75,8 +75,8 @@ def write_clip(
         comment: what a video's metadata says of it; animations carry the mark.
 
     Raises:
-        InputError: there are no frames or too small ones, fps is out of range, the ending says no
-            such format, or PyAV is missing.
+        InputError: there are no frames, too small ones or some of another size, fps is out of
+            range, the ending says no such format, or PyAV is missing.
         OutputError: it could not be written; an older file is still there.
     """
     path, fps = check_path(path, "path"), checked_fps(fps)
@@ -109,7 +109,18 @@ def _some(frames: Iterable[Image.Image]) -> Iterator[Image.Image]:
     first = next(rest, None)
     if first is None:
         raise InputError("There are no frames to write: give at least one")
-    return chain([first], rest)
+    return _of_one_size(first, rest)
+
+
+def _of_one_size(first: Image.Image, rest: Iterator[Image.Image]) -> Iterator[Image.Image]:
+    yield first
+    for number, frame in enumerate(rest, 2):
+        if frame.size != first.size:
+            raise InputError(
+                f"Frame {number} has {frame.width}x{frame.height} pixels, the first "
+                f"{first.width}x{first.height}: give frames of one size"
+            )
+        yield frame
 
 
 def _animation(frames: Iterator[Image.Image], fps: float, kind: str) -> bytes:

@@ -26,7 +26,7 @@ from fiancee_hub.batched import (
     route_batch,
 )
 from fiancee_hub.core.arguments import several, whole
-from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.errors import InputError, about
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.nested import joined
 from fiancee_hub.core.pixels import from_picture
@@ -458,9 +458,10 @@ class FacesPipeline(FianceePipeline):
         while chunk := list(islice(pairs, size)):
             items, inputs = [], []
             for place, (source, driver, reference, budget) in chunk:
-                read = self.encode(source)
-                items.append(Item(place, budget, notes=read.notes))
-                inputs.append(self._inputs(read, driver, reference))
+                with about(f"pair {place} of drivers and sources, counted from 0"):
+                    read = self.encode(source)
+                    items.append(Item(place, budget, notes=read.notes))
+                    inputs.append(self._inputs(read, driver, reference))
             yield from route_batch(self, joined(inputs), items, exit)
 
     def compare(

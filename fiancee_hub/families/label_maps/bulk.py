@@ -19,8 +19,9 @@ from fiancee_hub.core.errors import InputError
 from fiancee_hub.core.files import longest_name, shortened
 from fiancee_hub.core.marking import encoded
 from fiancee_hub.core.router import check_budget
+from fiancee_hub.core.seeds import check_seed
 from fiancee_hub.families.label_maps.forms import Reading
-from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline, check_seed
+from fiancee_hub.families.label_maps.pipeline import LabelMapPipeline
 from fiancee_hub.families.label_maps.reading import LabelMap
 from fiancee_hub.families.label_maps.routes import ROUTES, place, settle
 from fiancee_hub.results import Result

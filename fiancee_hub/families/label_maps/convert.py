@@ -105,7 +105,13 @@ def read_pickle(file: Path) -> dict[str, Tensor]:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
+    except pickle.UnpicklingError as error:
+        # Torch's own sentence tells readers how to execute what is in the file.
+        raise CheckpointError(
+            f"{file}: no plain tensors saved by torch (it holds other objects, which are not "
+            "loaded, or it is damaged)"
+        ) from error
+    except (RuntimeError, ValueError, EOFError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{file}: no plain tensors saved by torch ({reason})") from error
     if not isinstance(state, Mapping) or not all(

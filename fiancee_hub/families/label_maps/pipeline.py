@@ -23,10 +23,11 @@ from fiancee_hub.batched import (
     route_batch,
 )
 from fiancee_hub.core.arguments import several, whole
-from fiancee_hub.core.errors import InputError
+from fiancee_hub.core.errors import InputError, about
 from fiancee_hub.core.exits import EarlyExitModel
 from fiancee_hub.core.placing import CPU
 from fiancee_hub.core.router import check_budget
+from fiancee_hub.core.seeds import check_seed, chosen_seed, drawn
 from fiancee_hub.families.label_maps.forms import Reading, check_reading
 from fiancee_hub.families.label_maps.generator import OasisGenerator
 from fiancee_hub.families.label_maps.reading import LabelMap, read_label_map
@@ -34,8 +35,6 @@ from fiancee_hub.hub.config import CheckpointConfig
 from fiancee_hub.pipeline import FianceePipeline
 from fiancee_hub.rendering import Rendering, compare
 from fiancee_hub.results import Comparison, Result
-
-MAX_SEED = 2**63 - 1
 
 Key = TypeVar("Key")
 
@@ -242,7 +241,7 @@ class LabelMapPipeline(FianceePipeline):
         checked = [check_seed(seed) if generator is None else drawn(generator) for seed in own]
         budgets = budgets_of(budget, len(maps))
         items = zip(range(len(maps)), maps, checked, budgets, strict=True)
-        batches = self._in_batches(items, budgets, exit, batch_size, as_)
+        batches = self._in_batches(items, budgets, exit, batch_size, as_, "label_maps[{!r}]")
         return in_order(chain.from_iterable(batches), len(maps), progress=progress)
 
     def stream(
@@ -282,12 +281,13 @@ class LabelMapPipeline(FianceePipeline):
         exit: int | None,
         batch_size: int,
         as_: Reading | None,
+        called: str = "the item with key {!r}",
     ) -> Iterator[list[tuple[Key, Result]]]:
-        """Arguments are checked at once, an item when it is its turn."""
+        """Arguments are checked at once, an item, named by its key, when it is its turn."""
         exit = self.check_route(budgets, exit)
         size = whole(batch_size, "batch_size", 1)
         check_reading(as_)
-        routed = self._routed(iter(items), exit, size, as_)
+        routed = self._routed(iter(items), exit, size, as_, called)
         return in_batches(self, routed, size, paid=exit is None)
 
     def _routed(
@@ -296,13 +296,14 @@ class LabelMapPipeline(FianceePipeline):
         exit: int | None,
         size: int,
         as_: Reading | None,
+        called: str,
     ) -> Iterator[Routed[Key]]:
         while chunk := list(islice(items, size)):
-            maps = [self._as_read(each, as_) for _, each, _, _ in chunk]
-            waiting = [
-                Item(key, budget, check_seed(seed), read.notes)
-                for (key, _, seed, budget), read in zip(chunk, maps, strict=True)
-            ]
+            maps, waiting = [], []
+            for key, given, seed, budget in chunk:
+                with about(called.format(key)):
+                    maps.append(self._as_read(given, as_))
+                    waiting.append(Item(key, budget, check_seed(seed), maps[-1].notes))
             inputs = self._inputs(maps, [item.seed for item in waiting])
             yield from route_batch(self, inputs, waiting, exit)
 
@@ -323,32 +324,6 @@ def _parts(item: Any) -> tuple[Any, Any, Any]:
     if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 3:
         raise InputError("each of items must be a key, a label map and a seed")
     return item[0], item[1], item[2]
-
-
-def check_seed(seed: Any) -> int:
-    """Raises an InputError unless ``seed`` is a whole number from 0 to 2**63 − 1."""
-    return whole(seed, "seed", 0, MAX_SEED)
-
-
-def chosen_seed(seed: Any, generator: torch.Generator | None) -> int:
-    """The seed, or one that the generator draws.
-
-    Raises:
-        InputError: both are given, or either cannot be used.
-    """
-    if generator is None:
-        return check_seed(seed)
-    if check_seed(seed) != 0:
-        raise InputError("give a seed or a generator, not both")
-    return drawn(generator)
-
-
-def drawn(generator: torch.Generator) -> int:
-    """A seed from a generator on any device."""
-    if not isinstance(generator, torch.Generator):
-        raise InputError(f"generator must be a torch.Generator, not {type(generator).__name__}")
-    device = generator.device
-    return int(torch.randint(MAX_SEED, (), generator=generator, dtype=torch.int64, device=device))
 
 
 StreetsPipeline = LabelMapPipeline
