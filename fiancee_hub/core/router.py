@@ -8,6 +8,7 @@ start takes over its share of what may go wrong (the fallback procedure of Wiens
 ``calibrate`` for what is promised.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,8 @@ MARGINS = tuple(float(m) for m in np.round(np.arange(60, -1, -1) / 10, 1))
 """Multiples of the spread that calibration tries, widest first; the last is 0."""
 
 OPENING_SHARES = (0.5, 0.75)
-"""Shares of other inputs that leave early at the margins where a budget's sequences begin.
+"""Shares of other inputs, of the kind that leaves least, that leave early at the margins where a
+budget's sequences begin.
 
 Chosen on targets that the predictor's training held out, drawn as kinds of several difficulties.
 """
@@ -177,23 +179,31 @@ def delivered(true: FloatArray, exits: NDArray[np.integer[Any]]) -> FloatArray:
 
 
 def openings(
-    mean: FloatArray, spread: FloatArray, shares: tuple[float, ...] = OPENING_SHARES
+    mean: FloatArray,
+    spread: FloatArray,
+    shares: tuple[float, ...] = OPENING_SHARES,
+    groups: Sequence[str] | None = None,
 ) -> Openings:
     """Where the sequences of margins begin at each of ``BUDGETS``.
 
-    The widest margins at which at least the ``shares`` of some inputs leave early. At wider ones
-    than the first hardly anything leaves early, so that no test could pass; and as a kind of
-    inputs from which few leave early ends a sequence, others begin where more do.
+    The widest margins at which at least the ``shares`` of some inputs leave early, of each kind of
+    them. At wider ones than the first hardly anything leaves early, so that no test could pass; as
+    a kind from which few leave ends a sequence for all, it is the one that counts.
 
     Args:
         mean, spread: predictions (n, branches) for inputs that are *not* in the calibration set,
             so that the sequences are fixed before that is seen; training inputs will do.
         shares: of the inputs, one for each sequence; two that begin alike are one.
+        groups: the kind of each input (n); None is one kind.
     """
     full_depth = mean.shape[-1] + 1
+    kinds = np.asarray([""] * len(mean) if groups is None else groups)
     found = []
     for budget in BUDGETS:
-        left = {m: (choose(mean, spread, budget, m) < full_depth).mean() for m in MARGINS}
+        left = {}
+        for m in MARGINS:
+            early = choose(mean, spread, budget, m) < full_depth
+            left[m] = min(early[kinds == kind].mean() for kind in dict.fromkeys(kinds))
         first = (next((m for m in MARGINS if left[m] >= share), None) for share in shares)
         found.append(tuple(dict.fromkeys(margin for margin in first if margin is not None)))
     return tuple(found)

@@ -9,7 +9,7 @@ from fiancee_hub.measuring.measure import measure, predictions
 from fiancee_hub.training.task import Task
 
 OPENING_INPUTS = 128
-"""Training inputs whose predictions say where the sequences of margins begin."""
+"""Training inputs of each kind whose predictions say where the sequences of margins begin."""
 
 
 def calibrate_model(
@@ -25,7 +25,8 @@ def calibrate_model(
     inputs = task.calibration_inputs()
     # One kind of inputs needs one sequence only, and need not share its confidence.
     shares = OPENING_SHARES if len(set(inputs.groups)) > 1 else OPENING_SHARES[:1]
-    begin = openings(*predictions(model, task.guide_inputs(OPENING_INPUTS)), shares)
+    others, kinds = task.opening_inputs(OPENING_INPUTS)
+    begin = openings(*predictions(model, others), shares, kinds)
     found = measure(model, inputs.inputs, PerceptualDistance().to(device))
     return calibrate(
         found.mean,

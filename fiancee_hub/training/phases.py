@@ -290,6 +290,8 @@ def adopt_exits(job: Run, packed: Path) -> None:
         save_state(job.folder / "backbone" / STATE, {"phase": phase})
         facts = json.dumps(kept.notes | {PACK: sha256_of(packed)})
         write_text(job.folder / PACKED, facts + "\n")
+        for phase_name, cost in kept.notes.items():
+            job.note(phase_name, cost)
     job.accelerator.wait_for_everyone()
 
 

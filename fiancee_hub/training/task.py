@@ -127,6 +127,9 @@ class Task(Protocol):
     def guide_inputs(self, entries: int) -> Inputs:
         """Training inputs for the guide bank, one for each entry."""
 
+    def opening_inputs(self, entries: int) -> tuple[Inputs, list[str]]:
+        """So many training inputs of each kind that calibration has, and the kind of each."""
+
     def calibration_inputs(self) -> HeldOut:
         """What the router is calibrated on."""
 

@@ -210,6 +210,9 @@ def test_a_sequence_begins_where_enough_others_leave_early(monkeypatch: pytest.M
     assert openings(mean, spread, (0.5,)) == ((), (2.5,), (6.0,))
     assert openings(mean, spread, (0.6,)) == ((), (1.0,), (3.0,))
     assert openings(mean, spread) == ((), (2.5, 1.0), (6.0, 3.0))
+    # A kind from which fewer leave ends a sequence for all: the first half is one.
+    kinds = ["hard"] * 5 + ["easy"] * 5
+    assert openings(mean, spread, (0.5,), kinds) == ((), (1.0,), (3.0,))
     true = np.where(np.arange(300) < 250, 0.05, 0.5)[:, None]
     wide, narrow = np.full((300, 1), 0.02), np.where(np.arange(300) < 250, 0.02, 0.06)[:, None]
     found = calibrate(

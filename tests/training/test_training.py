@@ -384,6 +384,7 @@ def test_packed_exits_go_on_elsewhere(
     for name, tensor in ours.items():
         torch.testing.assert_close(theirs[name], tensor, atol=1e-3, rtol=1e-3)
     phases.train_branches(elsewhere, 1e-4)
+    assert elsewhere.notes()["backbone"] == job.notes()["backbone"]
     before, after = job.notes()["branches"], elsewhere.notes()["branches"]
     assert after["images"] > before["images"] > 0
     # Interrupted in a further run, its state is ahead of its notes.

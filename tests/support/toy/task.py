@@ -102,6 +102,9 @@ class ToyTask:
     def guide_inputs(self, entries: int) -> Inputs:
         return self.source().draw(entries, torch.Generator().manual_seed(0))
 
+    def opening_inputs(self, entries: int) -> tuple[Inputs, list[str]]:
+        return self.guide_inputs(entries), [KIND] * entries
+
     def calibration_inputs(self) -> HeldOut:
         inputs = self.source().draw(CALIBRATED, torch.Generator().manual_seed(1))
         units = [str(index) for index in range(CALIBRATED)]

@@ -73,15 +73,22 @@ class FacesTask:
     def guide_inputs(self, entries: int) -> Inputs:
         return self.source().draw(entries, torch.Generator().manual_seed(0))
 
+    def opening_inputs(self, entries: int) -> tuple[Inputs, list[str]]:
+        found = self._of_each_kind("train", entries, 920_000)
+        return found.inputs, found.groups
+
     def calibration_inputs(self) -> HeldOut:
-        """Pairs of the validation persons: of one person, with another's driver, and moved by
-        controls; the unit is the source person."""
-        source, hand = PairSource(self.data, "val"), np.random.default_rng(900_000)
-        pairs = [source.random_self(hand, stills=False) for _ in range(CALIBRATED)]
-        pairs += [source.random_cross(hand) for _ in range(CALIBRATED)]
-        pairs += [source.random_controls(hand) for _ in range(CALIBRATED)]
+        """Pairs of the validation persons; the unit is the source person."""
+        return self._of_each_kind("val", CALIBRATED, 900_000)
+
+    def _of_each_kind(self, split: str, count: int, seed: int) -> HeldOut:
+        """Pairs of one person, with another's driver, and moved by controls."""
+        source, hand = PairSource(self.data, split), np.random.default_rng(seed)
+        pairs = [source.random_self(hand, stills=False) for _ in range(count)]
+        pairs += [source.random_cross(hand) for _ in range(count)]
+        pairs += [source.random_controls(hand) for _ in range(count)]
         inputs: Inputs = collate(pairs, self.generator.height)["inputs"]
-        groups = [kind for kind in KINDS for _ in range(CALIBRATED)]
+        groups = [kind for kind in KINDS for _ in range(count)]
         return HeldOut(inputs, groups, [pair.person for pair in pairs])
 
     def held_out(self) -> Path | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -28,6 +29,9 @@ TEST = "test"
 DRAWN = 300
 DRAWN_SEED = 900_000
 """Drawings for calibration start here; training draws its seeds below 2**31 at random."""
+
+OPENING_SEED = 920_000
+"""Other drawings, for where the sequences of calibration's tests begin."""
 
 NOISE_SEED = 910_000
 
@@ -105,6 +109,25 @@ class MapsTask:
         maps = self.data.label_maps("maps", self.size)
         chosen = maps[torch.linspace(0, len(maps) - 1, entries).round().long()]
         return chosen, self._noise(entries, 0)
+
+    def opening_inputs(self, entries: int) -> tuple[Inputs, list[str]]:
+        """Training maps, those of the splits ``photos-KIND`` a kind each, and fresh drawings."""
+        maps, kinds = self.data.label_maps("maps", self.size), np.asarray(self._kinds())
+        chosen, groups = [], []
+        for kind in dict.fromkeys(kinds.tolist()):
+            rows = np.flatnonzero(kinds == kind)
+            chosen.append(maps[rows[np.linspace(0, len(rows) - 1, entries).round().astype(int)]])
+            groups += [kind] * entries
+        if self.data.draw:
+            chosen.append(drawn_maps(self.data.draw, entries, self.size, OPENING_SEED))
+            groups += ["drawn"] * entries
+        return (torch.cat(chosen), self._noise(len(groups), OPENING_SEED)), groups
+
+    def _kinds(self) -> list[str]:
+        """Of the training maps."""
+        splits = self.data.splits("photos-")
+        known = {name: split for split in splits for name in self.data.names(split)}
+        return [known.get(name, "") for name in self.data.names("maps")]
 
     def calibration_inputs(self) -> HeldOut:
         """The splits ``calibration-KIND``, and fresh drawings where the classes can be drawn."""
