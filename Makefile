@@ -19,7 +19,7 @@ test: $(VENV)/test.stamp browser
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile \
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 		--no-loadscope-reorder --max-worker-restart 0
 
 weights: $(VENV)/test.stamp browser
