@@ -29,6 +29,7 @@ from fiancee_hub.hub.checkpoints import (
     write_config,
 )
 from fiancee_hub.hub.config import CheckpointConfig
+from fiancee_hub.hub.saving import NOTES
 from fiancee_hub.measuring.tables import BEGUN_FROM
 from fiancee_hub.training.adopting import adopted
 from fiancee_hub.training.adversarial import FALLING, AdversarialPhase
@@ -37,7 +38,7 @@ from fiancee_hub.training.branches import BranchPhase
 from fiancee_hub.training.calibration import calibrate_model
 from fiancee_hub.training.guides import fill_guides
 from fiancee_hub.training.loop import BEST, STATE, Judging, Schedule, run
-from fiancee_hub.training.packing import load_exits, pack_backbone, save_exits, unpack
+from fiancee_hub.training.packing import NOTHING, load_exits, pack_backbone, save_exits, unpack
 from fiancee_hub.training.predictor import PredictorPhase, fingerprint, measure_targets
 from fiancee_hub.training.state import load_state, save_state
 from fiancee_hub.training.task import Task
@@ -91,7 +92,7 @@ class Run:
 
     def notes(self) -> dict[str, Any]:
         """What the phases have cost so far: ``RUN/training.json``."""
-        path = self.folder / "training.json"
+        path = self.folder / NOTES
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def note(self, phase: str, facts: dict[str, Any]) -> None:
@@ -99,7 +100,7 @@ class Run:
         if self.accelerator.is_main_process:
             notes = json.dumps(self.notes() | {phase: facts}, indent=1)
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_text(self.folder / "training.json", notes + "\n")
+            write_text(self.folder / NOTES, notes + "\n")
 
 
 def train_backbone(
@@ -167,12 +168,11 @@ def _judging(job: Run, phase: AdversarialPhase, minutes: float) -> Judging | Non
 
 def _earlier(job: Run, start: Path | None, *, going: bool) -> dict[str, Any]:
     """Images and hours before the run: as noted when it began, or those of ``start``."""
-    nothing = {"images": 0, "hours": 0.0}
     noted: dict[str, Any] | None = job.notes().get("earlier")
     if going and noted:
         return noted
-    packed = unpack(start) if start else nothing
-    return {name: packed[name] for name in nothing}
+    packed = unpack(start) if start else NOTHING
+    return {name: packed[name] for name in NOTHING}
 
 
 def _of_other_data(job: Run, start: Path, earlier: dict[str, Any]) -> dict[str, Any]:
@@ -244,7 +244,7 @@ def pack(job: Run, target: Path, *, best: bool = False) -> None:
         raise DataError(f"{job.folder} has a backbone from a checkpoint: there is nothing to pack")
     if job.accelerator.is_main_process:
         state, notes = _backbone(job, best=best), job.notes()
-        earlier = notes.get("earlier", {"images": 0, "hours": 0.0})
+        earlier = notes.get("earlier", NOTHING)
         facts = {
             "images": state["images"] + earlier["images"],
             "hours": state["seconds"] / 3600 + earlier["hours"],
@@ -264,7 +264,7 @@ def pack_exits(job: Run, target: Path) -> None:
 def _branches_before(job: Run) -> dict[str, float]:
     """Images and hours that the branches had been trained before the run."""
     if not carries_exits(job):
-        return {"images": 0, "hours": 0.0}
+        return dict(NOTHING)
     noted = json.loads((job.folder / PACKED).read_text(encoding="utf-8"))["branches"]
     return {name: noted[name] for name in ("images", "hours")}
 
@@ -375,7 +375,7 @@ def _note_state(job: Run, state: dict[str, Any]) -> None:
     if "seconds" not in state:
         return
     notes = job.notes()
-    earlier = notes.get("earlier", {"images": 0, "hours": 0.0})
+    earlier = notes.get("earlier", NOTHING)
     taken = {
         "steps": state["steps"],
         "images": state["images"] + earlier["images"],

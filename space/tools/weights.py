@@ -40,14 +40,13 @@ from fiancee_hub.hub.checkpoints import CONFIG, WEIGHTS, load_checkpoint, stored
 from fiancee_hub.hub.config import read_config
 from fiancee_hub.hub.domains import shipped, shipped_names
 from fiancee_hub.hub.examples import copy_examples, give_domain, pictures_in
-from fiancee_hub.hub.saving import TRAINING_STATE
+from fiancee_hub.hub.saving import NOTES, TRAINING_STATE
 from fiancee_hub.training.loop import BEST, STATE
 from fiancee_hub.training.state import load_state
 from space.settings import ROOT, SHIPPED
 
 logger = logging.getLogger(__name__)
 
-NOTES = "training.json"
 DEFAULT = (
     *("evaluate", "pairs", "first", "transcript"),
     *("figures", "screens", "page", "opening", "camera"),

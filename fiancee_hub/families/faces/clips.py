@@ -57,7 +57,6 @@ RATE = 48_000
 """Samples of sound a second."""
 
 _FIX = "save it again as MP4, WebM or GIF"
-_FIX_LARGE = "save it as MP4 or WebM"
 _ANIMATIONS = ("GIF", "WEBP", "PNG", "AVIF")
 # Playlists could make the decoder open other files and addresses.
 _SAFE = {
@@ -451,7 +450,8 @@ def _check_pixels(path: Path, count: int, width: int, height: int) -> None:
     if count * width * height > MOST_MOVING:
         raise InputError(
             f"{path.name} has {count} frames of {width}x{height} pixels, more than "
-            f"{MOST_MOVING // 1_000_000:,} megapixels in all: shrink or cut it, or {_FIX_LARGE}"
+            f"{MOST_MOVING // 1_000_000:,} megapixels in all: shrink or cut it, or save it as MP4 "
+            "or WebM"
         )
 
 
